@@ -1,0 +1,69 @@
+"""Checkpoints: plain dicts of tensors and primitives, written atomically, read with `weights_only=True`."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.config import Config
+from agents.ram_agent import RecurrentAttentionAgent, make_agent
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Writes the state beside `path`, then moves it there: whoever reads finds the old file or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """The state in a checkpoint, with its "config" as a `Config`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not a checkpoint of this format.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"No checkpoint at {path}.") from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"{path} cannot be read as a checkpoint (cut short, or another kind of file): {reason}"
+        ) from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} is not a checkpoint of format {FORMAT}: it was written by another program or version."
+        )
+    return {**state, "config": Config.from_dict(json.loads(state["config"]))}
+
+
+def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
+    """The trained agent in a checkpoint, for an environment like the one it was trained in.
+
+    Raises:
+        ValueError: if the environment's glimpses or choices are not those the agent was trained with.
+    """
+    state = load_checkpoint(path)
+    agent = make_agent(state["config"], envs)
+    try:
+        agent.load_state_dict(state["agent"])
+    except RuntimeError:
+        raise ValueError(
+            f"{path} holds an agent for {state['config'].env}, which does not fit the glimpses or choices of this environment."
+        ) from None
+    return agent.eval()

@@ -1,0 +1,146 @@
+"""The commands behind `train_ram.py` and `evaluate_ram.py`: flags in, a line or two out, errors in one sentence."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Literal
+
+import gymnasium.error
+import tyro
+
+from agents.checkpoint import load_agent, load_checkpoint
+from agents.config import Config
+from agents.evaluation import evaluate, make_envs
+from agents.presets import DEFAULTS, PRESETS
+from agents.training import CHECKPOINT, describe, train
+from ram_envs.datasets import DatasetNotFound
+
+EXPECTED = (ValueError, OSError, FloatingPointError, DatasetNotFound, gymnasium.error.Error)
+
+
+@dataclass(frozen=True)
+class TrainCommand:
+    """Trains the Recurrent Attention Model. `--env` or `--preset` chooses good settings; every other flag overrides one."""
+
+    config: Annotated[Config, tyro.conf.arg(name="")]
+    preset: str | None = None
+    """Settings to start from, by name; the default is the environment's own."""
+    run_dir: Path | None = None
+    """Folder of the run; the default is a new one under runs/."""
+    resume: Path | None = None
+    """Folder of an interrupted run to go on with, with the settings it has."""
+
+
+@dataclass(frozen=True)
+class EvaluateCommand:
+    """Scores a checkpoint: every image of the split once, or fresh games of Catch; greedy location and action."""
+
+    checkpoint: Path
+    """The checkpoint, or the folder of a run."""
+    split: Literal["validation", "test"] = "test"
+    """Which episodes."""
+    gaze: Literal["agent", "center", "random", "oracle"] = "agent"
+    """Who looks; anything but "agent" measures what its gaze is worth."""
+    episodes: int | None = None
+    """How many; by default all 10,000 test images, or 20,000 games."""
+    env_args: tuple[str, ...] = ()
+    """Keywords of the environment that replace those of the training, such as num_glimpses=4."""
+    sample: bool = False
+    """Sampled locations and actions instead of the likeliest."""
+    json: Path | None = None
+    """File to write the score to."""
+
+
+def one_sentence_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """An error that was foreseen ends the command with its message, not with a traceback."""
+
+    @wraps(command)
+    def run(*args: Sequence[str]) -> None:
+        try:
+            command(*args)
+        except EXPECTED as error:
+            sys.exit(f"error: {error}")
+
+    return run
+
+
+@one_sentence_errors
+def train_command(argv: Sequence[str] | None = None) -> None:
+    """`python agents/train_ram.py`"""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    default = TrainCommand(preset_for(_flag(argv, "--preset"), _flag(argv, "--env")))
+    command = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,))
+    if command.resume is not None:
+        if len(argv) > 2:
+            raise ValueError("--resume goes on with the settings of the run: it takes no other flag.")
+        config, folder = load_checkpoint(command.resume / CHECKPOINT)["config"], command.resume
+    else:
+        config, folder = command.config, command.run_dir or new_folder(command.config)
+        if (folder / CHECKPOINT).exists():
+            raise ValueError(
+                f"{folder} holds a run already: go on with it by --resume {folder}, or name another --run-dir."
+            )
+    print(f"Training {config.name or config.env} in {folder}")
+    train(config, folder, resume=command.resume is not None)
+
+
+@one_sentence_errors
+def evaluate_command(argv: Sequence[str] | None = None) -> None:
+    """`python agents/evaluate_ram.py`"""
+    command = tyro.cli(EvaluateCommand, args=argv)
+    path = command.checkpoint / CHECKPOINT if command.checkpoint.is_dir() else command.checkpoint
+    config: Config = load_checkpoint(path)["config"]
+    config = replace(config, env_args=(*config.env_args, *command.env_args))
+    envs = make_envs(config, 1)
+    agent = load_agent(path, envs)
+    envs.close()
+    score = evaluate(
+        agent, config, command.split, episodes=command.episodes, gaze=command.gaze, greedy=not command.sample
+    )
+    print(f"{config.env}, {score.episodes} {command.split} episodes: {describe(score)}")
+    if command.json is not None:
+        command.json.write_text(json.dumps(score.to_dict(), indent=1) + "\n")
+
+
+def preset_for(preset: str | None, env: str | None) -> Config:
+    """The settings to start from: those of the preset, or of the environment's default preset.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    if preset is None:
+        preset = DEFAULTS.get(env or "GlimpseMNIST-v0")
+        if preset is None:
+            return Config(env=str(env))
+    if preset not in PRESETS:
+        raise ValueError(f"preset must be one of {sorted(PRESETS)}, got {preset!r}.")
+    return PRESETS[preset]
+
+
+def new_folder(config: Config) -> Path:
+    """Makes and returns a folder under runs/ that no other run has, even one started in the same second."""
+    stem = f"{config.name or config.env}-seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for attempt in range(1, 1000):
+        folder = Path("runs") / (stem if attempt == 1 else f"{stem}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise OSError(f"No free folder like runs/{stem}.")
+
+
+def _flag(argv: Sequence[str], name: str) -> str | None:
+    """The value of a flag, read before the others because their defaults depend on it."""
+    for place, word in enumerate(argv):
+        if word == name and place + 1 < len(argv):
+            return argv[place + 1]
+        if word.startswith(name + "="):
+            return word.partition("=")[2]
+    return None

@@ -1,0 +1,162 @@
+"""Every setting of a training run: one frozen dataclass, from which the command line is generated."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of a training run. The defaults are the paper's where it states them."""
+
+    env: str = "GlimpseMNIST-v0"
+    """Id of the environment."""
+    env_args: tuple[str, ...] = ()
+    """Keywords of the environment, such as num_glimpses=4 glimpse_cost=0.01."""
+    name: str = ""
+    """Name of the preset, for the run's folder and results."""
+    seed: int = 1
+    """Seed of the weights, the episodes and the sampling."""
+
+    # The agent
+    core: Literal["rectifier", "lstm"] = "rectifier"
+    """Recurrent core."""
+    hidden_size: int = 256
+    """Units of the core."""
+    pathways: Literal["shared", "separate"] = "shared"
+    """One glimpse network and core for answer and location (the paper), or one for each (as in Ba et al. 2014)."""
+    location_hidden: int = 0
+    """Rectifiers between core and location; 0 for the paper's linear location network."""
+    location_mean: Literal["linear", "tanh"] = "linear"
+    """Whether the mean location is bounded."""
+    location_std: float = 0.1
+    """Standard deviation of the sampled location, in units of half the image's side."""
+    location_std_final: float | None = None
+    """Where the standard deviation ends; None keeps it fixed."""
+    glimpse_scaling: Literal["mean", "sum"] = "mean"
+    """Coarse glimpse pixels as means, or multiplied by 4**scale so that a lit pixel stays as bright."""
+    previous_action: bool = False
+    """Whether the core also sees the last move."""
+    gaze: Literal["learned", "random", "center"] = "learned"
+    """Where to look: learned; uniformly random; always the centre."""
+    learn_stop: bool = False
+    """Whether the agent may stop before the last glimpse."""
+
+    # The loss
+    supervised: bool = True
+    """The hybrid loss: cross entropy for the answer. Otherwise the reward alone teaches (always so in Catch)."""
+    rollouts: int = 1
+    """Rollouts per image."""
+    leave_one_out: bool = False
+    """Advantages over the other rollouts of the same image instead of over the learned baseline."""
+    discount: float = 1.0
+    """Discount of future rewards."""
+    gae_lambda: float = 1.0
+    """Lambda of generalised advantage estimation; 1 is plain REINFORCE with a baseline."""
+    normalize_advantages: bool = False
+    """Whether advantages are brought to mean 0 and standard deviation 1 in each batch."""
+    location_weight: float = 1.0
+    """Weight of the location's REINFORCE loss."""
+    entropy_bonus: float = 0.0
+    """Bonus on the entropy of moves (and of stopping), falling linearly to 0."""
+    baseline_hidden: int = 0
+    """Rectifiers between core and baseline."""
+    reinforce_into_core: float = 0.0
+    """How much of the location network's gradient reaches the core."""
+    baseline_into_core: float = 0.0
+    """How much of the baseline's gradient reaches the core."""
+
+    # Optimisation
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    """Stochastic gradient descent with momentum, or Adam."""
+    learning_rate: float = 0.01
+    """Initial learning rate."""
+    location_learning_rate: float | None = None
+    """Initial learning rate of the location pathway where the pathways are separate; None for the same."""
+    momentum: float = 0.9
+    """Momentum of stochastic gradient descent."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of Adam."""
+    annealing: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls to 0."""
+    max_grad_norm: float = 0.0
+    """Gradients are clipped to this norm; 0 for never."""
+    batch_size: int = 20
+    """Episodes of one update."""
+    total_episodes: int = 55_000 * 100
+    """Episodes of the whole training; an epoch of MNIST has 55,000."""
+
+    # Running
+    evaluations: int = 10
+    """How often the agent is scored on held-out episodes during training."""
+    report_every: int = 100
+    """Updates between two reports."""
+    checkpoint_minutes: float = 2.0
+    """Minutes between two checkpoints; one is always written at the end and on Ctrl-C."""
+    device: str = "auto"
+    """"cpu", "cuda", or "auto": a GPU if there is one."""
+    threads: int = 1
+    """CPU threads; networks this small are fastest with one."""
+    matmul_precision: Literal["highest", "high", "medium"] = "medium"
+    """PyTorch's float32 matmul precision; "medium" multiplies in bfloat16 where the processor can."""
+
+    def env_kwargs(self) -> dict[str, Any]:
+        """`env_args` as keywords.
+
+        Raises:
+            ValueError: if one of them is not KEY=VALUE.
+        """
+        kwargs: dict[str, Any] = {}
+        for arg in self.env_args:
+            key, equals, value = arg.partition("=")
+            if not equals or not key.isidentifier():
+                raise ValueError(f"env_args must be of the form KEY=VALUE, got {arg!r}.")
+            try:
+                kwargs[key] = ast.literal_eval(value)
+            except (ValueError, SyntaxError):
+                kwargs[key] = value  # a bare word is a string
+        return kwargs
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON takes them."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(settings: dict[str, Any]) -> Config:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: if there are settings that do not exist.
+        """
+        known = {setting.name for setting in fields(Config)}
+        if unknown := set(settings) - known:
+            raise ValueError(f"Unknown settings {sorted(unknown)}: written by another version of ram_envs?")
+        return Config(**{**settings, "env_args": tuple(settings.get("env_args", ()))})
+
+    def __post_init__(self) -> None:
+        positive = (
+            "hidden_size",
+            "location_std",
+            "learning_rate",
+            "batch_size",
+            "total_episodes",
+            "report_every",
+            "threads",
+        )
+        for name in (*positive, "rollouts"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}.")
+        for name in ("discount", "gae_lambda"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)!r}.")
+        if self.batch_size % self.rollouts:
+            raise ValueError(f"batch_size must be a multiple of rollouts, got {self.batch_size} and {self.rollouts}.")
+        if self.leave_one_out and self.rollouts < 2:
+            raise ValueError("leave_one_out needs rollouts of at least 2.")
+
+    @property
+    def total_updates(self) -> int:
+        """Updates of the whole training."""
+        return max(1, self.total_episodes // self.batch_size)

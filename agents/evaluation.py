@@ -1,0 +1,117 @@
+"""Scores an agent: greedy, one rollout per episode, every image of a split exactly once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode
+
+import ram_envs  # noqa: F401  registers the environments
+from agents.config import Config
+from agents.ram_agent import RecurrentAttentionAgent
+from agents.rollout import collect_rollout
+
+CATCH_GAMES = {"validation": 5_000, "test": 20_000}
+CATCH_SEEDS = {"validation": 10_000_000, "test": 20_000_000}  # far from the seeds of training
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an evaluation found.
+
+    Attributes:
+        episodes: how many were played, one rollout each.
+        success: share of right answers, or of games in which every ball was caught.
+        standard_error: of `success`.
+        error_percent: 100 * (1 - success).
+        mean_glimpses: glimpses taken per episode.
+        gaze_distance: mean distance of each glimpse from the digit or the ball, first glimpse first, in half image sides.
+    """
+
+    episodes: int
+    success: float
+    standard_error: float
+    error_percent: float
+    mean_glimpses: float
+    gaze_distance: list[float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return asdict(self)
+
+
+def make_envs(config: Config, num_envs: int, **kwargs: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
+    """The vector environment of a configuration, in the form that the agent takes."""
+    return gym.make_vec(
+        config.env,
+        num_envs=num_envs,
+        **{
+            "obs_mode": "dict",
+            "action_mode": "dict",
+            "autoreset_mode": AutoresetMode.DISABLED,
+            **config.env_kwargs(),
+            **kwargs,
+        },
+    )
+
+
+def evaluate(
+    agent: RecurrentAttentionAgent,
+    config: Config,
+    split: str = "test",
+    *,
+    episodes: int | None = None,
+    gaze: str = "agent",
+    greedy: bool = True,
+    lanes: int = 500,
+) -> Score:
+    """Plays every image of the split once, or the split's fresh games of Catch.
+
+    Args:
+        agent: who plays; its state is left as it is.
+        config: whose environment.
+        split: "validation" or "test".
+        episodes: how many; None for all images of the split, or as many games as `CATCH_GAMES` has.
+        gaze: see `collect_rollout`.
+        greedy: the mean location and the likeliest options instead of samples.
+        lanes: episodes at a time.
+    """
+    digits = "GlimpseMNIST" in config.env
+    envs = make_envs(config, lanes, **({"split": split} if digits else {}))
+    total = len(envs.unwrapped.data) if digits else CATCH_GAMES[split]  # type: ignore[attr-defined]
+    total = min(episodes or total, total)
+    generator = torch.Generator(next(agent.parameters()).device).manual_seed(0)
+    successes, glimpses, distances, counts = [], [], 0.0, 0.0
+    with torch.no_grad():
+        for first in range(0, total, lanes):
+            index = np.arange(first, first + lanes)
+            counted = index < total
+            rollout = collect_rollout(
+                agent,
+                envs,
+                seed=CATCH_SEEDS[split] + first,
+                options={"index": np.minimum(index, total - 1)} if digits else None,
+                greedy=greedy,
+                generator=generator,
+                gaze=gaze,
+            )
+            successes.append(rollout.successes.numpy()[counted])
+            glimpses.append(rollout.num_glimpses.numpy()[counted])
+            keep = torch.from_numpy(counted).to(rollout.active)
+            distances = distances + (rollout.target_distances * rollout.active * keep).sum(1).cpu().numpy()
+            counts = counts + (rollout.active * keep).sum(1).cpu().numpy()
+    envs.close()
+    success = float(np.concatenate(successes).mean())
+    return Score(
+        episodes=total,
+        success=success,
+        standard_error=math.sqrt(success * (1 - success) / total),
+        error_percent=100 * (1 - success),
+        mean_glimpses=float(np.concatenate(glimpses).mean()),
+        gaze_distance=[round(float(d), 4) for d in distances / np.maximum(counts, 1)],
+    )

@@ -1,0 +1,94 @@
+"""REINFORCE, the baseline, and the hybrid loss: pure functions of tensors.
+
+Axes: T steps of a rollout, B episodes, K classes. Time runs along the first axis; masks are 1 where a step counts.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def gaussian_log_prob(sample: Tensor, mean: Tensor, std: float) -> Tensor:
+    """log N(sample; mean, std^2), summed over the last axis: of the sample as drawn, before any clipping."""
+    scaled = (sample - mean) / std
+    return (-0.5 * scaled.square() - math.log(std) - 0.5 * math.log(2 * math.pi)).sum(-1)
+
+
+def categorical_log_prob(choice: Tensor, logits: Tensor) -> Tensor:
+    """log p(choice) under a softmax of `logits` (..., K)."""
+    return functional.log_softmax(logits, -1).gather(-1, choice.unsqueeze(-1)).squeeze(-1)
+
+
+def categorical_entropy(logits: Tensor) -> Tensor:
+    """Entropy in nats of a softmax of `logits` (..., K)."""
+    log_probs = functional.log_softmax(logits, -1)
+    return -(log_probs.exp() * log_probs).sum(-1)
+
+
+def advantages_and_returns(
+    rewards: Tensor, baselines: Tensor, active: Tensor, discount: float = 1.0, gae_lambda: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Advantages R_t - b_t and returns R_t of episodes that all end within the rollout; both without gradient.
+
+    With discount 1 and gae_lambda 1 the return is the undiscounted sum of what is still to come, as in Mnih et al. 2014,
+    Eq. 2. Below 1, generalised advantage estimation (Schulman et al. 2016, Eq. 16) trades variance for bias.
+
+    Args:
+        rewards: (T, B), zero after an episode's end.
+        baselines: (T, B), b_t for the state that the step was taken in.
+        active: (T, B), 1 for the steps before and at an episode's end.
+    """
+    baselines = baselines.detach() * active
+    advantages = torch.zeros_like(rewards)
+    later_advantage = later_baseline = torch.zeros_like(rewards[0])
+    for t in reversed(range(len(rewards))):
+        error = rewards[t] + discount * later_baseline - baselines[t]
+        later_advantage = (error + discount * gae_lambda * later_advantage) * active[t]
+        advantages[t], later_baseline = later_advantage, baselines[t]
+    return advantages, advantages + baselines
+
+
+def leave_one_out(returns: Tensor, rollouts: int) -> Tensor:
+    """Advantages over the mean return of the other rollouts of the same image (Kool et al. 2019).
+
+    Args:
+        returns: (T, B), in groups of `rollouts` neighbours that share an image.
+        rollouts: at least 2.
+    """
+    groups = returns.unflatten(1, (-1, rollouts))
+    others = (groups.sum(2, keepdim=True) - groups) / (rollouts - 1)
+    return (groups - others).flatten(1)
+
+
+def normalize(advantages: Tensor, mask: Tensor) -> Tensor:
+    """Advantages of mean 0 and standard deviation 1 over the steps that count."""
+    count = mask.sum().clamp(min=1)
+    centred = (advantages - (advantages * mask).sum() / count) * mask
+    return centred / ((centred.square().sum() / count).sqrt() + 1e-8)
+
+
+def reinforce_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor) -> Tensor:
+    """-1/B sum_i sum_t log pi(u_t | s_1:t) (R_t - b_t): its gradient is Mnih et al. 2014, Eq. 2, with the sign of a loss."""
+    return -(log_probs * advantages.detach() * mask).sum() / log_probs.shape[1]
+
+
+def baseline_loss(baselines: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
+    """1/B sum_i sum_t (R_t - b_t)^2: the squared error that the baseline learns by (section 3, "Variance reduction")."""
+    return ((returns.detach() - baselines).square() * mask).sum() / baselines.shape[1]
+
+
+def answer_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Cross entropy of the answers that count: the supervised part of the hybrid loss (section 3, "Hybrid supervised loss").
+
+    Args:
+        logits: (T, B, K).
+        labels: (B,).
+        mask: (T, B), 1 at the step where each episode's answer was given.
+    """
+    log_probs = functional.log_softmax(logits, -1)
+    right = log_probs.gather(-1, labels.expand(len(logits), -1).unsqueeze(-1)).squeeze(-1)
+    return -(right * mask).sum() / mask.sum().clamp(min=1)

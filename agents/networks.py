@@ -1,0 +1,101 @@
+"""The five networks of the Recurrent Attention Model (Mnih et al. 2014, section 4, "Design choices").
+
+Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep PyTorch's default initialisation.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CORES = ("rectifier", "lstm")
+
+
+class GlimpseNetwork(nn.Module):
+    """What is seen, and where, as one feature vector.
+
+    g = Rect(Linear(h_g) + Linear(h_l)), h_g = Rect(Linear(glimpse)), h_l = Rect(Linear(location)).
+
+    Args:
+        glimpse_shape: (scales * channels, g, g).
+        num_scales: scales among the first axis, finest first.
+        glimpse_scaling: "mean" takes the glimpse as the sensor gives it; "sum" multiplies scale s by 4**s, so that one lit
+            pixel is as bright in a coarse patch as in a fine one (a departure from the paper, which Catch needs).
+        hidden_size: units of h_g and of h_l.
+        feature_size: units of g.
+    """
+
+    def __init__(
+        self,
+        glimpse_shape: tuple[int, int, int],
+        num_scales: int,
+        glimpse_scaling: str = "mean",
+        hidden_size: int = 128,
+        feature_size: int = 256,
+    ) -> None:
+        super().__init__()
+        planes, side, _ = glimpse_shape
+        factor = 4.0 if glimpse_scaling == "sum" else 1.0
+        brightness = (factor ** torch.arange(num_scales)).repeat_interleave(planes // num_scales * side * side)
+        self.register_buffer("brightness", brightness, persistent=False)
+        self.what = nn.Linear(planes * side * side, hidden_size)
+        self.where = nn.Linear(2, hidden_size)
+        self.what_to_feature = nn.Linear(hidden_size, feature_size)
+        self.where_to_feature = nn.Linear(hidden_size, feature_size)
+
+    def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
+        """Glimpses (B, k * C, g, g) at locations (B, 2) -> features (B, feature_size)."""
+        pixels = glimpse.flatten(1) * self.brightness
+        return torch.relu(
+            self.what_to_feature(torch.relu(self.what(pixels)))
+            + self.where_to_feature(torch.relu(self.where(location)))
+        )
+
+
+class RectifierCore(nn.Module):
+    """h_t = Rect(Linear(h_{t-1}) + Linear(g_t)): the core for classification."""
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.recurrent = nn.Linear(hidden_size, hidden_size)
+        self.input = nn.Linear(feature_size, hidden_size)
+
+    def initial_state(self, batch: int, device: torch.device) -> tuple[Tensor, ...]:
+        """A state of zeros."""
+        return (torch.zeros(batch, self.hidden_size, device=device),)
+
+    def forward(self, features: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Features (B, feature_size) and the state before -> the state after; its first entry is h_t (B, H)."""
+        return (torch.relu(self.recurrent(state[0]) + self.input(features)),)
+
+
+class LSTMCore(nn.Module):
+    """A layer of LSTM units: the core for dynamic environments."""
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.cell = nn.LSTMCell(feature_size, hidden_size)
+
+    def initial_state(self, batch: int, device: torch.device) -> tuple[Tensor, ...]:
+        """A state of zeros."""
+        zeros = torch.zeros(batch, self.hidden_size, device=device)
+        return (zeros, zeros)
+
+    def forward(self, features: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Features (B, feature_size) and the state before -> the state after; its first entry is h_t (B, H)."""
+        hidden, cell = self.cell(features, state)
+        return (hidden, cell)
+
+
+def make_core(kind: str, feature_size: int, hidden_size: int) -> RectifierCore | LSTMCore:
+    """The core of that kind, one of `CORES`."""
+    return {"rectifier": RectifierCore, "lstm": LSTMCore}[kind](feature_size, hidden_size)
+
+
+def head(hidden_size: int, outputs: int, between: int = 0) -> nn.Module:
+    """A head on the core: linear as in the paper, or with one layer of `between` rectifiers."""
+    if not between:
+        return nn.Linear(hidden_size, outputs)
+    return nn.Sequential(nn.Linear(hidden_size, between), nn.ReLU(), nn.Linear(between, outputs))

@@ -1,0 +1,186 @@
+"""The Recurrent Attention Model: the networks joined into an agent that looks, decides, and looks again.
+
+Axes: B lanes, K options of a choice, H hidden units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agents.config import Config
+from agents.networks import GlimpseNetwork, head, make_core
+
+
+@dataclass(frozen=True)
+class AgentState:
+    """What the agent remembers: the state of each pathway's core, and the last move (B, K) where the core sees it."""
+
+    cores: dict[str, tuple[Tensor, ...]]
+    last_move: Tensor | None
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the agent does after one glimpse, and what learning needs to know of it.
+
+    Attributes:
+        location: (B, 2) where to look next: a sample, before any clipping, without gradient.
+        location_mean: (B, 2) the mean it was sampled around.
+        choices: name -> (B,) the options chosen.
+        logits: name -> (B, K) of each choice.
+        baseline: (B,) the return that is expected.
+    """
+
+    location: Tensor
+    location_mean: Tensor
+    choices: dict[str, Tensor]
+    logits: dict[str, Tensor]
+    baseline: Tensor
+
+
+class RecurrentAttentionAgent(nn.Module):
+    """Glimpse network, core, location network, action networks and baseline.
+
+    Gradients flow as in the paper: sampled locations are constants; the location network learns by REINFORCE alone; the
+    answer's gradient reaches action network, core and glimpse network; the baseline's stops at the core. The options
+    `reinforce_into_core`, `baseline_into_core` and `pathways` say otherwise.
+
+    Args:
+        config: the agent's settings.
+        glimpse_shape: (scales * channels, g, g) of the environment's glimpses.
+        num_scales: scales among them.
+        choices: name and number of options of each choice the environment takes beside the location.
+    """
+
+    def __init__(
+        self, config: Config, glimpse_shape: tuple[int, int, int], num_scales: int, choices: Mapping[str, int]
+    ) -> None:
+        super().__init__()
+        self.config, self.choices = config, dict(choices)
+        self.location_std = config.location_std  # annealed by training
+        self.supervised = config.supervised and "answer" in self.choices
+        move_inputs = self.choices.get("move", 0) if config.previous_action else 0
+        feature_size = 256
+        self.glimpse_networks = nn.ModuleDict()
+        self.cores = nn.ModuleDict()
+        for pathway in ("what", "where") if config.pathways == "separate" else ("what",):
+            self.glimpse_networks[pathway] = GlimpseNetwork(
+                glimpse_shape, num_scales, config.glimpse_scaling, feature_size=feature_size
+            )
+            self.cores[pathway] = make_core(config.core, feature_size + move_inputs, config.hidden_size)
+        self.location_network = head(config.hidden_size, 2, config.location_hidden)
+        self.action_networks = nn.ModuleDict(
+            {
+                name: nn.Linear(config.hidden_size, size)
+                for name, size in choices.items()
+                if name != "stop" or config.learn_stop
+            }
+        )
+        self.baseline_network = head(config.hidden_size, 1, config.baseline_hidden)
+        self._move_inputs = move_inputs
+
+    @property
+    def where(self) -> str:
+        """The pathway that decides where to look."""
+        return "where" if "where" in self.cores else "what"
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Parameters by the pathway they belong to; all in one where it is shared."""
+        where = [self.location_network]
+        if self.where == "where":
+            where += [self.glimpse_networks["where"], self.cores["where"]]
+            where += [self.action_networks["stop"]] if "stop" in self.action_networks else []
+        groups = {"where": [p for module in where for p in module.parameters()]} if self.where == "where" else {}
+        taken = {id(p) for group in groups.values() for p in group}
+        return {"what": [p for p in self.parameters() if id(p) not in taken], **groups}
+
+    def initial_state(self, batch: int) -> AgentState:
+        """The state before the first glimpse: zeros."""
+        device = next(self.parameters()).device
+        cores = {name: core.initial_state(batch, device) for name, core in self.cores.items()}  # type: ignore[operator]
+        return AgentState(cores, torch.zeros(batch, self._move_inputs, device=device) if self._move_inputs else None)
+
+    def act(
+        self,
+        glimpse: Tensor,
+        location: Tensor,
+        state: AgentState,
+        greedy: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> tuple[Decision, AgentState]:
+        """One glimpse in, one decision out.
+
+        Args:
+            glimpse: (B, scales * channels, g, g) in [0, 1].
+            location: (B, 2), where it was taken.
+            state: from `initial_state` or the call before.
+            greedy: the mean location and the likeliest options instead of samples.
+            generator: source of the samples.
+        """
+        cores = {}
+        for name, core in self.cores.items():
+            features = self.glimpse_networks[name](glimpse, location)
+            if state.last_move is not None:
+                features = torch.cat([features, state.last_move], dim=1)
+            cores[name] = core(features, state.cores[name])
+        what, where = cores["what"][0], cores[self.where][0]
+
+        into_core = 1.0 if self.where == "where" else self.config.reinforce_into_core
+        mean = self.location_network(_let_through(where, into_core))
+        if self.config.location_mean == "tanh":
+            mean = torch.tanh(mean)
+        location = self._sample_location(mean.detach(), greedy, generator)
+        logits = {name: network(where if name == "stop" else what) for name, network in self.action_networks.items()}
+        choices = {name: self._choose(name, logits, greedy, generator, len(mean)) for name in self.choices}
+        baseline = self.baseline_network(_let_through(what, self.config.baseline_into_core)).squeeze(1)
+        last_move = functional.one_hot(choices["move"], self._move_inputs).float() if self._move_inputs else None
+        decision = Decision(location, mean, choices, logits, baseline)
+        return decision, AgentState(cores, last_move)
+
+    def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> Tensor:
+        if self.config.gaze == "center":
+            return torch.zeros_like(mean)
+        if self.config.gaze == "random":
+            return 2 * torch.rand(mean.shape, generator=generator, device=mean.device) - 1
+        if greedy:
+            return mean
+        return mean + self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
+
+    def _choose(
+        self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, batch: int
+    ) -> Tensor:
+        if name not in logits:  # an agent that does not stop before the last glimpse
+            return torch.zeros(batch, dtype=torch.long, device=next(self.parameters()).device)
+        if greedy or (name == "answer" and self.supervised):
+            return logits[name].argmax(1)
+        uniform = torch.rand(logits[name].shape, generator=generator, device=logits[name].device)
+        return (logits[name].detach() - torch.log(-torch.log(uniform.clamp(min=1e-20)))).argmax(1)  # Gumbel
+
+
+def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
+    """An untrained agent for that environment, single or vector, of `obs_mode="dict"` and `action_mode="dict"`.
+
+    Raises:
+        ValueError: if its spaces are others.
+    """
+    observation = getattr(envs, "single_observation_space", envs.observation_space)
+    action = getattr(envs, "single_action_space", envs.action_space)
+    if not isinstance(observation, spaces.Dict) or not isinstance(action, spaces.Dict):
+        raise ValueError('The agent needs an environment made with obs_mode="dict" and action_mode="dict".')
+    choices = {name: int(space.n) for name, space in action.items() if isinstance(space, spaces.Discrete)}
+    sensor = envs.unwrapped.sensor if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane.sensor
+    return RecurrentAttentionAgent(config, observation["glimpse"].shape, sensor.num_scales, choices)  # type: ignore[arg-type]
+
+
+def _let_through(hidden: Tensor, share: float) -> Tensor:
+    """The same values, with this share of the gradient."""
+    if share == 0:
+        return hidden.detach()
+    return hidden if share == 1 else share * hidden + (1 - share) * hidden.detach()

@@ -1,0 +1,132 @@
+"""The only loop of agent and environment: one episode in every lane, for training, evaluation and pictures.
+
+Axes: T steps of the longest episode, B lanes, K options of a choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from agents.ram_agent import Decision, RecurrentAttentionAgent
+
+GAZES = ("agent", "center", "random", "oracle")
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One episode per lane, time first. Steps after a lane's end have `active` 0 and reward 0.
+
+    Attributes:
+        rewards: (T, B).
+        active: (T, B), 1 where the lane was playing.
+        last: (T, B), 1 at each lane's last step: its answer counted, and its location was never looked at.
+        locations: (T, B, 2) as sampled, without gradient; `location_means` (T, B, 2) with gradient.
+        choices: name -> (T, B); `logits`: name -> (T, B, K) with gradient.
+        baselines: (T, B) with gradient.
+        labels: (B,), for worlds that have them.
+        successes: (B,) bool.
+        num_glimpses: (B,).
+        target_distances: (T, B), from each glimpse to the middle of the digit or to the ball, in half image sides.
+        budget: the most steps that an episode can have.
+    """
+
+    rewards: Tensor
+    active: Tensor
+    last: Tensor
+    locations: Tensor
+    location_means: Tensor
+    choices: dict[str, Tensor]
+    logits: dict[str, Tensor]
+    baselines: Tensor
+    labels: Tensor | None
+    successes: Tensor
+    num_glimpses: Tensor
+    target_distances: Tensor
+    budget: int
+
+
+def collect_rollout(
+    agent: RecurrentAttentionAgent,
+    envs: Any,
+    *,
+    seed: int | Sequence[int | None] | None = None,
+    options: dict[str, Any] | None = None,
+    greedy: bool = False,
+    generator: torch.Generator | None = None,
+    gaze: str = "agent",
+    watch: Callable[[Decision], None] | None = None,
+) -> Rollout:
+    """Plays one episode in every lane, to the end; keeps the graph for learning unless called under `torch.no_grad`.
+
+    Args:
+        agent: who plays.
+        envs: a vector environment of the action mode "dict" and the autoreset mode DISABLED.
+        seed: as in `envs.reset`.
+        options: as in `envs.reset`.
+        greedy: the mean location and the likeliest options instead of samples.
+        generator: source of the agent's samples.
+        gaze: who looks: the "agent"; or to measure what its gaze is worth, always the "center", a "random"
+            place, or an "oracle" that knows where digit or ball is.
+        watch: called with every decision before it is played.
+    """
+    device = next(agent.parameters()).device
+    observation, info = envs.reset(seed=seed, options=options)
+    state = agent.initial_state(envs.num_envs)
+    over = np.zeros(envs.num_envs, np.bool_)
+    labels = torch.from_numpy(info["label"]).to(device) if "label" in info else None
+    successes = np.zeros(envs.num_envs, np.bool_)
+    decisions: list[Decision] = []
+    locations, rewards, active, last, distances = [], [], [], [], []
+    while not over.all():
+        seen = torch.from_numpy(observation["location"]).to(device)
+        decision, state = agent.act(torch.from_numpy(observation["glimpse"]).to(device), seen, state, greedy, generator)
+        target = torch.from_numpy(info["target_location"].astype(np.float32)).to(device)
+        location = _look(gaze, decision.location, target, generator)
+        if watch is not None:
+            watch(decision)
+        choices = {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
+        observation, reward, now_over, _, info = envs.step({"location": location.cpu().numpy(), **choices})
+        decisions.append(decision)
+        locations.append(location)
+        rewards.append(reward)
+        active.append(~over)
+        last.append(now_over & ~over)
+        distances.append((seen - target).norm(dim=1))
+        if "is_success" in info:
+            successes[info["_is_success"]] = info["is_success"][info["_is_success"]]
+        over = now_over
+
+    def stack(arrays: list[Any]) -> Tensor:
+        return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(device)
+
+    return Rollout(
+        rewards=stack(rewards),
+        active=stack(active),
+        last=stack(last),
+        locations=torch.stack(locations),
+        location_means=torch.stack([decision.location_mean for decision in decisions]),
+        choices={name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices},
+        logits={name: torch.stack([d.logits[name] for d in decisions]) for name in decisions[0].logits},
+        baselines=torch.stack([decision.baseline for decision in decisions]),
+        labels=labels,
+        successes=torch.from_numpy(successes),
+        num_glimpses=torch.from_numpy(info["num_glimpses"]),
+        target_distances=torch.stack(distances),
+        budget=getattr(envs.unwrapped, "num_glimpses", len(rewards)),
+    )
+
+
+def _look(gaze: str, location: Tensor, target: Tensor, generator: torch.Generator | None) -> Tensor:
+    if gaze == "oracle":
+        return target
+    if gaze == "center":
+        return torch.zeros_like(location)
+    if gaze == "random":
+        return 2 * torch.rand(location.shape, generator=generator, device=location.device) - 1
+    return location

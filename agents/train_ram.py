@@ -1,0 +1,18 @@
+"""Trains the Recurrent Attention Model.
+
+python agents/train_ram.py --env CatchBall-v0
+python agents/train_ram.py --preset mnist --seed 2
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a file: import from the repository, not from agents/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from agents.command_line import train_command
+
+if __name__ == "__main__":
+    train_command()

@@ -1,0 +1,338 @@
+"""Trains an agent: rollout, loss, update, again; with reports, checkpoints and exact resumption."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import platform
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from agents import losses
+from agents.checkpoint import load_checkpoint, save_checkpoint
+from agents.config import Config
+from agents.evaluation import Score, evaluate, make_envs
+from agents.ram_agent import RecurrentAttentionAgent, make_agent
+from agents.rollout import Rollout, collect_rollout
+
+CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
+
+
+def training_loss(
+    rollout: Rollout, agent: RecurrentAttentionAgent, entropy_bonus: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The loss whose gradient is one update's, and its parts.
+
+    The hybrid loss of Mnih et al. 2014, section 3: cross entropy where labels teach the answer, REINFORCE for everything
+    that was sampled, squared error for the baseline.
+    """
+    config, active = agent.config, rollout.active
+    advantages, returns = losses.advantages_and_returns(
+        rollout.rewards, rollout.baselines, active, config.discount, config.gae_lambda
+    )
+    baseline = losses.baseline_loss(rollout.baselines, returns, active)
+    parts = {"baseline_loss": baseline}
+    total = baseline
+    if config.leave_one_out:
+        advantages = losses.leave_one_out(returns, config.rollouts)
+    variance_left = ((returns - rollout.baselines.detach()).square() * active).sum()
+    spread = ((returns - (returns * active).sum() / active.sum()).square() * active).sum()
+    parts["baseline_explains"] = 1 - variance_left / spread.clamp(min=1e-8)
+    if config.normalize_advantages:
+        advantages = losses.normalize(advantages, active)
+
+    if config.gaze == "learned":
+        log_probs = losses.gaussian_log_prob(rollout.locations, rollout.location_means, agent.location_std)
+        looked = active * (1 - rollout.last)  # the last location is never used
+        total = total + config.location_weight * losses.reinforce_loss(log_probs, advantages, looked)
+    for name, logits in rollout.logits.items():
+        if name == "answer":
+            mask = rollout.last  # only the last answer counts
+        elif name == "stop":  # at the last glimpse the episode ends anyway
+            mask = active * (torch.arange(1, len(active) + 1, device=active.device) < rollout.budget)[:, None]
+        else:
+            mask = active
+        if name == "answer" and agent.supervised:
+            assert rollout.labels is not None, "The hybrid loss needs an environment that tells the label."
+            parts["answer_loss"] = losses.answer_loss(logits, rollout.labels, mask)
+            total = total + parts["answer_loss"]
+        else:
+            log_probs = losses.categorical_log_prob(rollout.choices[name], logits)
+            entropy = (losses.categorical_entropy(logits) * mask).sum() / mask.shape[1]
+            parts[f"{name}_entropy"] = entropy / mask.sum() * mask.shape[1]
+            total = total + losses.reinforce_loss(log_probs, advantages, mask) - entropy_bonus * entropy
+    return total, {name: part.detach() for name, part in parts.items()}
+
+
+class Trainer:
+    """One training run in its folder.
+
+    The folder holds `metrics.jsonl`, one line per report; `times.jsonl`, when each was made; `checkpoint.pt`; curves for
+    TensorBoard; and at the end `result.json`. A checkpoint holds everything that the rest of the run depends on, so that
+    a resumed run ends with the same numbers as one that was never interrupted.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder; it must exist.
+    """
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        torch.set_num_threads(config.threads)
+        torch.set_float32_matmul_precision(config.matmul_precision)
+        self.config, self.folder = config, folder
+        self.device = torch.device(
+            ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
+        )
+        torch.manual_seed(config.seed)
+        digits = "GlimpseMNIST" in config.env
+        self.envs = make_envs(config, config.batch_size, **({"split": "train"} if digits else {}))
+        self.images = len(self.envs.unwrapped.data) if digits else 0  # type: ignore[attr-defined]
+        self.agent = make_agent(config, self.envs).to(self.device)
+        self.optimizer = _make_optimizer(self.agent, config)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.update, self.frames, self.seconds = 0, 0, 0.0
+        self.window: dict[str, float] = {}  # sums since the last report
+        self.curve: list[dict[str, float]] = []  # validation scores so far
+        lanes = config.batch_size // config.rollouts
+        seeds = np.random.SeedSequence(config.seed).generate_state(lanes).repeat(config.rollouts)
+        self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds: tensors and primitives."""
+        return {
+            "config": json.dumps(self.config.to_dict()),
+            "agent": self.agent.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "sampling": self.generator.get_state(),
+            "lanes": [json.dumps(lane.bit_generator.state) for lane in self.envs.unwrapped.np_random],
+            "update": self.update,
+            "frames": self.frames,
+            "seconds": self.seconds,
+            "window": self.window,
+            "curve": self.curve,
+            "metrics_bytes": _size(self.folder / METRICS),
+            "times_bytes": _size(self.folder / TIMES),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to where a checkpoint was written; what was reported since is taken back."""
+        self.agent.load_state_dict(state["agent"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["sampling"])
+        for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):  # type: ignore[arg-type]
+            lane.bit_generator.state = json.loads(text)
+        for name in ("update", "frames", "seconds", "window", "curve"):
+            setattr(self, name, state[name])
+        for name in ("metrics", "times"):
+            path = self.folder / f"{name}.jsonl"
+            if _size(path) < state[f"{name}_bytes"]:
+                raise ValueError(f"{path} is shorter than when the checkpoint was written: lines are missing.")
+            if path.exists():
+                with path.open("r+b") as file:
+                    file.truncate(state[f"{name}_bytes"])
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        save_checkpoint(self.folder / CHECKPOINT, self.state())
+
+    def step(self) -> None:
+        """One update.
+
+        Raises:
+            FloatingPointError: if loss or gradient is not finite; the last checkpoint is still good.
+        """
+        config, progress = self.config, self.update / self.config.total_updates
+        factor = {"linear": 1 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress)), "constant": 1.0}
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor[config.annealing]
+        final = config.location_std if config.location_std_final is None else config.location_std_final
+        self.agent.location_std = config.location_std + (final - config.location_std) * progress
+
+        rollout = collect_rollout(self.agent, self.envs, options=self._images(), generator=self.generator)
+        loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - progress))
+        self.optimizer.zero_grad()
+        loss.backward()
+        for group in self.optimizer.param_groups:
+            norm = torch.nn.utils.clip_grad_norm_(group["params"], config.max_grad_norm or math.inf)
+            if not math.isfinite(norm):
+                raise FloatingPointError(
+                    f"Loss or gradient of update {self.update} is not finite. The last good checkpoint is "
+                    f"{self.folder / CHECKPOINT}; a lower learning rate or max_grad_norm may help."
+                )
+        self.optimizer.step()
+        self.update += 1
+        self.frames += int(rollout.active.sum())
+        found = {
+            "success": rollout.successes.float().mean(),
+            "glimpses": rollout.num_glimpses.float().mean(),
+            "gaze_distance": (rollout.target_distances * rollout.last).sum() / rollout.last.sum(),
+            "loss": loss.detach(),
+            **parts,
+        }
+        for name, value in found.items():
+            self.window[name] = self.window.get(name, 0.0) + float(value)
+
+    def _images(self) -> dict[str, Any] | None:
+        """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
+        if not self.images:
+            return None
+        lanes = self.config.batch_size // self.config.rollouts
+        places = np.arange(self.update * lanes, (self.update + 1) * lanes)
+        epochs = places // self.images
+        order = {epoch: self._epoch(int(epoch)) for epoch in np.unique(epochs)}
+        index = np.array([order[epoch][place % self.images] for epoch, place in zip(epochs, places, strict=True)])
+        return {"index": index.repeat(self.config.rollouts)}
+
+    def _epoch(self, epoch: int) -> np.ndarray[Any, Any]:
+        if getattr(self, "_order", (None,))[0] != epoch:
+            self._order = (epoch, np.random.default_rng((self.config.seed, epoch)).permutation(self.images))
+        return self._order[1]
+
+    def report(self) -> dict[str, float]:
+        """Means since the last report; written to `metrics.jsonl`."""
+        since = self.update - self.config.report_every * ((self.update - 1) // self.config.report_every)
+        line = {"update": self.update, "episodes": self.update * self.config.batch_size, "frames": self.frames}
+        means = {name: total / since for name, total in self.window.items()}
+        self.window = {}
+        return {**line, **means}
+
+    def score(self, split: str) -> Score:
+        """Scores the agent as it is."""
+        return evaluate(self.agent, self.config, split)
+
+
+def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
+    """Trains to the end, or until Ctrl-C, which saves first; returns the result, or nothing if interrupted.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder.
+        resume: go on from the folder's checkpoint, if there is one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(config, folder)
+    if resume and (folder / CHECKPOINT).exists():
+        trainer.restore(load_checkpoint(folder / CHECKPOINT))
+    total, evaluate_every = config.total_updates, max(1, config.total_updates // max(1, config.evaluations))
+    started = saved = time.monotonic()
+    before = trainer.seconds
+    bar = tqdm(total=total * config.batch_size, initial=trainer.update * config.batch_size, unit="ep", smoothing=0.05)
+    with _interruptible() as interrupted, SummaryWriter(str(folder), purge_step=trainer.frames) as board:
+        while trainer.update < total and not interrupted:
+            trainer.step()
+            bar.update(config.batch_size)
+            if trainer.update % config.report_every and trainer.update < total:
+                continue
+            line = trainer.report()
+            if (trainer.update // evaluate_every) > ((trainer.update - config.report_every) // evaluate_every):
+                score = trainer.score("validation")
+                line |= {"validation_error_percent": score.error_percent, "validation_glimpses": score.mean_glimpses}
+                line["validation_gaze_distance"] = score.gaze_distance[-1]
+                trainer.curve.append(
+                    {"episodes": line["episodes"], "frames": trainer.frames, "error_percent": score.error_percent}
+                )
+                bar.write(f"{line['episodes']:>9} episodes, {trainer.frames:>10} frames: {describe(score)}")
+            trainer.seconds = before + time.monotonic() - started
+            _append(folder / METRICS, line)
+            _append(folder / TIMES, {"update": trainer.update, "seconds": trainer.seconds})
+            for name, value in line.items():
+                board.add_scalar(name, value, trainer.frames)
+            speed = trainer.frames / max(trainer.seconds, 1e-9)
+            bar.set_postfix_str(f"success {line['success']:.3f}, {speed / 1000:.1f}k frames/s")
+            if time.monotonic() - saved > 60 * config.checkpoint_minutes:
+                trainer.save()
+                saved = time.monotonic()
+    bar.close()
+    trainer.seconds = before + time.monotonic() - started
+    trainer.save()
+    if trainer.update < total:
+        print(f"Stopped after {trainer.update} of {total} updates; go on with --resume {folder}")
+        return {}
+    result = _result(trainer)
+    (folder / RESULT).write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def _result(trainer: Trainer) -> dict[str, Any]:
+    """Everything that somebody needs who wants to check the numbers of a run."""
+    scores = {split: trainer.score(split) for split in ("validation", "test")}
+    for split, score in scores.items():
+        print(f"{split}: {describe(score)}")
+    packages = ("torch", "numpy", "gymnasium")
+    return {
+        "config": trainer.config.to_dict(),
+        **{split: score.to_dict() for split, score in scores.items()},
+        "curve": trainer.curve,
+        "frames": trainer.frames,
+        "minutes": round(trainer.seconds / 60, 2),
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": _commit(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "machine": f"{trainer.device.type}, {trainer.config.threads} thread(s), {platform.machine()}",
+    }
+
+
+def describe(score: Score) -> str:
+    """A score in one line."""
+    error = f"{score.error_percent:.2f} % +- {100 * score.standard_error:.2f}"
+    return f"error {error}, {score.mean_glimpses:.2f} glimpses, gaze off by {score.gaze_distance[-1]:.2f}"
+
+
+def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.optim.Optimizer:
+    rates = {"what": config.learning_rate, "where": config.location_learning_rate or config.learning_rate}
+    groups = [
+        {"params": parameters, "lr": rates[name], "initial_lr": rates[name]}
+        for name, parameters in agent.parameter_groups().items()
+    ]
+    if config.optimizer == "adam":
+        return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
+    return torch.optim.SGD(groups, momentum=config.momentum, fused=True)
+
+
+@contextmanager
+def _interruptible() -> Iterator[list[int]]:
+    """A list that Ctrl-C (or a request to terminate) fills, so that the update under way is finished first."""
+    caught: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda found, _: caught.append(found)) for number in signals]
+    try:
+        yield caught
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _append(path: Path, line: dict[str, Any]) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _commit() -> str:
+    """The commit that the code is at, with a + if there are changes on top."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "unknown"

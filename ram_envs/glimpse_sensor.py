@@ -1,0 +1,123 @@
+"""The retina: square patches around a location, each twice as wide and half as sharp as the last.
+
+Mnih et al. 2014, section 3.1, "Sensor". This module is the one place that says what a location means.
+
+Axes: N batch, H and W the image's sides, C channels, k scales, g patch size, w width of a patch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def to_pixels(locations: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
+    """Where locations (..., 2) in [-1, 1] lie in an image, as (x, y) in pixels from its top left corner."""
+    return (np.asarray(locations, np.float64) + 1.0) / 2.0 * np.array([width, height])
+
+
+def to_location(pixels: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
+    """The locations (..., 2) of points given as (x, y) in pixels: the inverse of `to_pixels`."""
+    return np.asarray(pixels, np.float64) * 2.0 / np.array([width, height]) - 1.0
+
+
+class GlimpseSensor:
+    """Sees `num_scales` square patches centred at a location, each averaged down to `patch_size`.
+
+    Scale s covers `patch_size * 2**s` pixels a side, and each of its pixels is the mean over a square of
+    `2**s` image pixels a side. A location is (x, y) in [-1, 1]: (0, 0) is the image's centre, (-1, -1) its top
+    left corner. A patch of width w begins at `round((l + 1) / 2 * side) - w // 2`; whatever lies outside
+    the image is zero.
+
+    A pixel of any scale is the difference of four entries of a summed-area table (Crow, SIGGRAPH 1984), so a
+    glimpse costs `num_scales * (patch_size + 1)**2` look-ups, whatever the image's size. Outside the image the
+    look-up stops at its edge, which is the same as padding with zeros. The tables hold integers that wrap
+    around, and so do their differences: each mean is exact as long as one pixel covers less than 2**32 / 255
+    image pixels.
+
+    Args:
+        patch_size: side of a patch as the agent sees it, in pixels, at least 1.
+        num_scales: number of patches, at least 1.
+
+    Raises:
+        ValueError: if either is not a whole number of at least 1.
+    """
+
+    def __init__(self, patch_size: int, num_scales: int = 1) -> None:
+        for name, value in (("patch_size", patch_size), ("num_scales", num_scales)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
+        if num_scales > 12:
+            raise ValueError(f"num_scales must be at most 12 (a pixel of 2048 x 2048), got {num_scales}.")
+        self.patch_size = int(patch_size)
+        self.num_scales = int(num_scales)
+        pixel = 2 ** np.arange(self.num_scales)  # (k,) image pixels a side of one glimpse pixel
+        self.widths = self.patch_size * pixel  # (k,)
+        self._steps = np.arange(self.patch_size + 1) * pixel[:, None] - self.widths[:, None] // 2  # (k, g + 1)
+        self._mean = (1.0 / (255.0 * pixel**2)).astype(np.float32)[:, None, None, None]  # (k, 1, 1, 1)
+
+    def glimpse_shape(self, channels: int = 1) -> tuple[int, int, int]:
+        """Shape of one glimpse: (scales * channels, patch_size, patch_size)."""
+        return (self.num_scales * channels, self.patch_size, self.patch_size)
+
+    @staticmethod
+    def integrate(images: NDArray[np.uint8]) -> NDArray[np.uint32]:
+        """Summed-area tables (N, H + 1, W + 1, C) of images (N, H, W, C): entry (i, j) sums the pixels above and left."""
+        count, height, width, channels = images.shape
+        tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
+        inner = tables[:, 1:, 1:]
+        np.cumsum(images, axis=2, dtype=np.uint32, out=inner)
+        for row in range(1, height):  # adding whole rows is several times faster than cumsum along them
+            inner[:, row] += inner[:, row - 1]
+        return tables
+
+    def glimpse(
+        self, tables: NDArray[np.uint32], locations: NDArray[Any], rows: NDArray[Any] | None = None
+    ) -> NDArray[np.float32]:
+        """What is seen at each location.
+
+        Args:
+            tables: summed-area tables (N, H + 1, W + 1, C) from `integrate`.
+            locations: (M, 2) in [-1, 1].
+            rows: (M,) the table that each location looks into; by default M = N and each into its own.
+
+        Returns:
+            Glimpses (M, scales * channels, patch_size, patch_size), float32 in [0, 1], finest scale first.
+        """
+        _, table_height, table_width, channels = tables.shape
+        if rows is None:
+            rows = np.arange(len(tables))
+        edges = self._edges(locations, table_height - 1, table_width - 1)  # (M, k, 2, g + 1)
+        np.clip(edges, 0, np.array([[table_width - 1], [table_height - 1]]), out=edges)
+        y = (rows[:, None, None] * table_height + edges[:, :, 1]) * table_width  # (M, k, g + 1)
+        corners = tables.reshape(-1, channels).take(y[..., :, None] + edges[:, :, 0, None, :], axis=0)
+        strips = corners[:, :, 1:] - corners[:, :, :-1]  # (M, k, g, g + 1, C)
+        sums = strips[:, :, :, 1:] - strips[:, :, :, :-1]  # (M, k, g, g, C)
+        means = sums.astype(np.float32) * self._mean
+        glimpses = means if channels == 1 else np.moveaxis(means, -1, 2)
+        return glimpses.reshape(len(rows), *self.glimpse_shape(channels))
+
+    def footprints(self, locations: ArrayLike, height: int, width: int) -> NDArray[np.int64]:
+        """The squares seen at locations (M, 2): (M, scales, 4) as x0, y0, x1, y1 in pixels, ends excluded."""
+        edges = self._edges(np.asarray(locations), height, width)
+        return np.concatenate([edges[..., 0], edges[..., -1]], axis=-1)
+
+    def __call__(self, images: ArrayLike, locations: ArrayLike) -> NDArray[np.float32]:
+        """Glimpses of uint8 images (N, H, W) or (N, H, W, C) at locations (N, 2) in [-1, 1], one of each."""
+        images, locations = np.asarray(images), np.asarray(locations, np.float64)
+        if images.dtype != np.uint8 or images.ndim not in (3, 4):
+            raise ValueError(
+                f"images must be uint8 of shape (N, H, W) or (N, H, W, C), got {images.dtype} of shape {images.shape}."
+            )
+        if locations.shape != (len(images), 2):
+            raise ValueError(f"locations must have shape ({len(images)}, 2), got {locations.shape}.")
+        if not (np.abs(locations) <= 1).all():  # NaN fails this too
+            raise ValueError("locations must be numbers in [-1, 1].")
+        return self.glimpse(self.integrate(images if images.ndim == 4 else images[..., None]), locations)
+
+    def _edges(self, locations: NDArray[Any], height: int, width: int) -> NDArray[np.int64]:
+        """Pixel edges (M, k, 2, g + 1) of every patch along x and y, before any clipping."""
+        centres = np.rint(to_pixels(locations, height, width)).astype(np.int64)  # (M, 2)
+        return centres[:, None, :, None] + self._steps[:, None, :]

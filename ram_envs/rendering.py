@@ -1,0 +1,442 @@
+"""Draws what the retina sees: data in, array out. Only `Window` needs a screen.
+
+A picture shows the scene with the retina's squares, one colour per scale, and the path of the
+fixations, after Figure 3 of Mnih et al. 2014; beside it the scene rebuilt from the glimpse alone
+and the patch of every scale; below it a strip of facts and, where an agent hands them over, bars.
+
+Scene coordinates are those of pixel edges: the pixel in column i and row j covers
+[i, i + 1) x [j, j + 1), so that the middle of a 28 x 28 scene is (14, 14).
+Axes: H, W scene height and width; C channels; k scales; g patch size.
+
+pygame is imported when it is first needed, not with this module.
+"""
+
+import math
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from itertools import pairwise
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Pixels = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+# From the palette of Okabe and Ito, which colour-blind people can tell apart.
+SCALE_COLOURS: tuple[Colour, ...] = (  # finest scale first; a sixth begins again
+    (86, 180, 233),  # sky blue
+    (0, 158, 115),  # bluish green
+    (204, 121, 167),  # reddish purple
+    (240, 228, 66),  # yellow
+    (0, 114, 178),  # blue
+)
+PATH_COLOUR: Colour = (230, 159, 0)
+OUTCOME_COLOURS: dict[bool, Colour] = {True: (0, 158, 115), False: (213, 94, 0)}
+BACKGROUND: Colour = (33, 36, 44)
+STRIP: Colour = (47, 51, 62)
+DIM: Colour = (158, 164, 178)
+BRIGHT: Colour = (240, 242, 247)
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything one picture shows.
+
+    Attributes:
+        scene: uint8 (H, W, C). Three channels are RGB; of any other number the first is shown.
+        squares: int (k, 4), x0, y0, x1, y1 of the present patches in scene pixels, finest first;
+            x1 and y1 are exclusive. They may lie partly or wholly outside the scene.
+        fixations: float (n, 2), x, y in scene pixels, oldest first; the last is the present one.
+        glimpse: float in [0, 1] (k * C, g, g), what the agent sees, the finest scale's channels
+            first.
+        caption: name and value of each fact in the strip, such as ("step", "3/6").
+        outcome: None while the episode goes on; then whether it ended well, which colours the
+            strip.
+        bars: name to values in [0, 1], such as {"class": probabilities, "value": [0.4]}.
+    """
+
+    scene: Pixels
+    squares: NDArray[np.integer]
+    fixations: NDArray[np.floating]
+    glimpse: NDArray[np.floating]
+    caption: Sequence[tuple[str, str]] = ()
+    outcome: bool | None = None
+    bars: Mapping[str, ArrayLike] = field(default_factory=dict)
+
+
+def draw_view(view: View, size: int = 512) -> Pixels:
+    """Draws one picture.
+
+    Its shape depends on `size` and the shapes of scene and glimpse, never on caption, outcome or
+    bars, so that an episode makes a video; its width is a multiple of 16, as encoders like it.
+
+    Args:
+        view: what to show; it is not changed.
+        size: the picture's height, at least 256.
+
+    Returns:
+        uint8 (size, width, 3), an array of its own.
+
+    Raises:
+        ValueError: the size is below 256.
+    """
+    if size < 256:
+        raise ValueError(f"a picture is at least 256 pixels high, got size={size}")
+    (height, width), k = view.scene.shape[:2], len(view.squares)
+    page = _page(size, height, width, k, view.glimpse.shape[-1])
+    frame = np.full((size, page.width, 3), BACKGROUND, np.uint8)
+    _draw_scene(frame, page, view)
+    seen = foveated(view.glimpse, view.squares, (height, width))
+    _draw_panel(frame, page, page.foveated, seen, "what the agent sees", DIM)
+    for s, patch in enumerate(_patches(view.glimpse, k)):
+        x0, y0, x1, y1 = view.squares[s]
+        title = f"{x1 - x0} x {y1 - y0}"
+        _draw_panel(frame, page, page.patches[s], patch, title, _scale_colour(s))
+    _draw_strip(frame, page, view)
+    _draw_bars(frame, page, view.bars)
+    return frame
+
+
+def foveated(glimpse: NDArray[np.floating], squares: NDArray[np.integer], shape: tuple[int, int]) -> Pixels:
+    """Rebuilds the scene from the glimpse alone.
+
+    The fovea is exact, what lies around it is coarser, and what was not seen is black.
+
+    Args:
+        glimpse: float in [0, 1] (k * C, g, g), the finest scale's channels first.
+        squares: int (k, 4), x0, y0, x1, y1 of the patches in scene pixels, finest first.
+        shape: H, W of the scene.
+
+    Returns:
+        uint8 (H, W, C).
+    """
+    height, width = shape
+    patches = _patches(glimpse, len(squares))  # (k, g, g, C)
+    g, channels = patches.shape[2:]
+    scene = np.zeros((height, width, channels), np.uint8)
+    for s in reversed(range(len(squares))):  # the finer lies on the coarser
+        x0, y0, x1, y1 = squares[s].tolist()
+        xs = np.arange(max(x0, 0), min(x1, width))
+        ys = np.arange(max(y0, 0), min(y1, height))[:, None]
+        scene[ys, xs] = patches[s, (ys - y0) * g // (y1 - y0), (xs - x0) * g // (x1 - x0)]
+    return scene
+
+
+def tile(frames: Sequence[Pixels]) -> Pixels:
+    """Lays frames of one shape out in a grid about as many wide as high, row by row.
+
+    Args:
+        frames: n arrays uint8 (h, w, 3).
+
+    Returns:
+        uint8 (rows * h, columns * w, 3); cells left over are plain background.
+
+    Raises:
+        ValueError: there is no frame.
+    """
+    if len(frames) == 0:
+        raise ValueError("there is no frame to tile")
+    columns = math.ceil(math.sqrt(len(frames)))
+    rows = math.ceil(len(frames) / columns)
+    height, width = frames[0].shape[:2]
+    grid = np.full((rows, height, columns, width, 3), BACKGROUND, np.uint8)
+    for i, frame in enumerate(frames):
+        grid[i // columns, :, i % columns] = frame
+    return grid.reshape(rows * height, columns * width, 3)
+
+
+class Window:
+    """Shows frames on the screen, for `render_mode="human"`.
+
+    The window opens at the first frame and can be resized. Once the user has closed it, `show`
+    raises `SystemExit(0)`, so that a plain loop over `env.step` ends as if the program were done,
+    and `finally` and `with` blocks run. A program that would rather go on without pictures
+    catches it: from then on `closed` is true and `show` does nothing. Key presses stay in
+    pygame's queue for whoever plays. pygame has one window per process: two `Window`s share it.
+    """
+
+    def __init__(self, title: str = "ram_envs") -> None:
+        self.title = title
+        self.closed = False
+        self._opened = False
+        self._last_shown = 0  # milliseconds on pygame's clock
+
+    def show(self, frame: Pixels, fps: float = 0) -> None:
+        """Shows a frame until 1 / fps seconds have passed since the one before.
+
+        Args:
+            frame: uint8 (h, w, 3).
+            fps: frames a second; 0 does not wait.
+
+        Raises:
+            RuntimeError: there is no display to open a window on.
+            SystemExit: the user has closed the window.
+        """
+        if self.closed:
+            return
+        pygame = _pygame()
+        if not self._opened or pygame.display.get_surface() is None:
+            self._open(frame.shape[1], frame.shape[0])
+        picture = _surface(np.ascontiguousarray(frame))
+        due = self._last_shown + (1000 / fps if fps > 0 else 0)
+        while True:  # the window answers while the frame stands
+            self._paint(picture)
+            events = pygame.event.get(exclude=(pygame.KEYDOWN, pygame.KEYUP))
+            if any(event.type == pygame.QUIT for event in events):
+                self.close()
+                raise SystemExit(0)
+            if (rest := due - pygame.time.get_ticks()) <= 0:
+                break
+            pygame.time.wait(math.ceil(min(rest, 20)))
+        self._last_shown = pygame.time.get_ticks()
+
+    def close(self) -> None:
+        """Closes the window for good; a second call does nothing."""
+        if self._opened:
+            _pygame().display.quit()
+        self._opened, self.closed = False, True
+
+    def _open(self, width: int, height: int) -> None:
+        pygame = _pygame()
+        try:
+            pygame.display.init()
+            # Without a screen SDL may draw into memory that nobody sees, and say nothing.
+            if pygame.display.get_driver() == "offscreen" and not os.environ.get("SDL_VIDEODRIVER"):
+                pygame.display.quit()
+                raise pygame.error("no screen found")
+            pygame.display.set_mode((width, height), pygame.RESIZABLE)
+        except pygame.error as error:
+            raise RuntimeError(
+                f'cannot open a window ({error}): use render_mode="rgb_array", '
+                "or set the environment variable SDL_VIDEODRIVER=dummy"
+            ) from error
+        pygame.display.set_caption(self.title)
+        self._opened = True
+
+    def _paint(self, picture: Any) -> None:
+        """Draws the picture as large as the window lets it, in the middle."""
+        pygame = _pygame()
+        screen = pygame.display.get_surface()
+        (width, height), room = picture.get_size(), screen.get_size()
+        zoom = min(room[0] / width, room[1] / height)
+        if zoom != 1:
+            size = max(1, int(width * zoom)), max(1, int(height * zoom))
+            picture = pygame.transform.smoothscale(picture, size)
+        screen.fill(BACKGROUND)
+        screen.blit(picture, picture.get_rect(center=screen.get_rect().center))
+        pygame.display.flip()
+
+
+class _Box(NamedTuple):
+    """A rectangle of the picture, in its pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    def of(self, frame: Pixels) -> Pixels:
+        return frame[self.y : self.y + self.height, self.x : self.x + self.width]
+
+    def grown(self, by: int) -> "_Box":
+        return _Box(self.x - by, self.y - by, self.width + 2 * by, self.height + 2 * by)
+
+    def fitted(self, height: int, width: int) -> "_Box":
+        """The largest box of this shape inside, in the middle.
+
+        It is a whole multiple, for crisp pixels, unless that wastes more than a fifth.
+        """
+        zoom = min(self.height / height, self.width / width)
+        zoom = math.floor(zoom) if math.floor(zoom) >= 0.8 * zoom else zoom
+        w, h = max(1, round(width * zoom)), max(1, round(height * zoom))
+        return _Box(self.x + (self.width - w) // 2, self.y + (self.height - h) // 2, w, h)
+
+
+class _Page(NamedTuple):
+    """Where everything goes."""
+
+    width: int
+    unit: float  # a 512th of the picture's height
+    title: int  # height of the small letters
+    scene: _Box
+    foveated: _Box
+    patches: tuple[_Box, ...]  # (k,)
+    caption: _Box
+    bars: _Box
+
+
+@lru_cache(64)
+def _page(size: int, height: int, width: int, k: int, g: int) -> _Page:
+    unit = size / 512
+    margin, strip, column = (round(units * unit) for units in (12, 68, 256))
+    title = max(13, round(18 * unit))
+    side = size - strip - 2 * margin
+    room = _Box(margin, margin, round(side * min(max(width / height, 0.6), 1.6)), side)
+    scene = room.fitted(height, width)
+    left = room.x + room.width + 3 * margin // 2
+
+    cells = min(k, 4)  # patches in a row
+    cell = column // cells
+    patch = min(round(132 * unit), cell - round(8 * unit))
+    step = patch + title + margin  # from row to row
+    below = math.ceil(k / cells) * step
+    top = size - strip - margin - below + margin + title
+    patches = (_Box(left + s % cells * cell, top + s // cells * step, cell, patch) for s in range(k))
+    seen = _Box(left, margin + title, column, side - title - below).fitted(height, width)
+    return _Page(
+        width=math.ceil((left + column + margin) / 16) * 16,
+        unit=unit,
+        title=title,
+        scene=scene,
+        foveated=seen._replace(y=max(scene.y, margin + title)),
+        patches=tuple(box.fitted(g, g) for box in patches),
+        caption=_Box(scene.x, size - strip, scene.width, strip),
+        bars=_Box(left, size - strip, column, strip),
+    )
+
+
+def _draw_scene(frame: Pixels, page: _Page, view: View) -> None:
+    """The scene, veiled where the retina does not reach, with the squares and the path upon it."""
+    box = page.scene
+    zoom = box.width / view.scene.shape[1], box.height / view.scene.shape[0]  # x, y
+    scene = _rgb(view.scene)
+    veiled = scene // 2 + np.array(BACKGROUND, np.uint8) // 2
+    for x0, y0, x1, y1 in np.maximum(view.squares, 0):
+        veiled[y0:y1, x0:x1] = scene[y0:y1, x0:x1]
+    box.of(frame)[:] = _enlarged(veiled, box)
+
+    surface, line = _surface(frame), max(1, round(2 * page.unit))
+    surface.set_clip(box.grown(round(6 * page.unit)))
+    edges = np.rint(view.squares * (zoom * 2)).astype(int) + (box[:2] * 2)
+    for s, (x0, y0, x1, y1) in reversed(list(enumerate(edges.tolist()))):
+        _pygame().draw.rect(surface, _scale_colour(s), (x0, y0, x1 - x0, y1 - y0), line)
+    surface.set_clip(box.grown(round(12 * page.unit)))  # room for a ring on the border
+    path = np.rint(view.fixations * zoom).astype(int) + box[:2]
+    _draw_path(surface, path.tolist(), page.unit)
+
+
+def _draw_path(surface: Any, path: list[list[int]], unit: float) -> None:
+    """Lines from fixation to fixation: first a disc, then dots, at the present place a ring."""
+    draw = _pygame().draw
+    dot, disc, ring, line = (max(2, round(pixels * unit)) for pixels in (3, 5, 11, 2.6))
+    # A dark rim sets the path off from bright strokes.
+    for rim, colour in ((1, (0, 0, 0)), (0, PATH_COLOUR)):
+        for start, end in pairwise(path):
+            draw.line(surface, colour, start, end, line + 2 * rim)
+        for place in path[1:-1]:
+            draw.circle(surface, colour, place, dot + rim)
+        for place in path[:1]:
+            draw.circle(surface, colour, place, disc + rim)
+        for place in path[-1:]:
+            draw.circle(surface, colour, place, ring + rim, line + 2 * rim)
+
+
+def _draw_panel(frame: Pixels, page: _Page, box: _Box, image: Pixels, title: str, colour: Colour) -> None:
+    """An image in a frame of one colour, its title above it."""
+    line = max(1, round(2 * page.unit))
+    box.grown(line).of(frame)[:] = colour
+    box.of(frame)[:] = _enlarged(_rgb(image), box)
+    above = _Box(box.x, box.y - line - page.title, box.width, page.title)
+    _write(frame, title, above, colour, centre=True)
+
+
+def _draw_strip(frame: Pixels, page: _Page, view: View) -> None:
+    """The facts, each a name above its value; at the episode's end in the outcome's colour."""
+    box, unit = page.caption, page.unit
+    frame[box.y :] = STRIP
+    if view.outcome is not None:
+        colour = np.array(OUTCOME_COLOURS[bool(view.outcome)])
+        frame[box.y :] = (2 * np.array(STRIP) + colour) // 3
+        frame[box.y : box.y + round(4 * unit)] = colour
+    cell = min(box.width / max(len(view.caption), 1), 96 * unit)
+    for i, (name, value) in enumerate(view.caption):
+        x, room = box.x + round(i * cell), round(cell - 6 * unit)
+        _write(frame, name, _Box(x, box.y + round(12 * unit), room, page.title), DIM)
+        _write(frame, value, _Box(x, box.y + round(32 * unit), room, round(34 * unit)), BRIGHT)
+
+
+def _draw_bars(frame: Pixels, page: _Page, bars: Mapping[str, ArrayLike]) -> None:
+    """A group of bars for each name, the largest in the colour of the path."""
+    box, unit = page.bars, page.unit
+    floor, tallest = box.y + round(52 * unit), round(30 * unit)
+    groups = {name: np.nan_to_num(np.ravel(values)) for name, values in bars.items()}
+    slots = sum(max(len(values), 3) + 1 for values in groups.values())  # a name needs three
+    pitch, x = min(box.width / max(slots - 1, 1), 24 * unit), float(box.x)
+    for name, values in groups.items():
+        room = max(len(values), 3) * pitch
+        _write(frame, name, _Box(round(x), box.y + round(6 * unit), round(room), page.title), DIM)
+        for i, value in enumerate(values.tolist()):
+            bar = _Box(round(x + i * pitch), floor - tallest, max(1, round(0.8 * pitch)), tallest)
+            bar.of(frame)[:] = BACKGROUND
+            height = round(min(max(value, 0), 1) * tallest)
+            colour = PATH_COLOUR if i == values.argmax() else DIM
+            bar.of(frame)[tallest - height :] = colour
+            if len(values) > 1 and pitch >= 8:
+                number = _Box(bar.x, floor + 2, bar.width, round(15 * unit))
+                _write(frame, str(i), number, DIM, centre=True)
+        x += room + pitch
+
+
+def _write(frame: Pixels, text: str, box: _Box, colour: Colour, centre: bool = False) -> None:
+    """Writes one line as high as the box, or lower where it would be too wide for it."""
+    mask = _letters(text, box.height, box.width)
+    x = box.x + (box.width - mask.shape[1]) // 2 if centre else box.x
+    area = frame[box.y : box.y + mask.shape[0], x : x + mask.shape[1]]
+    mask = mask[: area.shape[0], : area.shape[1]]
+    area[:] = area + (np.array(colour) - area) * mask
+
+
+@lru_cache(2048)
+def _letters(text: str, height: int, room: int) -> NDArray[np.floating]:
+    """How much of each pixel the text covers, (h, w, 1) in [0, 1].
+
+    What is kept is an array, because pygame's fonts die with `pygame.quit`.
+    """
+    pygame = _pygame()
+    pygame.font.init()
+    while (font := pygame.font.Font(None, height)).size(text)[0] > room and height > 9:
+        height -= 1
+    mask: Pixels = pygame.surfarray.array_alpha(font.render(text, True, BRIGHT))
+    return mask.T[:, : max(room, 0), None] / np.float32(255)
+
+
+@cache
+def _pygame() -> ModuleType:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    with warnings.catch_warnings():  # pygame 2.6 uses pkg_resources, which warns of its own end
+        warnings.simplefilter("ignore")
+        import pygame
+        import pygame.pkgdata
+    return pygame
+
+
+def _surface(frame: Pixels) -> Any:
+    """A pygame surface upon the frame's own memory: what is drawn on it is drawn on the frame."""
+    return _pygame().image.frombuffer(frame, frame.shape[1::-1], "RGB")
+
+
+def _patches(glimpse: NDArray[np.floating], k: int) -> Pixels:
+    """Glimpse (k * C, g, g) in [0, 1] as k images, uint8 (k, g, g, C)."""
+    images = glimpse.reshape(k, -1, *glimpse.shape[1:]).transpose(0, 2, 3, 1)
+    return np.asarray(np.rint(np.clip(images, 0, 1) * 255), np.uint8)
+
+
+def _rgb(image: Pixels) -> Pixels:
+    """(H, W, C) to (H, W, 3)."""
+    return image if image.shape[2] == 3 else np.repeat(image[:, :, :1], 3, axis=2)
+
+
+def _enlarged(image: Pixels, box: _Box) -> Pixels:
+    """Nearest neighbour: (h, w, 3) to (box.height, box.width, 3)."""
+    rows = np.arange(box.height) * image.shape[0] // box.height
+    columns = np.arange(box.width) * image.shape[1] // box.width
+    return np.asarray(image[rows[:, None], columns])
+
+
+def _scale_colour(scale: int) -> Colour:
+    return SCALE_COLOURS[scale % len(SCALE_COLOURS)]
