@@ -45,7 +45,7 @@ class Score:
         return asdict(self)
 
 
-def make_envs(config: Config, num_envs: int, **kwargs: Any) -> gym.vector.VectorEnv[Any, Any, Any]:
+def make_envs(config: Config, num_envs: int, **kwargs: Any) -> Any:
     """The vector environment of a configuration, in the form that the agent takes."""
     return gym.make_vec(
         config.env,
@@ -83,10 +83,12 @@ def evaluate(
     """
     digits = "GlimpseMNIST" in config.env
     envs = make_envs(config, lanes, **({"split": split} if digits else {}))
-    total = len(envs.unwrapped.data) if digits else CATCH_GAMES[split]  # type: ignore[attr-defined]
+    total = len(envs.unwrapped.data) if digits else CATCH_GAMES[split]
     total = min(episodes or total, total)
     generator = torch.Generator(next(agent.parameters()).device).manual_seed(0)
-    successes, glimpses, distances, counts = [], [], 0.0, 0.0
+    successes, glimpses = [], []
+    distances: Any = 0.0
+    counts: Any = 0.0
     with torch.no_grad():
         for first in range(0, total, lanes):
             index = np.arange(first, first + lanes)

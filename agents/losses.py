@@ -59,9 +59,9 @@ def leave_one_out(returns: Tensor, rollouts: int) -> Tensor:
         returns: (T, B), in groups of `rollouts` neighbours that share an image.
         rollouts: at least 2.
     """
-    groups = returns.unflatten(1, (-1, rollouts))
+    groups = returns.reshape(len(returns), -1, rollouts)
     others = (groups.sum(2, keepdim=True) - groups) / (rollouts - 1)
-    return (groups - others).flatten(1)
+    return torch.flatten(groups - others, 1)
 
 
 def normalize(advantages: Tensor, mask: Tensor) -> Tensor:

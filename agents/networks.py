@@ -37,6 +37,7 @@ class GlimpseNetwork(nn.Module):
         planes, side, _ = glimpse_shape
         factor = 4.0 if glimpse_scaling == "sum" else 1.0
         brightness = (factor ** torch.arange(num_scales)).repeat_interleave(planes // num_scales * side * side)
+        self.brightness: Tensor
         self.register_buffer("brightness", brightness, persistent=False)
         self.what = nn.Linear(planes * side * side, hidden_size)
         self.where = nn.Linear(2, hidden_size)
@@ -91,7 +92,7 @@ class LSTMCore(nn.Module):
 
 def make_core(kind: str, feature_size: int, hidden_size: int) -> RectifierCore | LSTMCore:
     """The core of that kind, one of `CORES`."""
-    return {"rectifier": RectifierCore, "lstm": LSTMCore}[kind](feature_size, hidden_size)
+    return RectifierCore(feature_size, hidden_size) if kind == "rectifier" else LSTMCore(feature_size, hidden_size)
 
 
 def head(hidden_size: int, outputs: int, between: int = 0) -> nn.Module:

@@ -6,27 +6,93 @@ from dataclasses import replace
 
 from agents.config import Config
 
-_DIGITS = Config(
-    location_hidden=128, location_std=0.05, optimizer="adam", learning_rate=1e-3, annealing="cosine", batch_size=128,
-    total_episodes=55_000 * 90,
-)  # fmt: skip
+EPOCH = 55_000
+
+# One core as in the paper, Adam, and a location network with one hidden layer.
+_MNIST = Config(
+    location_hidden=128,
+    location_std=0.05,
+    optimizer="adam",
+    learning_rate=1e-3,
+    annealing="cosine",
+    batch_size=128,
+    total_episodes=90 * EPOCH,
+)
+
+# A pathway of its own for the location, fed by REINFORCE alone, which first looks far and then near.
+_WIDE = replace(
+    _MNIST,
+    env_args=("initial_location=center",),
+    pathways="separate",
+    normalize_advantages=True,
+    gae_lambda=0.9,
+    location_std=0.4,
+    location_std_final=0.08,
+    total_episodes=60 * EPOCH,
+)
+
 _CATCH = Config(
-    env="CatchBall-v0", name="catch", core="lstm", previous_action=True, glimpse_scaling="sum", supervised=False,
-    location_std=0.2, discount=0.99, gae_lambda=0.95, normalize_advantages=True, entropy_bonus=0.005,
-    reinforce_into_core=1.0, baseline_into_core=1.0, optimizer="adam", learning_rate=1e-3, annealing="linear",
-    max_grad_norm=1.0, batch_size=128, total_episodes=8_000_000 // 23,
-)  # fmt: skip
-_CLUTTERED = replace(
-    _DIGITS, env="GlimpseMNIST-Cluttered60-v0", env_args=("initial_location=center",), pathways="separate",
-    normalize_advantages=True, gae_lambda=0.9, location_std=0.4, location_std_final=0.08,
-)  # fmt: skip
+    env="CatchBall-v0",
+    core="lstm",
+    previous_action=True,
+    glimpse_scaling="sum",
+    supervised=False,
+    location_std=0.3,
+    location_std_final=0.05,
+    location_weight=0.04,
+    discount=0.99,
+    gae_lambda=0.95,
+    normalize_advantages=True,
+    entropy_bonus=0.05,
+    reinforce_into_core=1.0,
+    baseline_into_core=1.0,
+    optimizer="adam",
+    learning_rate=1e-3,
+    annealing="linear",
+    max_grad_norm=1.0,
+    batch_size=128,
+    total_episodes=20_000_000 // 23,
+    evaluations=20,
+)
 
-PRESETS: dict[str, Config] = {
-    "mnist": replace(_DIGITS, name="mnist"),
-    "catch": _CATCH,
-    "cluttered60-8": replace(_CLUTTERED, name="cluttered60-8"),
+DEFAULTS = {
+    "GlimpseMNIST-v0": "mnist-6",
+    "GlimpseMNIST-Translated60-v0": "translated60-8",
+    "GlimpseMNIST-Cluttered60-v0": "cluttered60-8",
+    "GlimpseMNIST-Cluttered100-v0": "cluttered100-8",
+    "CatchBall-v0": "catch",
 }
-"""Name -> settings."""
-
-DEFAULTS = {"GlimpseMNIST-v0": "mnist", "CatchBall-v0": "catch"}
 """Id of an environment -> name of the preset that `--env` alone takes."""
+
+
+def _rows() -> dict[str, Config]:
+    """One preset per row of the paper's tables that a recurrent attention model is in, and Catch."""
+    rows = {f"mnist-{n}": replace(_MNIST, env_args=(f"num_glimpses={n}",)) for n in range(2, 8)}
+    for scene in ("translated60", "cluttered60", "cluttered100"):
+        env = f"GlimpseMNIST-{scene.capitalize()}-v0"
+        for glimpses in (4, 6, 8):
+            rows[f"{scene}-{glimpses}"] = replace(
+                _WIDE, env=env, env_args=(f"num_glimpses={glimpses}", *_WIDE.env_args)
+            )
+        if scene != "translated60":
+            rows[f"{scene}-random"] = replace(
+                _WIDE, env=env, env_args=("num_glimpses=8",), gaze="random", pathways="shared"
+            )
+    rows["catch"] = _CATCH
+    # The paper's own setting: undiscounted return, lambda 1, SGD with momentum, mini-batches of 20, linear networks.
+    faithful = Config(optimizer="sgd", learning_rate=0.01, annealing="linear", batch_size=20)
+    rows["mnist-6-faithful"] = replace(faithful, location_std=0.1, total_episodes=90 * EPOCH)
+    rows["catch-faithful"] = replace(
+        faithful,
+        env="CatchBall-v0",
+        core="lstm",
+        supervised=False,
+        reinforce_into_core=1.0,
+        location_std=0.2,
+        total_episodes=_CATCH.total_episodes,
+    )
+    return {name: replace(config, name=name) for name, config in rows.items()}
+
+
+PRESETS: dict[str, Config] = _rows()
+"""Name -> settings."""

@@ -98,7 +98,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         digits = "GlimpseMNIST" in config.env
         self.envs = make_envs(config, config.batch_size, **({"split": "train"} if digits else {}))
-        self.images = len(self.envs.unwrapped.data) if digits else 0  # type: ignore[attr-defined]
+        self.images = len(self.envs.unwrapped.data) if digits else 0
         self.agent = make_agent(config, self.envs).to(self.device)
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
@@ -131,7 +131,7 @@ class Trainer:
         self.agent.load_state_dict(state["agent"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["sampling"])
-        for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):  # type: ignore[arg-type]
+        for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):
             lane.bit_generator.state = json.loads(text)
         for name in ("update", "frames", "seconds", "window", "curve"):
             setattr(self, name, state[name])
@@ -163,7 +163,7 @@ class Trainer:
         rollout = collect_rollout(self.agent, self.envs, options=self._images(), generator=self.generator)
         loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - progress))
         self.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         for group in self.optimizer.param_groups:
             norm = torch.nn.utils.clip_grad_norm_(group["params"], config.max_grad_norm or math.inf)
             if not math.isfinite(norm):

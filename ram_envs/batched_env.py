@@ -221,7 +221,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         """Lets an agent show what it thinks in the next pictures: bars such as `probabilities` (N, K) or `value` (N, 1)."""
         self._bars = {name: np.asarray(values) for name, values in bars.items()}
 
-    @property
+    @property  # type: ignore[misc]
     def np_random(self) -> tuple[np.random.Generator, ...]:  # type: ignore[override]
         """The random generator of each lane."""
         return tuple(self._generators)
@@ -290,7 +290,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         observation = self._observation()
         final = np.full(self.num_envs, None, dtype=object)
         for lane in np.flatnonzero(ended):
-            final[lane] = pick_lane(observation, lane)
+            final[lane] = pick_lane(observation, int(lane))
         return {
             "final_obs": final, "_final_obs": ended.copy(),
             "final_info": self._info(ended, ended), "_final_info": ended.copy(),
@@ -370,7 +370,7 @@ class RetinaEnv(gym.Env[Any, Any]):
         observation, rewards, terminated, _, info = self.lane.step(batch)
         return pick_lane(observation, 0), float(rewards[0]), bool(terminated[0]), False, _single_info(info)
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """One frame (height, width, 3) uint8, where the render mode is "rgb_array"."""
         frames = self.lane.render()
         return None if frames is None else frames[0]

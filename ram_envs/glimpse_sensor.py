@@ -15,12 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 
 def to_pixels(locations: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
     """Where locations (..., 2) in [-1, 1] lie in an image, as (x, y) in pixels from its top left corner."""
-    return (np.asarray(locations, np.float64) + 1.0) / 2.0 * np.array([width, height])
+    pixels: NDArray[np.float64] = (np.asarray(locations, np.float64) + 1.0) / 2.0 * np.array([width, height])
+    return pixels
 
 
 def to_location(pixels: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
     """The locations (..., 2) of points given as (x, y) in pixels: the inverse of `to_pixels`."""
-    return np.asarray(pixels, np.float64) * 2.0 / np.array([width, height]) - 1.0
+    locations: NDArray[np.float64] = np.asarray(pixels, np.float64) * 2.0 / np.array([width, height]) - 1.0
+    return locations
 
 
 class GlimpseSensor:
@@ -96,7 +98,7 @@ class GlimpseSensor:
         strips = corners[:, :, 1:] - corners[:, :, :-1]  # (M, k, g, g + 1, C)
         sums = strips[:, :, :, 1:] - strips[:, :, :, :-1]  # (M, k, g, g, C)
         means = sums.astype(np.float32) * self._mean
-        glimpses = means if channels == 1 else np.moveaxis(means, -1, 2)
+        glimpses: NDArray[np.float32] = means if channels == 1 else np.moveaxis(means, -1, 2)
         return glimpses.reshape(len(rows), *self.glimpse_shape(channels))
 
     def footprints(self, locations: ArrayLike, height: int, width: int) -> NDArray[np.int64]:

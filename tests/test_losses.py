@@ -1,0 +1,106 @@
+"""The losses against values computed by hand and against exact gradients."""
+
+import itertools
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from agents import losses  # noqa: E402
+
+
+def test_gaussian_log_prob_is_that_of_a_normal_distribution():
+    sample, mean = torch.tensor([[1.7, -0.2]]), torch.tensor([[0.1, 0.3]])
+    expected = torch.distributions.Normal(mean, 0.25).log_prob(sample).sum(-1)
+    assert losses.gaussian_log_prob(sample, mean, 0.25).item() == pytest.approx(expected.item())
+
+
+def test_categorical_log_prob_and_entropy_of_a_known_distribution():
+    logits = torch.tensor([[math.log(1.0), math.log(3.0)]])
+    assert losses.categorical_log_prob(torch.tensor([1]), logits).item() == pytest.approx(math.log(0.75))
+    entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    assert losses.categorical_entropy(logits).item() == pytest.approx(entropy)
+
+
+def test_undiscounted_returns_sum_what_is_still_to_come():
+    rewards = torch.tensor([[-0.1], [-0.1], [1.0]])
+    baselines = torch.tensor([[0.5], [0.25], [0.0]], requires_grad=True)
+    advantages, returns = losses.advantages_and_returns(rewards, baselines, torch.ones(3, 1))
+    torch.testing.assert_close(returns, torch.tensor([[0.8], [0.9], [1.0]]))
+    torch.testing.assert_close(advantages, torch.tensor([[0.3], [0.65], [1.0]]))
+    assert not returns.requires_grad
+    assert not advantages.requires_grad
+
+
+def test_generalised_advantages_by_hand():
+    rewards, baselines = torch.tensor([[0.0], [1.0]]), torch.tensor([[0.2], [0.6]])
+    advantages, returns = losses.advantages_and_returns(rewards, baselines, torch.ones(2, 1), 0.9, 0.5)
+    last = 1.0 - 0.6
+    first = (0.0 + 0.9 * 0.6 - 0.2) + 0.9 * 0.5 * last
+    torch.testing.assert_close(advantages, torch.tensor([[first], [last]]))
+    torch.testing.assert_close(returns, torch.tensor([[first + 0.2], [1.0]]))
+
+
+def test_steps_after_an_episodes_end_have_no_advantage():
+    rewards = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    active = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+    advantages, returns = losses.advantages_and_returns(rewards, torch.full((2, 2), 0.5), active)
+    torch.testing.assert_close(advantages, torch.tensor([[0.5, 0.5], [0.0, 0.5]]))
+    torch.testing.assert_close(returns, torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
+
+
+def test_leave_one_out_compares_with_the_other_rollouts_of_the_same_image():
+    returns = torch.tensor([[1.0, 0.0, 0.0, 5.0, 5.0, 5.0]])
+    expected = torch.tensor([[1.0, -0.5, -0.5, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(losses.leave_one_out(returns, 3), expected)
+
+
+def test_normalized_advantages_ignore_steps_that_do_not_count():
+    advantages, mask = torch.tensor([[1.0, 3.0, 99.0]]), torch.tensor([[1.0, 1.0, 0.0]])
+    torch.testing.assert_close(losses.normalize(advantages, mask), torch.tensor([[-1.0, 1.0, 0.0]]))
+
+
+def test_baseline_loss_is_the_masked_squared_error_per_episode():
+    baselines, returns = torch.tensor([[0.5, 0.0], [1.0, 9.0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+    loss = losses.baseline_loss(baselines, returns, torch.tensor([[1.0, 1.0], [1.0, 0.0]]))
+    assert loss.item() == pytest.approx((0.25 + 1.0) / 2)
+
+
+def test_answer_loss_counts_only_the_step_of_the_answer():
+    logits = torch.zeros(2, 1, 4)
+    logits[0, 0, 0] = 50.0  # a certain and wrong opinion before the end costs nothing
+    loss = losses.answer_loss(logits, torch.tensor([2]), torch.tensor([[0.0], [1.0]]))
+    assert loss.item() == pytest.approx(math.log(4))
+
+
+def test_reinforce_gradient_is_the_exact_gradient_of_an_enumerable_problem():
+    """Two choices in turn, a reward for each of the nine outcomes: the estimator's mean over all of them is exact."""
+    table = torch.tensor([[0.0, 1.0, 0.2], [0.5, 0.0, 0.1], [0.3, 0.9, 0.4]], dtype=torch.float64)
+    logits = torch.tensor([[0.3, -0.2, 0.1], [-0.5, 0.4, 0.0]], dtype=torch.float64, requires_grad=True)
+    first, second = logits.softmax(-1)
+    (exact,) = torch.autograd.grad((first[:, None] * second[None] * table).sum(), logits)
+
+    estimated = torch.zeros_like(logits)
+    baselines = torch.tensor([[0.37], [0.11]], dtype=torch.float64)  # any baseline leaves the mean as it is
+    for choices in itertools.product(range(3), repeat=2):
+        rewards = torch.tensor([[0.0], [table[choices].item()]], dtype=torch.float64)
+        advantages, _ = losses.advantages_and_returns(rewards, baselines, torch.ones(2, 1, dtype=torch.float64))
+        log_probs = losses.categorical_log_prob(torch.tensor(choices)[:, None], logits[:, None])
+        loss = losses.reinforce_loss(log_probs, advantages, torch.ones(2, 1, dtype=torch.float64))
+        (gradient,) = torch.autograd.grad(loss, logits)
+        estimated -= (first[choices[0]] * second[choices[1]]).detach() * gradient
+    torch.testing.assert_close(estimated, exact)
+
+
+def test_reinforce_gradient_of_a_gaussian_location_is_unbiased():
+    """For the reward -(l - c)^2 the exact gradient of its mean with respect to the Gaussian's mean is 2 (c - mean)."""
+    generator = torch.Generator().manual_seed(0)
+    mean = torch.tensor([0.2, -0.1], dtype=torch.float64, requires_grad=True)
+    target = torch.tensor([0.5, 0.4], dtype=torch.float64)
+    samples = mean.detach() + 0.3 * torch.randn(1, 400_000, 2, generator=generator, dtype=torch.float64)
+    rewards = -(samples - target).square().sum(-1)
+    log_probs = losses.gaussian_log_prob(samples, mean, 0.3)
+    loss = losses.reinforce_loss(log_probs, rewards - rewards.mean(), torch.ones_like(rewards))
+    (gradient,) = torch.autograd.grad(loss, mean)
+    torch.testing.assert_close(-gradient, 2 * (target - mean.detach()), atol=0.02, rtol=0)

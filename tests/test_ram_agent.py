@@ -1,0 +1,211 @@
+"""Networks, agent and rollout: what they compute, and where gradients may flow."""
+
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from agents.config import Config  # noqa: E402
+from agents.networks import GlimpseNetwork, LSTMCore, RectifierCore  # noqa: E402
+from agents.ram_agent import make_agent  # noqa: E402
+from agents.rollout import collect_rollout  # noqa: E402
+from agents.training import training_loss  # noqa: E402
+
+MODES = {"obs_mode": "dict", "action_mode": "dict", "autoreset_mode": gym.vector.AutoresetMode.DISABLED}
+IMAGES = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
+
+
+def digits(lanes=4, **kwargs):
+    kwargs = {"num_glimpses": 3, "patch_size": 4, **kwargs}
+    return gym.make_vec("GlimpseMNIST-v0", num_envs=lanes, images=IMAGES, labels=np.arange(20) % 10, **MODES, **kwargs)
+
+
+def catch(lanes=4, **kwargs):
+    return gym.make_vec("CatchBall-v0", num_envs=lanes, screen_size=8, **MODES, **kwargs)
+
+
+def gradients(loss, agent):
+    """The modules that a loss moves."""
+    agent.zero_grad()
+    loss.backward()
+    moved = {
+        name.split(".")[0] for name, p in agent.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0
+    }
+    agent.zero_grad()
+    return moved
+
+
+def play(envs, config, seed=0, **kwargs):
+    torch.manual_seed(seed)
+    agent = make_agent(config, envs)
+    return agent, collect_rollout(agent, envs, seed=seed, generator=torch.Generator().manual_seed(seed), **kwargs)
+
+
+def test_glimpse_network_has_the_papers_layers():
+    network = GlimpseNetwork((3, 12, 12), 3)
+    shapes = {name: tuple(p.shape) for name, p in network.named_parameters() if "weight" in name}
+    assert shapes == {
+        "what.weight": (128, 432),
+        "where.weight": (128, 2),
+        "what_to_feature.weight": (256, 128),
+        "where_to_feature.weight": (256, 128),
+    }
+
+
+def test_summed_scaling_makes_a_lit_pixel_as_bright_in_every_scale():
+    glimpse = torch.zeros(1, 2, 2, 2)
+    glimpse[0, 0, 0, 0], glimpse[0, 1, 1, 1] = 1.0, 0.25  # one lit pixel, seen at both scales
+    network = GlimpseNetwork((2, 2, 2), 2, "sum")
+    scaled = glimpse.flatten(1) * network.brightness
+    assert scaled[0, 0] == scaled[0, 7] == 1.0
+
+
+def test_rectifier_core_is_the_papers_equation():
+    core = RectifierCore(3, 2)
+    features, hidden = torch.randn(5, 3), torch.randn(5, 2)
+    (found,) = core(features, (hidden,))
+    expected = hidden @ core.recurrent.weight.T + core.recurrent.bias + features @ core.input.weight.T + core.input.bias
+    torch.testing.assert_close(found, expected.clamp(min=0))
+
+
+def test_lstm_core_gives_the_hidden_state_first():
+    core = LSTMCore(3, 2)
+    hidden, cell = core(torch.randn(5, 3), core.initial_state(5, torch.device("cpu")))
+    assert (hidden.abs() < cell.abs() + 1e-6).all()  # h = o * tanh(c)
+
+
+def test_number_of_parameters_does_not_depend_on_the_image():
+    config = Config()
+    counts = {
+        sum(p.numel() for p in make_agent(config, digits(canvas_size=size)).parameters()) for size in (16, 60, 200)
+    }
+    assert len(counts) == 1
+
+
+def test_sampled_location_carries_no_gradient():
+    _, rollout = play(digits(), Config())
+    assert not rollout.locations.requires_grad
+    assert rollout.location_means.requires_grad
+
+
+def test_sample_is_kept_as_drawn_where_the_environment_clips_it():
+    _, rollout = play(digits(), Config(location_std=3.0))
+    assert rollout.locations.abs().max() > 1
+
+
+def test_answer_moves_everything_but_location_network_and_baseline():
+    agent, rollout = play(digits(), Config())
+    loss = training_loss(rollout, agent, 0.0)[1]["answer_loss"]
+    assert not loss.requires_grad  # parts are for the log
+    logits = rollout.logits["answer"][-1]
+    moved = gradients(torch.nn.functional.cross_entropy(logits, rollout.labels), agent)
+    assert moved == {"glimpse_networks", "cores", "action_networks"}
+
+
+def test_location_moves_only_the_location_network():
+    agent, rollout = play(digits(), Config())
+    assert gradients(rollout.location_means.square().sum(), agent) == {"location_network"}
+
+
+def test_location_moves_the_core_where_an_option_says_so():
+    agent, rollout = play(digits(), Config(reinforce_into_core=0.5))
+    assert gradients(rollout.location_means.square().sum(), agent) == {"location_network", "cores", "glimpse_networks"}
+
+
+def test_half_of_the_gradient_is_half_of_the_gradient():
+    found = []
+    for share in (1.0, 0.5):
+        agent, rollout = play(digits(), Config(reinforce_into_core=share))
+        rollout.location_means.square().sum().backward()
+        found.append(agent.cores["what"].input.weight.grad)
+    torch.testing.assert_close(found[1], 0.5 * found[0], rtol=0.02, atol=1e-6)
+
+
+def test_baseline_moves_only_itself():
+    agent, rollout = play(digits(), Config())
+    assert gradients(rollout.baselines.square().sum(), agent) == {"baseline_network"}
+
+
+def test_separate_pathways_share_nothing():
+    agent, rollout = play(digits(), Config(pathways="separate"))
+    rollout.location_means.square().sum().backward(retain_graph=True)
+    assert agent.cores["what"].input.weight.grad is None
+    assert agent.cores["where"].input.weight.grad is not None
+    where, what = agent.parameter_groups()["where"], agent.parameter_groups()["what"]
+    assert len(where) + len(what) == len(list(agent.parameters()))
+    assert not {id(p) for p in where} & {id(p) for p in what}
+
+
+def test_last_location_which_is_never_used_is_not_trained():
+    agent, rollout = play(digits(), Config(location_std=0.5))
+    rollout.location_means.retain_grad()
+    training_loss(rollout, agent, 0.0)[0].backward()
+    assert (rollout.location_means.grad[:-1] != 0).all()
+    assert (rollout.location_means.grad[-1] == 0).all()
+
+
+@pytest.mark.parametrize("gaze", ["random", "center"])
+def test_location_that_was_not_chosen_is_not_trained(gaze):
+    agent, rollout = play(digits(), Config(gaze=gaze))
+    assert "location_network" not in gradients(training_loss(rollout, agent, 0.0)[0], agent)
+    assert (rollout.locations == 0).all() == (gaze == "center")
+
+
+def test_reward_alone_uses_no_label():
+    config = Config(supervised=False)
+    agent, rollout = play(digits(), config)
+    blind = replace(rollout, labels=None)
+    torch.testing.assert_close(training_loss(rollout, agent, 0.0)[0], training_loss(blind, agent, 0.0)[0])
+
+
+def test_agent_that_may_not_stop_looks_to_the_last_glimpse():
+    _, rollout = play(digits(), Config())
+    assert (rollout.num_glimpses == 3).all()
+    assert "stop" not in rollout.logits
+
+
+def test_agent_that_may_stop_stops_at_different_times():
+    _, rollout = play(digits(lanes=64), Config(learn_stop=True))
+    assert set(rollout.num_glimpses.tolist()) == {1, 2, 3}
+    torch.testing.assert_close(rollout.active.sum(0).long(), rollout.num_glimpses)
+    assert (rollout.last.sum(0) == 1).all()
+
+
+def test_stop_is_not_trained_at_the_last_glimpse_where_it_changes_nothing():
+    agent, rollout = play(digits(lanes=64), Config(learn_stop=True))
+    rollout.logits["stop"].retain_grad()
+    training_loss(rollout, agent, 0.0)[0].backward()
+    assert (rollout.logits["stop"].grad[2] == 0).all()
+    assert (rollout.logits["stop"].grad[0] != 0).any()
+
+
+def test_greedy_play_is_the_same_whatever_the_generator():
+    envs = catch()
+    agent = make_agent(Config(core="lstm"), envs)
+    one, other = (
+        collect_rollout(agent, envs, seed=3, greedy=True, generator=torch.Generator().manual_seed(s)) for s in (0, 1)
+    )
+    assert (one.locations == other.locations).all()
+    assert (one.choices["move"] == other.choices["move"]).all()
+
+
+def test_catch_trains_move_and_location_through_the_core():
+    config = Config(core="lstm", previous_action=True, reinforce_into_core=1.0)
+    agent, rollout = play(catch(), config)
+    assert {"cores", "glimpse_networks", "location_network", "action_networks"} <= gradients(
+        training_loss(rollout, agent, 0.01)[0], agent
+    )
+    assert agent.cores["what"].cell.weight_ih.shape[1] == 256 + 3
+
+
+def test_oracle_looks_at_the_ball():
+    _, rollout = play(catch(), Config(core="lstm"), gaze="oracle")
+    assert rollout.target_distances[1:].max() < 0.36  # within a pixel each way: where it was a step before
+
+
+def test_environment_in_another_form_is_refused():
+    with pytest.raises(ValueError, match="action_mode"):
+        make_agent(Config(), gym.make_vec("CatchBall-v0", num_envs=2))

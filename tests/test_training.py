@@ -1,0 +1,213 @@
+"""Training, checkpoints, evaluation and the commands."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from agents import training  # noqa: E402
+from agents.checkpoint import load_agent, load_checkpoint, save_checkpoint  # noqa: E402
+from agents.command_line import new_folder, preset_for  # noqa: E402
+from agents.config import Config  # noqa: E402
+from agents.evaluation import evaluate, make_envs  # noqa: E402
+from agents.presets import DEFAULTS, PRESETS  # noqa: E402
+from agents.training import CHECKPOINT, METRICS, RESULT, Trainer, train  # noqa: E402
+from ram_envs import ENV_IDS  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = replace(
+    PRESETS["catch"],
+    env_args=("screen_size=6",),
+    hidden_size=16,
+    batch_size=4,
+    total_episodes=48,
+    report_every=3,
+    evaluations=2,
+    matmul_precision="highest",
+)
+
+
+@pytest.fixture(autouse=True)
+def few_games(monkeypatch):
+    from agents import evaluation
+
+    monkeypatch.setattr(evaluation, "CATCH_GAMES", {"validation": 30, "test": 40})
+
+
+def run(script, *args, cwd):
+    command = [sys.executable, str(ROOT / "agents" / script), *args]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    result = train(TINY, whole)
+    parts.mkdir()
+    trainer = Trainer(TINY, parts)
+    for _ in range(4):  # stops between two reports
+        trainer.step()
+        if trainer.update == 3:
+            training._append(parts / METRICS, trainer.report())
+    trainer.save()
+    training._append(parts / METRICS, {"a line": "after the checkpoint"})
+    resumed = train(TINY, parts, resume=True)
+    one, other = load_checkpoint(whole / CHECKPOINT), load_checkpoint(parts / CHECKPOINT)
+    assert same(one["agent"], other["agent"])
+    assert one["lanes"] == other["lanes"]
+    assert torch.equal(one["sampling"], other["sampling"])
+    assert (whole / METRICS).read_text() == (parts / METRICS).read_text()
+    assert result["test"] == resumed["test"]
+
+
+def test_run_that_is_interrupted_saves_first(tmp_path, monkeypatch):
+    step = Trainer.step
+
+    def interrupted(self):
+        step(self)
+        if self.update == 2:
+            training.signal.raise_signal(training.signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    assert train(TINY, tmp_path) == {}
+    assert load_checkpoint(tmp_path / CHECKPOINT)["update"] == 2
+    assert not (tmp_path / RESULT).exists()
+
+
+def test_gradient_that_is_not_finite_stops_the_run_by_name(tmp_path):
+    trainer = Trainer(TINY, tmp_path)
+    trainer.save()
+    with torch.no_grad():
+        next(trainer.agent.parameters()).fill_(float("nan"))
+    with pytest.raises((FloatingPointError, ValueError), match=r"update 0|finite"):
+        trainer.step()
+
+
+def test_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    path = tmp_path / CHECKPOINT
+    save_checkpoint(path, {"config": json.dumps(TINY.to_dict()), "update": 1})
+    with pytest.raises((TypeError, AttributeError, ValueError, RuntimeError)):
+        save_checkpoint(path, {"update": lambda: 0})
+    assert load_checkpoint(path)["update"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == [CHECKPOINT]
+
+
+def test_damaged_and_foreign_checkpoints_are_refused_with_a_reason(tmp_path):
+    path = tmp_path / "agent.pt"
+    with pytest.raises(FileNotFoundError, match="No checkpoint"):
+        load_checkpoint(path)
+    save_checkpoint(path, {"config": json.dumps(TINY.to_dict())})
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_checkpoint(path)
+    torch.save({"weights": torch.zeros(2)}, path)
+    with pytest.raises(ValueError, match="not a checkpoint of format"):
+        load_checkpoint(path)
+    torch.save({"format": 1, "call": print}, path)  # a pickle that names a function
+    with pytest.raises(ValueError, match="cannot be read"):
+        load_checkpoint(path)
+
+
+def test_agent_for_another_retina_is_refused(tmp_path):
+    trainer = Trainer(TINY, tmp_path)
+    trainer.save()
+    with pytest.raises(ValueError, match="does not fit"):
+        load_agent(tmp_path / CHECKPOINT, make_envs(TINY, 1, patch_size=3))
+
+
+def test_rollouts_of_one_image_see_the_same_scene(tmp_path):
+    trainer = Trainer(replace(TINY, rollouts=2, leave_one_out=True), tmp_path)
+    for _ in range(2):
+        observation, _ = trainer.envs.reset()
+        glimpse = observation["glimpse"]
+        assert (glimpse[0::2] == glimpse[1::2]).all()
+        assert (glimpse[0] != glimpse[2]).any()
+
+
+def test_std_and_learning_rate_are_annealed(tmp_path):
+    trainer = Trainer(replace(TINY, location_std=0.4, location_std_final=0.2, annealing="linear"), tmp_path)
+    trainer.update = TINY.total_updates // 2
+    trainer.step()
+    assert trainer.agent.location_std == pytest.approx(0.3)
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(TINY.learning_rate / 2)
+
+
+def test_evaluation_counts_every_episode_once_and_repeats_itself():
+    agent = training.make_agent(TINY, make_envs(TINY, 1))
+    one, other = (evaluate(agent, TINY, "test", lanes=lanes) for lanes in (16, 16))
+    assert one == other
+    assert one.episodes == 40
+    assert len(one.gaze_distance) == 5
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_names_itself_and_an_environment(name):
+    assert PRESETS[name].name == name
+    assert PRESETS[name].env in ENV_IDS
+
+
+def test_every_environment_has_a_default_preset():
+    assert {env: PRESETS[name].env for env, name in DEFAULTS.items()} == {env: env for env in ENV_IDS}
+
+
+def test_unknown_preset_is_named():
+    with pytest.raises(ValueError, match="nope"):
+        preset_for("nope", None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"discount": 1.5}, "discount"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"batch_size": 5, "rollouts": 2}, "multiple"),
+        ({"leave_one_out": True}, "leave_one_out"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Config(**settings)
+
+
+def test_env_args_become_keywords():
+    config = Config(env_args=("num_glimpses=4", "initial_location=center", "canvas_size=(60,40)"))
+    assert config.env_kwargs() == {"num_glimpses": 4, "initial_location": "center", "canvas_size": (60, 40)}
+    with pytest.raises(ValueError, match="KEY=VALUE"):
+        Config(env_args=("num_glimpses",)).env_kwargs()
+
+
+def test_runs_started_in_the_same_second_get_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len({new_folder(TINY) for _ in range(3)}) == 3
+
+
+def test_commands_train_resume_and_evaluate(tmp_path):
+    flags = ["--env", "CatchBall-v0", "--total-episodes", "256", "--hidden-size", "8", "--evaluations", "0"]
+    flags += ["--env-args", "screen_size=6", "--batch-size", "16", "--run-dir", "run"]
+    trained = run("train_ram.py", *flags, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    result = json.loads((tmp_path / "run" / RESULT).read_text())
+    assert result["test"]["episodes"] == 20_000
+    again = run("train_ram.py", *flags, cwd=tmp_path)
+    assert again.returncode != 0
+    assert "--resume" in again.stderr
+    scored = run("evaluate_ram.py", "--checkpoint", "run", "--json", "score.json", cwd=tmp_path)
+    assert scored.returncode == 0, scored.stderr
+    assert json.loads((tmp_path / "score.json").read_text()) == result["test"]
+
+
+def test_bad_flags_end_in_one_sentence(tmp_path):
+    for flags in (["--preset", "nope"], ["--env", "NoSuchEnv-v0"], ["--batch-size", "0"], ["--resume", "nowhere"]):
+        failed = run("train_ram.py", *flags, cwd=tmp_path)
+        assert failed.returncode != 0
+        assert "Traceback" not in failed.stderr, failed.stderr
