@@ -74,7 +74,7 @@ class Config:
     learning_rate: float = 0.01
     """Initial learning rate."""
     location_learning_rate: float | None = None
-    """Initial learning rate of the location pathway where the pathways are separate; None for the same."""
+    """Initial learning rate of the location network (and of its pathway, where it has its own); None for the same."""
     momentum: float = 0.9
     """Momentum of stochastic gradient descent."""
     weight_decay: float = 0.0

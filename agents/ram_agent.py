@@ -92,14 +92,14 @@ class RecurrentAttentionAgent(nn.Module):
         return "where" if "where" in self.cores else "what"
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by the pathway they belong to; all in one where it is shared."""
-        where = [self.location_network]
+        """Parameters by what they serve: "where" to look (and its pathway, where it has one of its own), or "what" is seen."""
+        modules = [self.location_network]
         if self.where == "where":
-            where += [self.glimpse_networks["where"], self.cores["where"]]
-            where += [self.action_networks["stop"]] if "stop" in self.action_networks else []
-        groups = {"where": [p for module in where for p in module.parameters()]} if self.where == "where" else {}
-        taken = {id(p) for group in groups.values() for p in group}
-        return {"what": [p for p in self.parameters() if id(p) not in taken], **groups}
+            modules += [self.glimpse_networks["where"], self.cores["where"]]
+            modules += [self.action_networks["stop"]] if "stop" in self.action_networks else []
+        where = [p for module in modules for p in module.parameters()]
+        taken = {id(p) for p in where}
+        return {"what": [p for p in self.parameters() if id(p) not in taken], "where": where}
 
     def initial_state(self, batch: int) -> AgentState:
         """The state before the first glimpse: zeros."""

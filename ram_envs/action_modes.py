@@ -71,7 +71,7 @@ def make_action_mode(
                 got = sorted(actions) if isinstance(actions, Mapping) else type(actions).__name__
                 raise ValueError(f"action must be a dict with the keys {['location', *names]}, got {got}.")
             found = {name: _whole(f"action[{name!r}]", actions[name], (lanes,), size) for name, size in choices.items()}
-            return _real("action['location']", actions["location"], (lanes, 2)), found
+            return _clipped(_real("action['location']", actions["location"], (lanes, 2))), found
 
     elif mode == "multidiscrete":
         space = spaces.MultiDiscrete([len(cells), *sizes])
@@ -89,9 +89,10 @@ def make_action_mode(
             values = _real("action", actions, (lanes, int(ends[-1])))
             scores = np.split(values, ends[:-1], axis=1)[1:]
             found = {
-                n: s.argmax(1) if s.shape[1] > 1 else (s[:, 0] > 0) * 1 for n, s in zip(names, scores, strict=True)
+                name: (score[:, 0] > 0) * 1 if size == 2 else score.argmax(1)
+                for name, size, score in zip(names, sizes, scores, strict=True)
             }
-            return values[:, :2], found
+            return _clipped(values[:, :2]), found
 
     elif mode == "discrete":
         size, meaning = discrete
@@ -106,14 +107,19 @@ def make_action_mode(
 
 
 def _real(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Finite numbers of that shape, clipped to [-1, 1] (a Gaussian policy samples beyond the borders)."""
+    """Finite numbers of that shape."""
     array = _array(name, value, shape)
     if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}.")
     array = array.astype(np.float64)
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]}.")
-    return array.clip(-1.0, 1.0)
+    return array
+
+
+def _clipped(locations: Locations) -> Locations:
+    """Locations within [-1, 1]: a Gaussian policy samples beyond the borders."""
+    return locations.clip(-1.0, 1.0)
 
 
 def _whole(name: str, value: Any, shape: tuple[int, ...], sizes: int | list[int]) -> NDArray[np.int64]:
@@ -128,7 +134,10 @@ def _whole(name: str, value: Any, shape: tuple[int, ...], sizes: int | list[int]
 
 
 def _array(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of different lengths
+        raise ValueError(f"{name} must form an array of shape {shape}: {error}") from None
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape[1:]} per lane and {shape} in all, got {array.shape}.")
     return array

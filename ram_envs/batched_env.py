@@ -90,7 +90,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         if render_mode is not None:
             one_of("render_mode", render_mode, RENDER_MODES)
         self.obs_mode, self.render_mode = obs_mode, render_mode
-        self.render_size = whole_number("render_size", render_size, 128)
+        self.render_size = whole_number("render_size", render_size, 256)
+        one_of("autoreset_mode", autoreset_mode, [*AutoresetMode, *(mode.value for mode in AutoresetMode)])
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self._first_look = _point(initial_location)
@@ -124,6 +125,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         self._bars: Mapping[str, NDArray[Any]] = {}
         self._window: Any = None
         self._generators = [np.random.default_rng() for _ in range(num_envs)]
+        self._seeds = [-1] * num_envs
 
     # What a world fills in
 
@@ -142,6 +144,9 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
         """For `info`: name -> values (N, ...), and which lanes (N,) have them, None for all."""
         raise NotImplementedError
+
+    def _rewind(self) -> None:
+        """Forgets, when all lanes are seeded, whatever else tells one episode from the next."""
 
     def _caption(self, lane: int) -> list[tuple[str, str]]:
         """What the picture of a lane says below it: (name, value) pairs."""
@@ -226,6 +231,11 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         """The random generator of each lane."""
         return tuple(self._generators)
 
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each lane's generator, -1 where none was given."""
+        return tuple(self._seeds)
+
     def close_extras(self, **kwargs: Any) -> None:
         """Closes the window, if one was opened."""
         if self._window is not None:
@@ -237,12 +247,14 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     def _seed(self, seed: int | Sequence[int | None] | None, mask: NDArray[np.bool_]) -> None:
         if seed is None:
             return
-        seeds = [seed + lane for lane in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
-        if len(seeds) != self.num_envs:
-            raise ValueError(f"seed must be one number or {self.num_envs} of them, got {len(seeds)}.")
+        seeds = np.arange(self.num_envs) + seed if isinstance(seed, int | np.integer) else np.array(seed, object)
+        if seeds.shape != (self.num_envs,):
+            raise ValueError(f"seed must be a whole number or {self.num_envs} of them, got {seed!r}.")
         for lane in np.flatnonzero(mask):
             if seeds[lane] is not None:
-                self._generators[lane] = gym.utils.seeding.np_random(int(seeds[lane]))[0]  # type: ignore[arg-type]
+                self._generators[lane], self._seeds[lane] = gym.utils.seeding.np_random(int(seeds[lane]))
+        if mask.all():
+            self._rewind()
 
     def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:
         """Begins an episode in each of the lanes and takes its first glimpse."""
@@ -282,7 +294,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         for name, (values, having) in self._facts(ended).items():
             having = lanes if having is None else lanes & having
             if having.any():
-                info[name], info["_" + name] = values.copy(), having.copy()
+                shown = having if values.ndim == 1 else having[:, None]
+                info[name], info["_" + name] = np.where(shown, values, np.zeros_like(values)), having.copy()
         return info
 
     def _final(self, ended: NDArray[np.bool_]) -> dict[str, Any]:
@@ -355,6 +368,8 @@ class RetinaEnv(gym.Env[Any, Any]):
         """Begins an episode; `options` as in the vector environment, less "reset_mask"."""
         super().reset(seed=seed)
         self.lane._generators[0] = self.np_random
+        if seed is not None:
+            self.lane._rewind()
         observation, info = self.lane.reset(options=options)
         return pick_lane(observation, 0), _single_info(info)
 
@@ -362,11 +377,7 @@ class RetinaEnv(gym.Env[Any, Any]):
         """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
         if self.lane._over[0]:
             raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
-        batch = (
-            {k: np.asarray(v)[None] for k, v in action.items()}
-            if isinstance(action, Mapping)
-            else np.asarray(action)[None]
-        )
+        batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
         observation, rewards, terminated, _, info = self.lane.step(batch)
         return pick_lane(observation, 0), float(rewards[0]), bool(terminated[0]), False, _single_info(info)
 
@@ -398,7 +409,14 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-def one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
+def real_number(name: str, value: Any, least: float, below: float = np.inf) -> float:
+    """The value as a float, or a ValueError that names the argument."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not least <= value < below:
+        raise ValueError(f"{name} must be a number of at least {least} and below {below}, got {value!r}.")
+    return float(value)
+
+
+def one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
     """A ValueError that names the argument, unless the value is one of those allowed."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}.")
@@ -418,7 +436,7 @@ def _point(location: str | Sequence[float]) -> NDArray[np.float64] | None:
     if isinstance(location, str):
         one_of("initial_location", location, ("random", "center"))
         return None if location == "random" else np.zeros(2)
-    point = np.asarray(location, np.float64)
-    if point.shape != (2,) or not (np.abs(point) <= 1).all():
+    point = np.asarray(location)
+    if point.shape != (2,) or point.dtype.kind not in "iuf" or not (np.abs(point) <= 1).all():
         raise ValueError(f'initial_location must be "random", "center" or two numbers in [-1, 1], got {location!r}.')
-    return point
+    return point.astype(np.float64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ram_envs import catch_game
 from ram_envs.action_modes import Choices, Locations
-from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, whole_number
+from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, real_number, whole_number
 from ram_envs.glimpse_sensor import GlimpseSensor, to_location
 
 BALL_ANGLES = ("any", "diagonal")
@@ -49,9 +49,8 @@ class CatchBallVectorEnv(RetinaVectorEnv):
         self.num_balls = whole_number("num_balls", num_balls, 1)
         one_of("ball_angles", ball_angles, BALL_ANGLES)
         one_of("paddle_start", paddle_start, PADDLE_STARTS)
-        if not 0 <= ball_speed < self.screen_size:
-            raise ValueError(f"ball_speed must be a number from 0 to below {screen_size}, got {ball_speed!r}.")
-        self.ball_speed, self.ball_angles, self.paddle_start = float(ball_speed), ball_angles, paddle_start
+        self.ball_speed = real_number("ball_speed", ball_speed, 0, self.screen_size)
+        self.ball_angles, self.paddle_start = ball_angles, paddle_start
 
         def move_only(numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
             gaze = np.zeros(2) if self._first_look is None else self._first_look

@@ -11,8 +11,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from ram_envs.action_modes import Choices, Locations
-from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, whole_number
-from ram_envs.datasets import as_labelled_images, load_dataset
+from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, real_number, whole_number
+from ram_envs.datasets import DATASETS, as_labelled_images, load_dataset
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
 from ram_envs.glimpse_sensor import GlimpseSensor, to_location
 
@@ -62,11 +62,12 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         if images is not None and labels is not None:
             self.data = as_labelled_images(images, labels, num_classes)
         else:
+            one_of("dataset", dataset, list(DATASETS))
+            if num_classes is not None:
+                raise ValueError(f"num_classes goes with images and labels of your own, got {num_classes!r} without.")
             self.data = load_dataset(dataset, split, folder)
         self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
-        if not glimpse_cost >= 0:
-            raise ValueError(f"glimpse_cost must be a number of at least 0, got {glimpse_cost!r}.")
-        self.glimpse_cost = float(glimpse_cost)
+        self.glimpse_cost = real_number("glimpse_cost", glimpse_cost, 0)
         self.split, self.order = split, order
         self.scene_seed = whole_number("scene_seed", scene_seed, 0)
         self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size)
@@ -83,7 +84,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
             sensor=GlimpseSensor(patch_size, num_scales),
             screen=(*self.recipe.canvas, self.data.images.shape[3]),
             choices={"answer": classes, "stop": 2},
-            discrete=(location_grid**2 + classes, look_or_answer),
+            discrete=(whole_number("location_grid", location_grid, 1) ** 2 + classes, look_or_answer),
             num_draws=1 + self.recipe.num_draws,
             initial_location=initial_location,
             obs_mode=obs_mode,
@@ -111,6 +112,9 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         self._centers[lanes] = to_location(centers, *self.recipe.canvas)
         self._answers[lanes] = _NO_ANSWER
         return draws
+
+    def _rewind(self) -> None:
+        self._next_index = 0
 
     def _choose(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.int64]:
         """Which image each of the lanes shows."""
@@ -185,7 +189,7 @@ class GlimpseMNISTEnv(RetinaEnv):
     |---|---|
     | `"multidiscrete"` | `MultiDiscrete([location_grid**2, classes, 2])`: a cell of the grid (its centre is looked at), the answer, stop |
     | `"dict"` | `Dict`: `location` Box (2,), `answer` Discrete, `stop` Discrete(2) |
-    | `"box"` | `Box` (2 + classes + 1,): x, y, a score per class (the highest is the answer), stop where the last is above 0 |
+    | `"box"` | `Box` (2 + classes + 1,): x, y, a score per class (the highest is the answer; of two classes one score, the second where it is above 0), stop where the last is above 0 |
     | `"discrete"` | `Discrete(location_grid**2 + classes)`: look at a cell, or answer and stop |
 
     Locations beyond [-1, 1] are moved to the border; NaN, a wrong shape or a choice out of range is a `ValueError`.
@@ -239,7 +243,10 @@ def _recipe(
 ) -> SceneRecipe:
     """The recipe of the scenes, once it is known to fit the images."""
     count, height, width, _ = images.shape
-    sides = (height, width) if canvas_size is None else np.broadcast_to(np.asarray(canvas_size), 2).tolist()
+    sides = np.asarray((height, width) if canvas_size is None else canvas_size)
+    if sides.shape not in ((), (2,)):
+        raise ValueError(f"canvas_size must be a whole number or (height, width), got {canvas_size!r}.")
+    sides = np.broadcast_to(sides, 2).tolist()
     canvas = (whole_number("canvas_size", sides[0], height), whole_number("canvas_size", sides[1], width))
     recipe = SceneRecipe(
         canvas, whole_number("clutter_pieces", clutter_pieces, 0), whole_number("clutter_size", clutter_size, 1)

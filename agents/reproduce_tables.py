@@ -1,0 +1,57 @@
+"""Trains every row of the paper's tables that has no result yet, resumes what was interrupted, and prints the table.
+
+python agents/reproduce_tables.py                        # everything: days on one core
+python agents/reproduce_tables.py --rows mnist-6 catch --seeds 1 2 3
+python agents/reproduce_tables.py --rows                 # trains nothing; writes the table into the README
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+if not __package__:  # run as a file: import from the repository, not from agents/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import tyro
+
+from agents.command_line import one_sentence_errors, preset_for
+from agents.results import PAPER, RESULTS, load_results, result_path, table, write_readme
+from agents.training import RESULT, train
+
+
+@dataclass(frozen=True)
+class TablesCommand:
+    """Trains the rows that have no result yet, one after the other, and writes the table into the README."""
+
+    rows: tuple[str, ...] = tuple(PAPER)
+    """Presets to train."""
+    seeds: tuple[int, ...] = (1,)
+    """Seeds of each row."""
+    runs: Path = Path("runs/tables")
+    """Where the runs are kept; one that was interrupted goes on from its checkpoint."""
+
+
+@one_sentence_errors
+def main() -> None:
+    """`python agents/reproduce_tables.py`"""
+    command = tyro.cli(TablesCommand)
+    RESULTS.mkdir(exist_ok=True)
+    for seed in command.seeds:
+        for row in command.rows:
+            path = result_path(row, seed)
+            if path.exists():
+                continue
+            folder = command.runs / f"{row}-seed{seed}"
+            print(f"Training {row}, seed {seed}, in {folder}")
+            if not train(replace(preset_for(row, None), seed=seed), folder, resume=True):
+                return
+            shutil.copy(folder / RESULT, path)
+    write_readme()
+    print(table(load_results()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What each action space means, and what it refuses."""
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from ram_envs.action_modes import make_action_mode
+
+CHOICES = {"answer": 4, "stop": 2}
+
+
+def mode(name, grid=3, choices=CHOICES):
+    def look_or_answer(numbers, cells):
+        return cells[numbers % len(cells)], {"answer": numbers, "stop": numbers}
+
+    return make_action_mode(name, choices, grid, (13, look_or_answer))
+
+
+def test_multidiscrete_counts_cells_row_by_row_from_the_top_left():
+    found = mode("multidiscrete")
+    assert found.space == spaces.MultiDiscrete([9, 4, 2])
+    locations, choices = found.read(np.array([[0, 3, 0], [2, 1, 1], [4, 0, 0]]), 3)
+    np.testing.assert_allclose(locations, [[-2 / 3, -2 / 3], [2 / 3, -2 / 3], [0, 0]])
+    np.testing.assert_array_equal(choices["answer"], [3, 1, 0])
+    np.testing.assert_array_equal(choices["stop"], [0, 1, 0])
+
+
+def test_dict_takes_its_keys_as_they_are_and_lists_for_arrays():
+    locations, choices = mode("dict").read({"location": [[0.5, -0.25]], "answer": [3], "stop": [True]}, 1)
+    np.testing.assert_array_equal(locations, [[0.5, -0.25]])
+    assert (choices["answer"][0], choices["stop"][0]) == (3, 1)
+
+
+def test_box_takes_the_highest_score_and_stops_above_zero():
+    found = mode("box")
+    assert found.space.shape == (2 + 4 + 1,)
+    actions = np.array([[0.1, 0.2, 0, 0.3, 0.9, 0, -0.5], [0, 0, 1, 0, 0, 0, 0.5]])
+    locations, choices = found.read(actions, 2)
+    np.testing.assert_allclose(locations, actions[:, :2])
+    np.testing.assert_array_equal(choices["answer"], [2, 0])
+    np.testing.assert_array_equal(choices["stop"], [0, 1])
+
+
+def test_discrete_is_read_by_the_environment():
+    locations, choices = mode("discrete").read(np.array([4]), 1)
+    np.testing.assert_array_equal(locations, [[0, 0]])
+    assert choices["answer"][0] == 4
+
+
+def test_location_beyond_the_border_is_moved_to_it():
+    locations, _ = mode("dict").read({"location": [[7.0, -1.5]], "answer": [0], "stop": [0]}, 1)
+    np.testing.assert_array_equal(locations, [[1, -1]])
+
+
+def action(**changes):
+    return {"location": [[0.0, 0.0]], "answer": [0], "stop": [0], **changes}
+
+
+@pytest.mark.parametrize(
+    ("name", "bad", "message"),
+    [
+        ("dict", action(location=[[np.nan, 0]]), "location.*finite"),
+        ("dict", action(location=[[np.inf, 0]]), "location.*finite"),
+        ("dict", action(location=[[0, 0, 0]]), "location.*shape"),
+        ("dict", action(location=[["a", "b"]]), "location.*numbers"),
+        ("dict", action(answer=[4]), "answer.*0 to 3"),
+        ("dict", action(answer=[-1]), "answer.*0 to 3"),
+        ("dict", action(answer=[1.0]), "answer.*whole"),
+        ("dict", action(stop=[[0]]), "stop.*shape"),
+        ("dict", {"location": [[0.0, 0.0]]}, "keys"),
+        ("dict", [0, 0], "dict"),
+        ("dict", action(other=[0]), "keys"),
+        ("multidiscrete", [[9, 0, 0]], "action.*0 to"),
+        ("multidiscrete", [[0, 0]], "shape"),
+        ("multidiscrete", [[0.0, 0.0, 0.0]], "whole"),
+        ("box", [[0.0] * 6], "shape"),
+        ("box", [[np.nan] * 7], "finite"),
+        ("discrete", [13], "0 to 12"),
+    ],
+)
+def test_what_is_not_in_the_space_is_refused_by_name(name, bad, message):
+    with pytest.raises(ValueError, match=message):
+        mode(name).read(bad, 1)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"name": "continuous"}, {"name": "dict", "grid": 0}, {"name": "dict", "grid": 2.5}]
+)
+def test_unknown_mode_and_empty_grid_are_refused_by_name(arguments):
+    with pytest.raises(ValueError, match=r"action_mode|location_grid"):
+        mode(**arguments)
