@@ -58,7 +58,7 @@ class GlimpseSensor:
         pixel = 2 ** np.arange(self.num_scales)  # (k,) image pixels a side of one glimpse pixel
         self.widths = self.patch_size * pixel  # (k,)
         self._steps = np.arange(self.patch_size + 1) * pixel[:, None] - self.widths[:, None] // 2  # (k, g + 1)
-        self._mean = (1.0 / (255.0 * pixel**2)).astype(np.float32)[:, None, None, None]  # (k, 1, 1, 1)
+        self._white = (255.0 * pixel**2).astype(np.float32)[:, None, None, None]  # (k, 1, 1, 1): sum of a white pixel
 
     def glimpse_shape(self, channels: int = 1) -> tuple[int, int, int]:
         """Shape of one glimpse: (scales * channels, patch_size, patch_size)."""

@@ -68,7 +68,7 @@ def test_gymnasiums_checker_is_content(env_id, action_mode, obs_mode):
 def test_stable_baselines3s_checker_is_content(env_id, action_mode, obs_mode):
     checker = pytest.importorskip("stable_baselines3.common.env_checker")
     if obs_mode == "dict":  # a glimpse is no picture for a CNN, which it would have to be as uint8
-        warnings.filterwarnings("ignore", message="It seems that your observation")
+        warnings.filterwarnings("ignore", message="It seems that your observation|The minimal resolution for an image")
     checker.check_env(gym.make(env_id, action_mode=action_mode, obs_mode=obs_mode).unwrapped)
 
 
