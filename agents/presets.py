@@ -8,8 +8,10 @@ from agents.config import Config
 
 EPOCH = 55_000
 
-# One core as in the paper, Adam, and a location network with one hidden layer.
+# Adam, a location network with one hidden layer, and a pathway of its own for the location, fed by REINFORCE alone: with
+# the paper's single core the gaze drifted off the digit in long runs (docs/experiments.md).
 _MNIST = Config(
+    pathways="separate",
     location_hidden=128,
     location_std=0.05,
     optimizer="adam",
@@ -19,11 +21,10 @@ _MNIST = Config(
     total_episodes=90 * EPOCH,
 )
 
-# A pathway of its own for the location, fed by REINFORCE alone, which first looks far and then near.
+# On a wide canvas the gaze first explores far and then near, and credit is given to the glimpses that follow soon.
 _WIDE = replace(
     _MNIST,
     env_args=("initial_location=center",),
-    pathways="separate",
     normalize_advantages=True,
     gae_lambda=0.9,
     location_std=0.4,

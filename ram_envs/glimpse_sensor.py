@@ -97,9 +97,10 @@ class GlimpseSensor:
         corners = tables.reshape(-1, channels).take(y[..., :, None] + edges[:, :, 0, None, :], axis=0)
         strips = corners[:, :, 1:] - corners[:, :, :-1]  # (M, k, g, g + 1, C)
         sums = strips[:, :, :, 1:] - strips[:, :, :, :-1]  # (M, k, g, g, C)
-        means = sums.astype(np.float32) * self._mean
-        glimpses: NDArray[np.float32] = means if channels == 1 else np.moveaxis(means, -1, 2)
-        return glimpses.reshape(len(rows), *self.glimpse_shape(channels))
+        means: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32, casting="unsafe")
+        if channels > 1:
+            means = np.moveaxis(means, -1, 2)  # (M, k, C, g, g)
+        return means.reshape(len(rows), *self.glimpse_shape(channels))
 
     def footprints(self, locations: ArrayLike, height: int, width: int) -> NDArray[np.int64]:
         """The squares seen at locations (M, 2): (M, scales, 4) as x0, y0, x1, y1 in pixels, ends excluded."""
