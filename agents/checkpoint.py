@@ -52,6 +52,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return {**state, "config": Config.from_dict(json.loads(state["config"]))}
 
 
+def export_agent(source: Path, path: Path) -> None:
+    """Writes the trained agent of a run's checkpoint without what only training needs."""
+    state = torch.load(source, map_location="cpu", weights_only=True)
+    save_checkpoint(path, {name: state[name] for name in ("config", "agent", "update", "frames")})
+
+
 def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
     """The trained agent in a checkpoint, for an environment like the one it was trained in.
 

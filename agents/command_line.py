@@ -94,7 +94,7 @@ def train_command(argv: Sequence[str] | None = None) -> None:
 def evaluate_command(argv: Sequence[str] | None = None) -> None:
     """`python agents/evaluate_ram.py`"""
     command = tyro.cli(EvaluateCommand, args=argv)
-    path = command.checkpoint / CHECKPOINT if command.checkpoint.is_dir() else command.checkpoint
+    path = checkpoint_path(command.checkpoint)
     config: Config = load_checkpoint(path)["config"]
     config = replace(config, env_args=(*config.env_args, *command.env_args))
     envs = make_envs(config, 1)
@@ -106,6 +106,11 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
     print(f"{config.env}, {score.episodes} {command.split} episodes: {describe(score)}")
     if command.json is not None:
         command.json.write_text(json.dumps(score.to_dict(), indent=1) + "\n")
+
+
+def checkpoint_path(path: Path) -> Path:
+    """The checkpoint itself, where the folder of a run was given."""
+    return path / CHECKPOINT if path.is_dir() else path
 
 
 def preset_for(preset: str | None, env: str | None) -> Config:

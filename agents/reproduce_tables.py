@@ -17,9 +17,10 @@ if not __package__:  # run as a file: import from the repository, not from agent
 
 import tyro
 
+from agents.checkpoint import export_agent
 from agents.command_line import one_sentence_errors, preset_for
 from agents.results import PAPER, RESULTS, load_results, result_path, table, write_readme
-from agents.training import RESULT, train
+from agents.training import CHECKPOINT, RESULT, train
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def main() -> None:
             if not train(replace(preset_for(row, None), seed=seed), folder, resume=True):
                 return
             shutil.copy(folder / RESULT, path)
+            if seed == command.seeds[0]:
+                export_agent(folder / CHECKPOINT, RESULTS / f"{row}.pt")
     write_readme()
     print(table(load_results()))
 

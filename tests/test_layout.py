@@ -15,7 +15,8 @@ ORDER = {
     ],
     "agents": [
         "__init__", "networks", "losses", "config", "ram_agent", "presets", "rollout", "checkpoint", "evaluation",
-        "training", "command_line", "results", "train_ram", "evaluate_ram", "reproduce_tables",
+        "training", "command_line", "results", "train_ram", "evaluate_ram", "watch_ram",
+        "reproduce_tables",
     ],
 }  # fmt: skip
 
