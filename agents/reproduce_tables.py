@@ -19,7 +19,7 @@ import tyro
 
 from agents.checkpoint import export_agent
 from agents.command_line import one_sentence_errors, preset_for
-from agents.results import PAPER, RESULTS, load_results, result_path, table, write_readme
+from agents.results import PAPER, RESULTS, load_results, result_path, table, write_pages
 from agents.training import CHECKPOINT, RESULT, train
 
 
@@ -52,7 +52,7 @@ def main() -> None:
             shutil.copy(folder / RESULT, path)
             if seed == command.seeds[0]:
                 export_agent(folder / CHECKPOINT, RESULTS / f"{row}.pt")
-    write_readme()
+    write_pages()
     print(table(load_results()))
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from pathlib import Path
 from typing import Any
 
+from agents.presets import PRESETS
+
 RESULTS = Path(__file__).resolve().parents[1] / "results"
-README = RESULTS.parent / "README.md"
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+PAGES = (RESULTS.parent / "README.md", RESULTS.parent / "docs" / "experiments.md")
+MARK = re.compile(r"<!-- (results|ablations \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
 
 PAPER: dict[str, float | None] = {
     "mnist-2": 3.79, "mnist-3": 1.51, "mnist-4": 1.54, "mnist-5": 1.34, "mnist-6": 1.12, "mnist-7": 1.07,
@@ -57,15 +60,40 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def write_readme(readme: Path = README) -> None:
-    """Puts the table between the README's two marks.
+def ablation_table(preset: str, results: Path = RESULTS) -> str:
+    """A Markdown table of the shorter runs that tried something else: what differs from the preset, and what came of it."""
+    base = json.loads(json.dumps(PRESETS[preset].to_dict()))
+    lines = [
+        "| what was different | episodes | million frames | validation error in % | test error in % |",
+        "|---|---|---|---|---|",
+    ]
+    for path in sorted((results / "ablations").glob(f"{preset}-*.json")):
+        run = json.loads(path.read_text())
+        settings = run["config"]
+        aside = {"name", "seed", "total_episodes", "evaluations", "report_every", "checkpoint_minutes"}
+        changed = [
+            f"{name} {_plain(settings[name])}"
+            for name in base
+            if name not in aside and settings.get(name) != base[name]
+        ]
+        lines.append(
+            f"| {', '.join(changed) or 'nothing'} | {settings['total_episodes']:,} | {run['frames'] / 1e6:.1f} "
+            f"| {run['validation']['error_percent']:.2f} | {run['test']['error_percent']:.2f} |"
+        )
+    return "\n".join(lines)
 
-    Raises:
-        ValueError: if the marks are not there.
-    """
-    text = readme.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{readme} has no {BEGIN} ... {END} to put the table between.")
-    readme.write_text(f"{before}{BEGIN}\n{table(load_results())}\n{END}{after}")
+
+def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
+    """Puts the tables between their marks in README and docs."""
+
+    def fill(mark: re.Match[str]) -> str:
+        name = mark.group(1)
+        body = table(load_results()) if name == "results" else ablation_table(name.split()[1])
+        return f"<!-- {name}: begin -->\n{body}\n<!-- {name}: end -->"
+
+    for page in pages:
+        page.write_text(MARK.sub(fill, page.read_text()))
+
+
+def _plain(value: Any) -> str:
+    return " ".join(value) if isinstance(value, list) else str(value)

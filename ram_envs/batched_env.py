@@ -62,6 +62,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     glimpse_after_end: ClassVar[bool]  # whether the action that ends an episode still takes a glimpse
     screen_changes: ClassVar[bool]  # whether there is something new to see after every step
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
+    _window: Any = None  # here, so that Gymnasium before 1.4 can close what was never made whole
 
     def __init__(
         self,
@@ -123,7 +124,6 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         self._fixations: list[list[NDArray[np.float32]]] = [[] for _ in range(num_envs)]
         self._rewards = np.zeros(num_envs)  # of the last step, for the picture
         self._bars: Mapping[str, NDArray[Any]] = {}
-        self._window: Any = None
         self._generators = [np.random.default_rng() for _ in range(num_envs)]
         self._seeds = [-1] * num_envs
 
@@ -253,7 +253,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         for lane in np.flatnonzero(mask):
             if seeds[lane] is not None:
                 self._generators[lane], self._seeds[lane] = gym.utils.seeding.np_random(int(seeds[lane]))
-        if mask.all():
+        if mask.all() and None not in seeds.tolist():
             self._rewind()
 
     def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:

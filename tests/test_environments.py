@@ -72,7 +72,7 @@ def test_stable_baselines3s_checker_is_content(env_id, action_mode, obs_mode):
     checker.check_env(gym.make(env_id, action_mode=action_mode, obs_mode=obs_mode).unwrapped)
 
 
-@pytest.mark.parametrize("env_id", ["GlimpseMNIST-v0", "CatchBall-v0"])
+@pytest.mark.parametrize("env_id", ENV_IDS)
 def test_stock_ppo_learns_at_first_contact(env_id):
     sb3 = pytest.importorskip("stable_baselines3")
     model = sb3.PPO("MultiInputPolicy", gym.make(env_id), n_steps=32, batch_size=32, n_epochs=1, device="cpu")
