@@ -195,6 +195,7 @@ def test_gymnasiums_recorders_work_on_single_and_vector(env_id, tmp_path):
         envs.step(envs.action_space.sample())
     assert envs.env.episode_count > 0
     envs.close()
+    assert list((tmp_path / "many").glob("*.mp4"))
 
 
 @pytest.mark.parametrize("env_id", ENV_IDS)
