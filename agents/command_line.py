@@ -16,7 +16,7 @@ import tyro
 
 from agents.checkpoint import load_agent, load_checkpoint
 from agents.config import Config
-from agents.evaluation import evaluate, make_envs
+from agents.evaluation import evaluate, make_envs, prepare_torch
 from agents.presets import DEFAULTS, PRESETS
 from agents.training import CHECKPOINT, describe, train
 from ram_envs.datasets import DatasetNotFound
@@ -97,6 +97,7 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
     path = checkpoint_path(command.checkpoint)
     config: Config = load_checkpoint(path)["config"]
     config = replace(config, env_args=(*config.env_args, *command.env_args))
+    prepare_torch(config)
     envs = make_envs(config, 1)
     agent = load_agent(path, envs)
     envs.close()

@@ -45,6 +45,12 @@ class Score:
         return asdict(self)
 
 
+def prepare_torch(config: Config) -> None:
+    """Sets threads and precision as in the training, so that scores are the same ones."""
+    torch.set_num_threads(config.threads)
+    torch.set_float32_matmul_precision(config.matmul_precision)
+
+
 def make_envs(config: Config, num_envs: int, **kwargs: Any) -> Any:
     """The vector environment of a configuration, in the form that the agent takes."""
     return gym.make_vec(

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from agents import losses
 from agents.checkpoint import load_checkpoint, save_checkpoint
 from agents.config import Config
-from agents.evaluation import Score, evaluate, make_envs
+from agents.evaluation import Score, evaluate, make_envs, prepare_torch
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
 from agents.rollout import Rollout, collect_rollout
 
@@ -89,8 +89,7 @@ class Trainer:
     """
 
     def __init__(self, config: Config, folder: Path) -> None:
-        torch.set_num_threads(config.threads)
-        torch.set_float32_matmul_precision(config.matmul_precision)
+        prepare_torch(config)
         self.config, self.folder = config, folder
         self.device = torch.device(
             ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device

@@ -22,7 +22,7 @@ import tyro
 
 from agents.checkpoint import load_agent, load_checkpoint
 from agents.command_line import checkpoint_path, one_sentence_errors
-from agents.evaluation import make_envs
+from agents.evaluation import make_envs, prepare_torch
 from agents.ram_agent import Decision
 from agents.rollout import collect_rollout
 
@@ -52,6 +52,7 @@ def main() -> None:
     path = checkpoint_path(command.checkpoint)
     config = load_checkpoint(path)["config"]
     config = replace(config, env_args=(*config.env_args, *command.env_args))
+    prepare_torch(config)
     split = {"split": "test"} if "MNIST" in config.env else {}
     mode = "human" if command.video is None else "rgb_array"
     envs = make_envs(config, 1, render_mode=mode, render_size=command.size, **split)

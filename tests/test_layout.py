@@ -15,7 +15,7 @@ ORDER = {
     ],
     "agents": [
         "__init__", "networks", "losses", "config", "ram_agent", "presets", "rollout", "checkpoint", "evaluation",
-        "training", "command_line", "results", "train_ram", "evaluate_ram", "watch_ram",
+        "training", "command_line", "results", "train_ram", "evaluate_ram", "watch_ram", "catch_misses",
         "reproduce_tables",
     ],
 }  # fmt: skip

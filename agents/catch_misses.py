@@ -1,0 +1,75 @@
+"""Which balls a trained agent misses: by sideways speed, by bounce, by how far the paddle had to go, and where the gaze was.
+
+python agents/catch_misses.py --checkpoint results/catch.pt
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+if not __package__:  # run as a file: import from the repository, not from agents/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+import torch
+import tyro
+from numpy.typing import NDArray
+
+from agents.checkpoint import load_agent, load_checkpoint
+from agents.command_line import checkpoint_path, one_sentence_errors
+from agents.evaluation import make_envs, prepare_torch
+from agents.rollout import collect_rollout
+
+
+@dataclass(frozen=True)
+class MissesCommand:
+    """Says which balls a trained agent misses."""
+
+    checkpoint: Path
+    """The checkpoint, or the folder of a run, of an agent for Catch with one ball."""
+    games: int = 20_000
+    """How many fresh games."""
+    seed: int = 30_000_000
+    """Seed of the first."""
+
+
+@one_sentence_errors
+def main() -> None:
+    """`python agents/catch_misses.py`"""
+    command = tyro.cli(MissesCommand)
+    path = checkpoint_path(command.checkpoint)
+    config = load_checkpoint(path)["config"]
+    prepare_torch(config)
+    envs = make_envs(config, command.games)
+    agent = load_agent(path, envs)
+    envs.reset(seed=command.seed)
+    paddle = envs.unwrapped._games.paddle.copy()
+    with torch.no_grad():
+        rollout = collect_rollout(agent, envs, seed=command.seed, greedy=True)
+    game, last = envs.unwrapped._games, envs.unwrapped.screen_size - 1
+    missed = ~rollout.successes.numpy()
+    landing = game.start + game.speed * last
+    bounced = (landing < 0) | (landing > last)
+    landing = np.abs((landing + last) % (2 * last) - last)  # folded at the sides
+    print(f"missed {100 * missed.mean():.2f} % of {command.games} games")
+    print(f"  of balls that bounced {_rate(missed, bounced)}, of the others {_rate(missed, ~bounced)}")
+    for name, values, edges in (
+        ("sideways speed", np.abs(game.speed), np.linspace(0, config.env_kwargs().get("ball_speed", 1.0), 6)),
+        ("columns for the paddle to go", np.abs(landing - paddle - 0.5), np.linspace(0, last, 6)),
+    ):
+        rows = [f"{a:.3g} to {b:.3g}: {_rate(missed, (a <= values) & (values < b))}" for a, b in pairwise(edges)]
+        print(f"  by {name}: {', '.join(rows)}")
+    for name, which in (("caught", ~missed), ("missed", missed)):
+        distances = rollout.target_distances.numpy()[-4:, which].mean(1) * (last + 1) / 2
+        print(f"  gaze off the ball in the last four looks, {name}: {', '.join(f'{d:.1f}' for d in distances)} pixels")
+
+
+def _rate(missed: NDArray[np.bool_], which: NDArray[np.bool_]) -> str:
+    return f"{100 * missed[which].mean():.2f} %" if which.any() else "none"
+
+
+if __name__ == "__main__":
+    main()
