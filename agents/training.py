@@ -91,6 +91,7 @@ class Trainer:
     def __init__(self, config: Config, folder: Path) -> None:
         prepare_torch(config)
         self.config, self.folder = config, folder
+        self.commits = [_commit()]  # that this run's code was at, read before the checkout can move on
         self.device = torch.device(
             ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
         )
@@ -121,6 +122,7 @@ class Trainer:
             "seconds": self.seconds,
             "window": self.window,
             "curve": self.curve,
+            "commits": self.commits,
             "metrics_bytes": _size(self.folder / METRICS),
             "times_bytes": _size(self.folder / TIMES),
         }
@@ -134,6 +136,7 @@ class Trainer:
             lane.bit_generator.state = json.loads(text)
         for name in ("update", "frames", "seconds", "window", "curve"):
             setattr(self, name, state[name])
+        self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
         for name in ("metrics", "times"):
             path = self.folder / f"{name}.jsonl"
             if _size(path) < state[f"{name}_bytes"]:
@@ -277,7 +280,7 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         "frames": trainer.frames,
         "minutes": round(trainer.seconds / 60, 2),
         "date": time.strftime("%Y-%m-%d"),
-        "commit": _commit(),
+        "commit": " ".join(trainer.commits),
         "versions": {
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in packages},

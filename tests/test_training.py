@@ -69,6 +69,15 @@ def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path):
     assert result["test"] == resumed["test"]
 
 
+def test_result_names_the_commit_that_the_run_began_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_commit", lambda: "before")
+    trainer = Trainer(TINY, tmp_path)
+    trainer.save()
+    monkeypatch.setattr(training, "_commit", lambda: "after")
+    assert training._result(trainer)["commit"] == "before"
+    assert train(TINY, tmp_path, resume=True)["commit"] == "before after"
+
+
 def test_run_that_is_interrupted_saves_first(tmp_path, monkeypatch):
     step = Trainer.step
 
