@@ -91,6 +91,8 @@ class Config:
     # Running
     evaluations: int = 10
     """How often the agent is scored on held-out episodes during training."""
+    score_test: bool = True
+    """Whether a finished run is scored on the test episodes too; turn it off while choosing settings."""
     report_every: int = 100
     """Updates between two reports."""
     checkpoint_minutes: float = 2.0

@@ -64,13 +64,13 @@ def ablation_table(preset: str, results: Path = RESULTS) -> str:
     """A Markdown table of the shorter runs that tried something else: what differs from the preset, and what came of it."""
     base = json.loads(json.dumps(PRESETS[preset].to_dict()))
     lines = [
-        "| what was different | episodes | million frames | validation error in % | test error in % |",
-        "|---|---|---|---|---|",
+        "| what was different | episodes | million frames | validation error in % |",
+        "|---|---|---|---|",
     ]
     for path in sorted((results / "ablations").glob(f"{preset}-*.json")):
         run = json.loads(path.read_text())
         settings = run["config"]
-        aside = {"name", "seed", "total_episodes", "evaluations", "report_every", "checkpoint_minutes"}
+        aside = {"name", "seed", "total_episodes", "evaluations", "score_test", "report_every", "checkpoint_minutes"}
         changed = [
             f"{name} {_plain(settings[name])}"
             for name in base
@@ -78,7 +78,7 @@ def ablation_table(preset: str, results: Path = RESULTS) -> str:
         ]
         lines.append(
             f"| {', '.join(changed) or 'nothing'} | {settings['total_episodes']:,} | {run['frames'] / 1e6:.1f} "
-            f"| {run['validation']['error_percent']:.2f} | {run['test']['error_percent']:.2f} |"
+            f"| {run['validation']['error_percent']:.2f} |"
         )
     return "\n".join(lines)
 

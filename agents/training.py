@@ -25,7 +25,7 @@ from agents.checkpoint import load_checkpoint, save_checkpoint
 from agents.config import Config
 from agents.evaluation import Score, evaluate, make_envs, prepare_torch
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
-from agents.rollout import Rollout, collect_rollout
+from agents.rollout import GAZES, Rollout, collect_rollout
 
 CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
 
@@ -210,9 +210,9 @@ class Trainer:
         self.window = {}
         return {**line, **means}
 
-    def score(self, split: str) -> Score:
+    def score(self, split: str, gaze: str = "agent") -> Score:
         """Scores the agent as it is."""
-        return evaluate(self.agent, self.config, split)
+        return evaluate(self.agent, self.config, split, gaze=gaze)
 
 
 def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
@@ -269,13 +269,15 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
 
 def _result(trainer: Trainer) -> dict[str, Any]:
     """Everything that somebody needs who wants to check the numbers of a run."""
-    scores = {split: trainer.score(split) for split in ("validation", "test")}
+    scores = {split: trainer.score(split) for split in ("validation", *(["test"] if trainer.config.score_test else []))}
     for split, score in scores.items():
         print(f"{split}: {describe(score)}")
+    gazes = [gaze for gaze in GAZES if gaze != "agent"] if trainer.config.gaze == "learned" else []
     packages = ("torch", "numpy", "gymnasium")
     return {
         "config": trainer.config.to_dict(),
         **{split: score.to_dict() for split, score in scores.items()},
+        "other_gazes": {gaze: trainer.score("validation", gaze).error_percent for gaze in gazes},
         "curve": trainer.curve,
         "frames": trainer.frames,
         "minutes": round(trainer.seconds / 60, 2),

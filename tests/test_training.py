@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import training  # noqa: E402
+from agents import evaluation, training  # noqa: E402
 from agents.checkpoint import load_agent, load_checkpoint, save_checkpoint  # noqa: E402
 from agents.command_line import new_folder, preset_for  # noqa: E402
 from agents.config import Config  # noqa: E402
@@ -213,6 +213,13 @@ def test_commands_train_resume_and_evaluate(tmp_path):
     scored = run("evaluate_ram.py", "--checkpoint", "run", "--json", "score.json", cwd=tmp_path)
     assert scored.returncode == 0, scored.stderr
     assert json.loads((tmp_path / "score.json").read_text()) == result["test"]
+
+
+def test_a_run_that_chooses_settings_never_sees_the_test_episodes(tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluation, "CATCH_SEEDS", {"validation": 10_000_000})  # a test score would fail
+    result = train(replace(TINY, score_test=False), tmp_path)
+    assert "test" not in result
+    assert set(result["other_gazes"]) == {"center", "random", "oracle"}
 
 
 def test_bad_flags_end_in_one_sentence(tmp_path):
