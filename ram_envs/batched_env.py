@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from ram_envs.action_modes import Choices, Locations, make_action_mode
 from ram_envs.glimpse_sensor import GlimpseSensor, to_pixels
+from ram_envs.rendering import View, draw_view, tile
+from ram_envs.window import Window
 
 OBS_MODES = ("dict", "flat")
 RENDER_MODES = ("human", "rgb_array")
@@ -62,7 +64,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     glimpse_after_end: ClassVar[bool]  # whether the action that ends an episode still takes a glimpse
     screen_changes: ClassVar[bool]  # whether there is something new to see after every step
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
-    _window: Any = None  # here, so that Gymnasium before 1.4 can close what was never made whole
+    _window: Window | None = None  # here, so that Gymnasium before 1.4 can close what was never made whole
 
     def __init__(
         self,
@@ -311,38 +313,30 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
 
     # Pictures
 
-    def _frames(self) -> tuple[NDArray[np.uint8], ...]:
-        from ram_envs import rendering  # pygame is imported only when something is drawn
-
+    def view(self, lane: int = 0) -> View:
+        """What the next picture of a lane shows, as data; fixations are kept only where there is a `render_mode`."""
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before render().")
-        height, width, _ = self.screen
-        scenes = self._screens(np.arange(self.num_envs))
-        squares = self.sensor.footprints(self._locations, height, width)
-        return tuple(
-            rendering.draw_view(
-                rendering.View(
-                    scene=scenes[lane],
-                    squares=squares[lane],
-                    fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
-                    glimpse=self._glimpses[lane],
-                    caption=self._caption(lane),
-                    outcome=self._outcome(lane) if self._over[lane] else None,
-                    bars={name: values[lane] for name, values in self._bars.items()},
-                ),
-                self.render_size,
-            )
-            for lane in range(self.num_envs)
+        lanes, (height, width, _) = np.array([lane]), self.screen
+        return View(
+            scene=self._screens(lanes)[0],
+            squares=self.sensor.footprints(self._locations[lanes], height, width)[0],
+            fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
+            glimpse=self._glimpses[lane],
+            caption=self._caption(lane),
+            outcome=self._outcome(lane) if self._over[lane] else None,
+            bars={name: values[lane] for name, values in self._bars.items()},
         )
+
+    def _frames(self) -> tuple[NDArray[np.uint8], ...]:
+        return tuple(draw_view(self.view(lane), self.render_size) for lane in range(self.num_envs))
 
     def _draw_window(self) -> None:
         if self.render_mode != "human":
             return
-        from ram_envs import rendering
-
         if self._window is None:
-            self._window = rendering.Window()
-        self._window.show(rendering.tile(self._frames()), self.metadata["render_fps"])
+            self._window = Window()
+        self._window.show(tile(self._frames()), self.metadata["render_fps"])
 
 
 class RetinaEnv(gym.Env[Any, Any]):

@@ -1,4 +1,4 @@
-"""Draws what the retina sees: data in, array out. Only `Window` needs a screen.
+"""Draws what the retina sees: data in, array out. Nothing here needs a screen.
 
 A picture shows the scene with the retina's squares, one colour per scale, and the path of the
 fixations, after Figure 3 of Mnih et al. 2014; beside it the scene rebuilt from the glimpse alone
@@ -58,6 +58,7 @@ class View:
         outcome: None while the episode goes on; then whether it ended well, which colours the
             strip.
         bars: name to values in [0, 1], such as {"class": probabilities, "value": [0.4]}.
+        hidden: whether the scene's place shows only what the glimpse tells of it, as a player is to see it.
     """
 
     scene: Pixels
@@ -67,6 +68,7 @@ class View:
     caption: Sequence[tuple[str, str]] = ()
     outcome: bool | None = None
     bars: Mapping[str, ArrayLike] = field(default_factory=dict)
+    hidden: bool = False
 
 
 def draw_view(view: View, size: int = 512) -> Pixels:
@@ -87,11 +89,10 @@ def draw_view(view: View, size: int = 512) -> Pixels:
     """
     if size < 256:
         raise ValueError(f"a picture is at least 256 pixels high, got size={size}")
-    (height, width), k = view.scene.shape[:2], len(view.squares)
-    page = _page(size, height, width, k, view.glimpse.shape[-1])
+    k, page = len(view.squares), _page_of(view, size)
     frame = np.full((size, page.width, 3), BACKGROUND, np.uint8)
-    _draw_scene(frame, page, view)
-    seen = foveated(view.glimpse, view.squares, (height, width))
+    seen = foveated(view.glimpse, view.squares, view.scene.shape[:2])
+    _draw_scene(frame, page, view, seen)
     _draw_panel(frame, page, page.foveated, seen, "what the agent sees", DIM)
     for s, patch in enumerate(_patches(view.glimpse, k)):
         x0, y0, x1, y1 = view.squares[s]
@@ -100,6 +101,21 @@ def draw_view(view: View, size: int = 512) -> Pixels:
     _draw_strip(frame, page, view)
     _draw_bars(frame, page, view.bars)
     return frame
+
+
+def scene_point(view: View, size: int, place: tuple[float, float]) -> tuple[float, float]:
+    """Which point of the scene a place in the picture shows.
+
+    Args:
+        view: what the picture shows.
+        size: the picture's height, as in `draw_view`.
+        place: x, y in the picture's pixels.
+
+    Returns:
+        x, y in scene coordinates; beyond the scene's edges where the place is.
+    """
+    box, (height, width) = _page_of(view, size).scene, view.scene.shape[:2]
+    return (place[0] - box.x) * width / box.width, (place[1] - box.y) * height / box.height
 
 
 def foveated(glimpse: NDArray[np.floating], squares: NDArray[np.integer], shape: tuple[int, int]) -> Pixels:
@@ -150,88 +166,6 @@ def tile(frames: Sequence[Pixels]) -> Pixels:
     return grid.reshape(rows * height, columns * width, 3)
 
 
-class Window:
-    """Shows frames on the screen, for `render_mode="human"`.
-
-    The window opens at the first frame and can be resized. Once the user has closed it, `show`
-    raises `SystemExit(0)`, so that a plain loop over `env.step` ends as if the program were done,
-    and `finally` and `with` blocks run. A program that would rather go on without pictures
-    catches it: from then on `closed` is true and `show` does nothing. Key presses stay in
-    pygame's queue for whoever plays. pygame has one window per process: two `Window`s share it.
-    """
-
-    def __init__(self, title: str = "ram_envs") -> None:
-        self.title = title
-        self.closed = False
-        self._opened = False
-        self._last_shown = 0  # milliseconds on pygame's clock
-
-    def show(self, frame: Pixels, fps: float = 0) -> None:
-        """Shows a frame until 1 / fps seconds have passed since the one before.
-
-        Args:
-            frame: uint8 (h, w, 3).
-            fps: frames a second; 0 does not wait.
-
-        Raises:
-            RuntimeError: there is no display to open a window on.
-            SystemExit: the user has closed the window.
-        """
-        if self.closed:
-            return
-        pygame = _pygame()
-        if not self._opened or pygame.display.get_surface() is None:
-            self._open(frame.shape[1], frame.shape[0])
-        picture = _surface(np.ascontiguousarray(frame))
-        due = self._last_shown + (1000 / fps if fps > 0 else 0)
-        while True:  # the window answers while the frame stands
-            self._paint(picture)
-            events = pygame.event.get(exclude=(pygame.KEYDOWN, pygame.KEYUP))
-            if any(event.type == pygame.QUIT for event in events):
-                self.close()
-                raise SystemExit(0)
-            if (rest := due - pygame.time.get_ticks()) <= 0:
-                break
-            pygame.time.wait(math.ceil(min(rest, 20)))
-        self._last_shown = pygame.time.get_ticks()
-
-    def close(self) -> None:
-        """Closes the window for good; a second call does nothing."""
-        if self._opened:
-            _pygame().display.quit()
-        self._opened, self.closed = False, True
-
-    def _open(self, width: int, height: int) -> None:
-        pygame = _pygame()
-        try:
-            pygame.display.init()
-            # Without a screen SDL may draw into memory that nobody sees, and say nothing.
-            if pygame.display.get_driver() == "offscreen" and not os.environ.get("SDL_VIDEODRIVER"):
-                pygame.display.quit()
-                raise pygame.error("no screen found")
-            pygame.display.set_mode((width, height), pygame.RESIZABLE)
-        except pygame.error as error:
-            raise RuntimeError(
-                f'cannot open a window ({error}): use render_mode="rgb_array", '
-                "or set the environment variable SDL_VIDEODRIVER=dummy"
-            ) from error
-        pygame.display.set_caption(self.title)
-        self._opened = True
-
-    def _paint(self, picture: Any) -> None:
-        """Draws the picture as large as the window lets it, in the middle."""
-        pygame = _pygame()
-        screen = pygame.display.get_surface()
-        (width, height), room = picture.get_size(), screen.get_size()
-        zoom = min(room[0] / width, room[1] / height)
-        if zoom != 1:
-            size = max(1, int(width * zoom)), max(1, int(height * zoom))
-            picture = pygame.transform.smoothscale(picture, size)
-        screen.fill(BACKGROUND)
-        screen.blit(picture, picture.get_rect(center=screen.get_rect().center))
-        pygame.display.flip()
-
-
 class _Box(NamedTuple):
     """A rectangle of the picture, in its pixels."""
 
@@ -270,6 +204,10 @@ class _Page(NamedTuple):
     bars: _Box
 
 
+def _page_of(view: View, size: int) -> _Page:
+    return _page(size, *view.scene.shape[:2], len(view.squares), view.glimpse.shape[-1])
+
+
 @lru_cache(64)
 def _page(size: int, height: int, width: int, k: int, g: int) -> _Page:
     unit = size / 512
@@ -300,21 +238,22 @@ def _page(size: int, height: int, width: int, k: int, g: int) -> _Page:
     )
 
 
-def _draw_scene(frame: Pixels, page: _Page, view: View) -> None:
+def _draw_scene(frame: Pixels, page: _Page, view: View, seen: Pixels) -> None:
     """The scene, veiled where the retina does not reach, with the squares and the path upon it."""
     box = page.scene
     zoom = box.width / view.scene.shape[1], box.height / view.scene.shape[0]  # x, y
-    scene = _rgb(view.scene)
-    veiled = scene // 2 + np.array(BACKGROUND, np.uint8) // 2
-    for x0, y0, x1, y1 in np.maximum(view.squares, 0):
-        veiled[y0:y1, x0:x1] = scene[y0:y1, x0:x1]
-    box.of(frame)[:] = _enlarged(veiled, box)
+    shown = _rgb(seen if view.hidden else view.scene)
+    if not view.hidden:
+        scene, shown = shown, shown // 2 + np.array(BACKGROUND, np.uint8) // 2
+        for x0, y0, x1, y1 in np.maximum(view.squares, 0):
+            shown[y0:y1, x0:x1] = scene[y0:y1, x0:x1]
+    box.of(frame)[:] = _enlarged(shown, box)
 
-    surface, line = _surface(frame), max(1, round(2 * page.unit))
+    surface, line = as_surface(frame), max(1, round(2 * page.unit))
     surface.set_clip(box.grown(round(6 * page.unit)))
     edges = np.rint(view.squares * (zoom * 2)).astype(int) + (box[:2] * 2)
     for s, (x0, y0, x1, y1) in reversed(list(enumerate(edges.tolist()))):
-        _pygame().draw.rect(surface, _scale_colour(s), (x0, y0, x1 - x0, y1 - y0), line)
+        load_pygame().draw.rect(surface, _scale_colour(s), (x0, y0, x1 - x0, y1 - y0), line)
     surface.set_clip(box.grown(round(12 * page.unit)))  # room for a ring on the border
     path = np.rint(view.fixations * zoom).astype(int) + box[:2]
     _draw_path(surface, path.tolist(), page.unit)
@@ -322,7 +261,7 @@ def _draw_scene(frame: Pixels, page: _Page, view: View) -> None:
 
 def _draw_path(surface: Any, path: list[list[int]], unit: float) -> None:
     """Lines from fixation to fixation: first a disc, then dots, at the present place a ring."""
-    draw = _pygame().draw
+    draw = load_pygame().draw
     dot, disc, ring, line = (max(2, round(pixels * unit)) for pixels in (3, 5, 11, 2.6))
     # A dark rim sets the path off from bright strokes.
     for rim, colour in ((1, (0, 0, 0)), (0, PATH_COLOUR)):
@@ -397,7 +336,7 @@ def _letters(text: str, height: int, room: int) -> NDArray[np.floating]:
 
     What is kept is an array, because pygame's fonts die with `pygame.quit`.
     """
-    pygame = _pygame()
+    pygame = load_pygame()
     pygame.font.init()
     while (font := pygame.font.Font(None, height)).size(text)[0] > room and height > 9:
         height -= 1
@@ -406,7 +345,8 @@ def _letters(text: str, height: int, room: int) -> NDArray[np.floating]:
 
 
 @cache
-def _pygame() -> ModuleType:
+def load_pygame() -> ModuleType:
+    """pygame, imported when it is first needed, without its greeting and warnings."""
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     with warnings.catch_warnings():  # pygame 2.6 uses pkg_resources, which warns of its own end
         warnings.simplefilter("ignore")
@@ -415,9 +355,9 @@ def _pygame() -> ModuleType:
     return pygame
 
 
-def _surface(frame: Pixels) -> Any:
+def as_surface(frame: Pixels) -> Any:
     """A pygame surface upon the frame's own memory: what is drawn on it is drawn on the frame."""
-    return _pygame().image.frombuffer(frame, frame.shape[1::-1], "RGB")
+    return load_pygame().image.frombuffer(frame, frame.shape[1::-1], "RGB")
 
 
 def _patches(glimpse: NDArray[np.floating], k: int) -> Pixels:

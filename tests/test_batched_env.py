@@ -384,7 +384,7 @@ def test_human_mode_shows_every_lane_in_one_window_and_closes_twice(monkeypatch)
     envs = make(render_mode="human")
     envs.unwrapped.metadata["render_fps"] = 0
     shown = []
-    monkeypatch.setattr("ram_envs.rendering.Window.show", lambda window, frame, fps: shown.append(frame.shape))
+    monkeypatch.setattr("ram_envs.window.Window.show", lambda window, frame, fps: shown.append(frame.shape))
     envs.reset(seed=0)
     envs.step(envs.action_space.sample())
     assert envs.render() is None

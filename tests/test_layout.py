@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = {
     "ram_envs": [
-        "glimpse_sensor", "datasets", "digit_scenes", "catch_game", "rendering", "action_modes", "batched_env",
+        "glimpse_sensor", "datasets", "digit_scenes", "catch_game", "rendering", "window", "action_modes", "batched_env",
         "glimpse_mnist", "catch_ball", "__init__",
     ],
     "agents": [
