@@ -35,8 +35,12 @@ class Config:
     """Standard deviation of the sampled location, in units of half the image's side."""
     location_std_final: float | None = None
     """Where the standard deviation ends; None keeps it fixed."""
+    exploration_fraction: float = 1.0
+    """Share of the training in which standard deviation and entropy bonus fall to their ends."""
     glimpse_scaling: Literal["mean", "sum"] = "mean"
     """Coarse glimpse pixels as means, or multiplied by 4**scale so that a lit pixel stays as bright."""
+    glimpse_gain: float = 1.0
+    """Factor of all glimpse pixels before the first layer; above 1 where few pixels are lit."""
     previous_action: bool = False
     """Whether the core also sees the last move."""
     gaze: Literal["learned", "random", "center"] = "learned"
@@ -140,7 +144,9 @@ class Config:
     def __post_init__(self) -> None:
         positive = (
             "hidden_size",
+            "glimpse_gain",
             "location_std",
+            "exploration_fraction",
             "learning_rate",
             "batch_size",
             "total_episodes",

@@ -21,6 +21,7 @@ class GlimpseNetwork(nn.Module):
         num_scales: scales among the first axis, finest first.
         glimpse_scaling: "mean" takes the glimpse as the sensor gives it; "sum" multiplies scale s by 4**s, so that one lit
             pixel is as bright in a coarse patch as in a fine one (a departure from the paper, which Catch needs).
+        glimpse_gain: factor of all pixels.
         hidden_size: units of h_g and of h_l.
         feature_size: units of g.
     """
@@ -30,13 +31,16 @@ class GlimpseNetwork(nn.Module):
         glimpse_shape: tuple[int, int, int],
         num_scales: int,
         glimpse_scaling: str = "mean",
+        glimpse_gain: float = 1.0,
         hidden_size: int = 128,
         feature_size: int = 256,
     ) -> None:
         super().__init__()
         planes, side, _ = glimpse_shape
         factor = 4.0 if glimpse_scaling == "sum" else 1.0
-        brightness = (factor ** torch.arange(num_scales)).repeat_interleave(planes // num_scales * side * side)
+        brightness = glimpse_gain * (factor ** torch.arange(num_scales)).repeat_interleave(
+            planes // num_scales * side * side
+        )
         self.brightness: Tensor
         self.register_buffer("brightness", brightness, persistent=False)
         self.what = nn.Linear(planes * side * side, hidden_size)

@@ -72,7 +72,7 @@ class RecurrentAttentionAgent(nn.Module):
         self.cores = nn.ModuleDict()
         for pathway in ("what", "where") if config.pathways == "separate" else ("what",):
             self.glimpse_networks[pathway] = GlimpseNetwork(
-                glimpse_shape, num_scales, config.glimpse_scaling, feature_size=feature_size
+                glimpse_shape, num_scales, config.glimpse_scaling, config.glimpse_gain, feature_size=feature_size
             )
             self.cores[pathway] = make_core(config.core, feature_size + move_inputs, config.hidden_size)
         self.location_network = head(config.hidden_size, 2, config.location_hidden)

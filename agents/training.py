@@ -160,10 +160,11 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = group["initial_lr"] * factor[config.annealing]
         final = config.location_std if config.location_std_final is None else config.location_std_final
-        self.agent.location_std = config.location_std + (final - config.location_std) * progress
+        explored = min(1.0, progress / config.exploration_fraction)
+        self.agent.location_std = config.location_std + (final - config.location_std) * explored
 
         rollout = collect_rollout(self.agent, self.envs, options=self._images(), generator=self.generator)
-        loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - progress))
+        loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - explored))
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         for group in self.optimizer.param_groups:
