@@ -6,7 +6,7 @@ of whole numbers per choice, and refuses what is not in the space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,12 @@ class ActionMode:
     Attributes:
         space: the space of a single lane.
         read: a batch of its members -> locations (N, 2) in [-1, 1], choices {name: (N,)}.
+        write: a location (x, y) and some of the choices -> the member that comes nearest; what is not named is 0.
     """
 
     space: spaces.Space[Any]
     read: Callable[[Any, int], tuple[Locations, Choices]]
+    write: Callable[[Sequence[float], Mapping[str, int]], Any]
 
 
 def make_action_mode(
@@ -73,12 +75,22 @@ def make_action_mode(
             found = {name: _whole(f"action[{name!r}]", actions[name], (lanes,), size) for name, size in choices.items()}
             return _clipped(_real("action['location']", actions["location"], (lanes, 2))), found
 
+        def write(location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+            return {
+                "location": np.asarray(location, np.float32),
+                **{name: np.int64(chosen.get(name, 0)) for name in names},
+            }
+
     elif mode == "multidiscrete":
         space = spaces.MultiDiscrete([len(cells), *sizes])
 
         def read(actions: Any, lanes: int) -> tuple[Locations, Choices]:
             numbers = _whole("action", actions, (lanes, 1 + len(sizes)), [len(cells), *sizes])
             return cells[numbers[:, 0]], dict(zip(names, numbers[:, 1:].T, strict=True))
+
+        def write(location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+            cell = np.square(cells - np.asarray(location)).sum(1).argmin()
+            return np.array([cell, *(chosen.get(name, 0) for name in names)])
 
     elif mode == "box":
         widths = [size if size > 2 else 1 for size in sizes]
@@ -94,6 +106,13 @@ def make_action_mode(
             }
             return _clipped(values[:, :2]), found
 
+        def write(location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+            scores = [
+                2.0 * (np.arange(size)[-width:] == chosen.get(name, 0)) - 1
+                for name, size, width in zip(names, sizes, widths, strict=True)
+            ]
+            return np.concatenate([location, *scores]).astype(np.float32)
+
     elif mode == "discrete":
         size, meaning = discrete
         space = spaces.Discrete(size)
@@ -101,9 +120,16 @@ def make_action_mode(
         def read(actions: Any, lanes: int) -> tuple[Locations, Choices]:
             return meaning(_whole("action", actions, (lanes,), size), cells)
 
+        def write(location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+            locations, found = meaning(np.arange(size), cells)
+            wrong = sum((found[name] != option).astype(float) for name, option in chosen.items())
+            return np.int64(
+                (10 * wrong + np.square(locations - np.asarray(location)).sum(1)).argmin()
+            )  # choices before places
+
     else:
         raise ValueError(f"action_mode must be one of {list(ACTION_MODES)}, got {mode!r}.")
-    return ActionMode(space, read)
+    return ActionMode(space, read, write)
 
 
 def _real(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -63,6 +63,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     }
     glimpse_after_end: ClassVar[bool]  # whether the action that ends an episode still takes a glimpse
     screen_changes: ClassVar[bool]  # whether there is something new to see after every step
+    gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
     _window: Window | None = None  # here, so that Gymnasium before 1.4 can close what was never made whole
 
@@ -157,6 +158,18 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     def _outcome(self, lane: int) -> bool | None:
         """Whether the episode of a lane that is over was a success."""
         raise NotImplementedError
+
+    def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
+        """Keys (of pygame) held together -> the choices they make; () for none."""
+        raise NotImplementedError
+
+    def write_action(self, location: Sequence[float], choices: Mapping[str, int]) -> Any:
+        """The action of a single lane, in this environment's action mode, that comes nearest to a location and choices."""
+        return self._action_mode.write(location, choices)
+
+    def last_glimpse(self, lane: int = 0) -> bool:
+        """Whether the next action of a lane is its last, so that looking is of no use."""
+        return False
 
     # The Gymnasium interface
 
@@ -326,6 +339,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
             caption=self._caption(lane),
             outcome=self._outcome(lane) if self._over[lane] else None,
             bars={name: values[lane] for name, values in self._bars.items()},
+            gamma=self.gamma,
         )
 
     def _frames(self) -> tuple[NDArray[np.uint8], ...]:
@@ -383,6 +397,23 @@ class RetinaEnv(gym.Env[Any, Any]):
     def annotate(self, **bars: Any) -> None:
         """Lets an agent show what it thinks in the next picture: bars such as `probabilities` (K,) or `value` (1,)."""
         self.lane.annotate(**{name: np.asarray(values)[None] for name, values in bars.items()})
+
+    def get_keys_to_action(self) -> dict[tuple[int, ...], Any]:
+        """Keys (of pygame) -> action, as `gymnasium.utils.play` takes it: Q W E, A S D, Z X C say where to look.
+
+        There the gaze cannot rest: without such a key the action looks at the centre. `ram-envs play` has the mouse.
+        """
+        write, actions = self.lane.write_action, {}
+        looks = {(): (0.0, 0.0)} | {(ord(key),): (i % 3 - 1.0, i // 3 - 1.0) for i, key in enumerate("qweasdzxc")}
+        for keys, choices in self.lane.keys().items():
+            for look, (x, y) in looks.items():
+                if keys + look:
+                    actions[keys + look] = write((0.7 * x, 0.7 * y), choices)
+        return actions
+
+    def noop_action(self) -> Any:
+        """What is played while no key is pressed, the `noop` of `gymnasium.utils.play`."""
+        return self.lane.write_action((0.0, 0.0), self.lane.keys()[()])
 
     def close(self) -> None:
         """Closes the window, if one was opened; twice is fine."""

@@ -13,6 +13,7 @@ from ram_envs import catch_game
 from ram_envs.action_modes import Choices, Locations
 from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, real_number, whole_number
 from ram_envs.glimpse_sensor import GlimpseSensor, to_location
+from ram_envs.rendering import load_pygame
 
 BALL_ANGLES = ("any", "diagonal")
 PADDLE_STARTS = ("random", "center")
@@ -24,6 +25,7 @@ class CatchBallVectorEnv(RetinaVectorEnv):
     metadata = {**RetinaVectorEnv.metadata, "render_fps": 10}
     glimpse_after_end = True
     screen_changes = True
+    gamma = 0.5
 
     def __init__(
         self,
@@ -115,6 +117,11 @@ class CatchBallVectorEnv(RetinaVectorEnv):
             ball = np.stack([catch_game.ball_columns(self._games, self.screen_size), self._games.row], axis=-1) + 0.5
             facts["target_location"] = (to_location(ball, self.screen_size, self.screen_size), None)
         return facts
+
+    def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
+        """The arrow keys move the paddle."""
+        pygame = load_pygame()
+        return {(): {"move": 1}, (pygame.K_LEFT,): {"move": 0}, (pygame.K_RIGHT,): {"move": 2}}
 
     def _caption(self, lane: int) -> list[tuple[str, str]]:
         return [

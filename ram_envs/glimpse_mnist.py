@@ -157,6 +157,15 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
             facts |= {"label": (labels, None), "target_location": (self._centers, None)}
         return facts
 
+    def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
+        """The digit keys answer, 0 to 9, and so stop."""
+        answers = range(min(self.data.num_classes, 10))
+        return {(): {"stop": 0}} | {(ord(str(answer)),): {"answer": answer, "stop": 1} for answer in answers}
+
+    def last_glimpse(self, lane: int = 0) -> bool:
+        """Whether the glimpses of a lane are used up: the next action answers."""
+        return bool(self._steps[lane] + 1 >= self.num_glimpses)
+
     def _caption(self, lane: int) -> list[tuple[str, str]]:
         over, answer = self._over[lane], self._answers[lane]
         glimpse = self._steps[lane] + (not over)

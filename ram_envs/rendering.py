@@ -58,6 +58,8 @@ class View:
         outcome: None while the episode goes on; then whether it ended well, which colours the
             strip.
         bars: name to values in [0, 1], such as {"class": probabilities, "value": [0.4]}.
+        gamma: exponent of the brightness of what the agent sees; below 1 a lone lit pixel can still be made out in a
+            coarse patch, and black and white stay what they are.
         hidden: whether the scene's place shows only what the glimpse tells of it, as a player is to see it.
     """
 
@@ -68,6 +70,7 @@ class View:
     caption: Sequence[tuple[str, str]] = ()
     outcome: bool | None = None
     bars: Mapping[str, ArrayLike] = field(default_factory=dict)
+    gamma: float = 1.0
     hidden: bool = False
 
 
@@ -91,10 +94,11 @@ def draw_view(view: View, size: int = 512) -> Pixels:
         raise ValueError(f"a picture is at least 256 pixels high, got size={size}")
     k, page = len(view.squares), _page_of(view, size)
     frame = np.full((size, page.width, 3), BACKGROUND, np.uint8)
-    seen = foveated(view.glimpse, view.squares, view.scene.shape[:2])
+    glimpse = np.clip(view.glimpse, 0, 1) ** view.gamma
+    seen = foveated(glimpse, view.squares, view.scene.shape[:2])
     _draw_scene(frame, page, view, seen)
     _draw_panel(frame, page, page.foveated, seen, "what the agent sees", DIM)
-    for s, patch in enumerate(_patches(view.glimpse, k)):
+    for s, patch in enumerate(_patches(glimpse, k)):
         x0, y0, x1, y1 = view.squares[s]
         title = f"{x1 - x0} x {y1 - y0}"
         _draw_panel(frame, page, page.patches[s], patch, title, _scale_colour(s))
@@ -164,6 +168,27 @@ def tile(frames: Sequence[Pixels]) -> Pixels:
     for i, frame in enumerate(frames):
         grid[i // columns, :, i % columns] = frame
     return grid.reshape(rows * height, columns * width, 3)
+
+
+def draw_card(shape: tuple[int, int], lines: Sequence[str]) -> Pixels:
+    """Lines of text, the first as a title.
+
+    Args:
+        shape: height and width of the picture.
+        lines: what it says, from top to bottom.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
+    height, width = shape
+    frame = np.full((height, width, 3), BACKGROUND, np.uint8)
+    margin, line = height // 16, height // 20
+    for i, text in enumerate(lines):
+        top = margin + (0 if i == 0 else round((i + 0.7) * 1.15 * line))
+        if text and top + line <= height:
+            letters = round(1.4 * line) if i == 0 else line
+            _write(frame, text, _Box(margin, top, width - 2 * margin, letters), PATH_COLOUR if i == 0 else BRIGHT)
+    return frame
 
 
 class _Box(NamedTuple):

@@ -47,6 +47,24 @@ def test_discrete_is_read_by_the_environment():
     assert choices["answer"][0] == 4
 
 
+@pytest.mark.parametrize("name", ["multidiscrete", "dict", "box"])
+@pytest.mark.parametrize("chosen", [{"answer": 3, "stop": 1}, {"answer": 0, "stop": 0}, {"stop": 1}])
+def test_what_is_written_is_read_again(name, chosen):
+    found = mode(name)
+    action = found.write((2 / 3, 0), chosen)
+    assert action in found.space
+    batch = {key: [value] for key, value in action.items()} if name == "dict" else [action]
+    locations, choices = found.read(batch, 1)
+    np.testing.assert_allclose(locations, [[2 / 3, 0]], rtol=1e-6)
+    assert {key: value[0] for key, value in choices.items()} == {"answer": 0, **chosen}
+
+
+def test_discrete_writes_the_number_whose_choices_agree_before_its_place():
+    found = mode("discrete")
+    assert found.write((0, 0), {"answer": 7}) == 7
+    assert found.write((2 / 3, 2 / 3), {}) == 8
+
+
 def test_location_beyond_the_border_is_moved_to_it():
     locations, _ = mode("dict").read({"location": [[7.0, -1.5]], "answer": [0], "stop": [0]}, 1)
     np.testing.assert_array_equal(locations, [[1, -1]])

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
     ("arguments", "said"),
     [
         (["look_around.py"], "caught after 24 glimpses"),
+        (["play.py", "--help"], "the mouse is the gaze"),
         (["own_images.py"], "glimpse (6, 8, 8)"),
         (["stable_baselines3_ppo.py", "512"], "% of 20 balls"),
     ],
@@ -32,5 +33,5 @@ def test_example_runs(arguments, said, tmp_path):
 
 def test_every_example_is_tested_and_short():
     names = {path.name for path in (ROOT / "examples").glob("*.py")}
-    assert names == {"look_around.py", "own_images.py", "stable_baselines3_ppo.py"}
+    assert names == {"look_around.py", "own_images.py", "play.py", "stable_baselines3_ppo.py"}
     assert all(len((ROOT / "examples" / name).read_text().splitlines()) < 60 for name in names)

@@ -1,0 +1,198 @@
+"""Playing by hand: mouse and keys become actions, the scene stays hidden, the best are remembered."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.play import PlayableGame
+
+from ram_envs import play as play_module
+from ram_envs.command_line import main
+from ram_envs.play import Session, best_sessions, play
+from ram_envs.rendering import BACKGROUND, load_pygame
+from ram_envs.window import Window
+
+DIGITS = {"images": np.eye(12, dtype=np.uint8)[None].repeat(4, 0) * 255, "labels": [3, 3, 3, 3]}
+
+
+@pytest.fixture(autouse=True)
+def display_of_its_own():
+    yield
+    load_pygame().quit()
+
+
+@pytest.fixture
+def player(monkeypatch):
+    """A hand: `player(events)` posts, after the n-th frame, the events that events(pygame, n) lists; frames are kept."""
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    pygame, frames = load_pygame(), []
+    show = Window.show
+    monkeypatch.setattr(play_module.time, "monotonic", iter(range(10**6)).__next__)  # every wait is soon over
+
+    def sit_down(events):
+        def shown(window, frame, fps=0):
+            show(window, frame, 0)
+            frames.append(frame)
+            for kind, values in events(pygame, len(frames)):
+                pygame.event.post(pygame.event.Event(kind, **values))
+
+        monkeypatch.setattr(Window, "show", shown)
+        return frames
+
+    return sit_down
+
+
+def key(pygame, key):
+    return [(pygame.KEYDOWN, {"key": key}), (pygame.KEYUP, {"key": key})]
+
+
+def test_arrow_keys_move_the_paddle_and_the_mouse_is_the_gaze(player, monkeypatch, tmp_path):
+    actions = []
+    step = gym.envs.registration.load_env_creator("ram_envs.catch_ball:CatchBallEnv").step
+    monkeypatch.setattr(
+        "ram_envs.catch_ball.CatchBallEnv.step", lambda env, action: (actions.append(action), step(env, action))[1]
+    )
+
+    def events(pygame, frame):
+        mouse = [(pygame.MOUSEMOTION, {"pos": (0, 0), "rel": (0, 0), "buttons": (0, 0, 0)})]
+        return mouse + (key(pygame, pygame.K_LEFT) if frame < 10 else key(pygame, pygame.K_RIGHT))
+
+    player(events)
+    session = play("CatchBall-v0", games=1, seed=0, size=256, best_of=tmp_path / "best.json")
+    assert session.games == 1
+    assert session.glimpses == 24
+    assert [int(action["move"]) for action in actions[:5] + actions[-5:]] == [0] * 5 + [2] * 5
+    np.testing.assert_array_equal(actions[0]["location"], [-1, -1])
+
+
+def test_click_looks_and_digit_key_answers(player, tmp_path):
+    def events(pygame, frame):
+        if frame % 5 in (1, 3):  # the first of them begins the game
+            return [(pygame.MOUSEBUTTONDOWN, {"pos": (120, 120), "button": 1})]
+        return key(pygame, pygame.K_3) if frame % 5 == 0 else []
+
+    player(events)
+    session = play("GlimpseMNIST-v0", games=3, size=256, best_of=tmp_path / "best.json", **DIGITS)
+    assert (session.won, session.games) == (3, 3)
+    assert session.glimpses == 2
+
+
+def test_no_click_uses_up_more_glimpses_than_there_are(player, tmp_path):
+    def events(pygame, frame):
+        if frame < 12:
+            return [(pygame.MOUSEBUTTONDOWN, {"pos": (120, 120), "button": 1})]
+        return key(pygame, pygame.K_3)
+
+    player(events)
+    session = play("GlimpseMNIST-v0", games=1, size=256, best_of=tmp_path / "best.json", num_glimpses=4, **DIGITS)
+    assert (session.won, session.glimpses) == (1, 4)
+
+
+def test_scene_is_hidden_until_it_is_asked_for_and_then_the_score_does_not_count(player, tmp_path):
+    images = np.full((1, 40, 40), 255, np.uint8)  # all white: whatever is black was hidden
+
+    def events(pygame, frame):
+        return {1: key(pygame, pygame.K_SPACE), 3: key(pygame, pygame.K_TAB), 5: key(pygame, pygame.K_1)}.get(frame, [])
+
+    frames = player(events)
+    path = tmp_path / "best.json"
+    play("GlimpseMNIST-v0", games=1, size=256, best_of=path, images=images, labels=[1])
+    black = [int((frame == 0).all(2).sum()) for frame in frames]
+    assert black[1] > 10_000  # the scene's place and the small view beside it
+    assert black[1] > 2 * black[4]
+    assert not path.exists()
+
+
+def test_escape_ends_the_session_and_closing_the_window_ends_the_program(player, tmp_path):
+    player(lambda pygame, frame: key(pygame, pygame.K_ESCAPE if frame == 5 else pygame.K_SPACE))
+    path = tmp_path / "best.json"
+    assert play("CatchBall-v0", games=5, size=256, best_of=path).games == 0
+    assert not path.exists()
+    player(lambda pygame, frame: [(pygame.QUIT, {})])
+    with pytest.raises(SystemExit):
+        play("CatchBall-v0", size=256, best_of=path)
+
+
+def test_best_sessions_are_kept_in_order_and_per_environment(tmp_path):
+    path = tmp_path / "folder" / "best.json"
+    for won in (3, 9, 5):
+        best_sessions(path, Session("a", won, 10, 4.0, "2026-01-01"))
+    best_sessions(path, Session("b", 1, 10, 4.0, "2026-01-01"))
+    best = best_sessions(path, Session("a", 9, 10, 2.0, "2026-01-02"))
+    assert [(s.won, s.glimpses) for s in best if s.env_id == "a"] == [(9, 2.0), (9, 4.0), (5, 4.0), (3, 4.0)]
+    for _ in range(12):
+        best = best_sessions(path, Session("a", 2, 10, 4.0, "2026-01-03"))
+    assert [sum(s.env_id == name for s in best) for name in "ab"] == [10, 1]
+
+
+def test_a_file_of_something_else_is_left_alone(tmp_path):
+    path = tmp_path / "best.json"
+    path.write_text('{"not": "a list"}')
+    with pytest.raises(ValueError, match="move it away"):
+        best_sessions(path, Session("a", 2, 10, 4.0, "2026-01-03"))
+    assert path.read_text() == '{"not": "a list"}'
+
+
+@pytest.mark.parametrize("mode", ["multidiscrete", "dict", "box", "discrete"])
+@pytest.mark.parametrize("env_id", ["CatchBall-v0", "GlimpseMNIST-v0"])
+def test_gymnasiums_own_play_takes_the_keys(env_id, mode, monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    own = DIGITS if "MNIST" in env_id else {}
+    env = gym.make(env_id, action_mode=mode, render_mode="rgb_array", render_size=256, **own)
+    env.reset(seed=0)
+    keys = env.unwrapped.get_keys_to_action()
+    assert all(action in env.action_space for action in keys.values())
+    assert env.unwrapped.noop_action() in env.action_space
+    game = PlayableGame(env, {tuple(sorted(pressed)): action for pressed, action in keys.items()})
+    pygame = load_pygame()
+    game.process_event(pygame.event.Event(pygame.KEYDOWN, key=pygame.K_e))
+    env.step(keys[tuple(game.pressed_keys)])
+    if mode == "dict":
+        np.testing.assert_allclose(env.unwrapped.lane._locations[0], [0.7, -0.7])
+    env.close()
+
+
+def test_card_writes_its_lines():
+    from ram_envs.rendering import draw_card
+
+    frame = draw_card((256, 400), ["A title", "and a line"])
+    assert frame.shape == (256, 400, 3)
+    assert (frame[16:32] != BACKGROUND).any()
+    assert not (frame[128:] != BACKGROUND).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["play", "--env", "NoSuch-v0"], "--env must be one of GlimpseMNIST-v0"),
+        (["play", "--env-args", "nonsense"], "must be KEY=VALUE"),
+        (["play", "--env-args", "no_such=3"], "no_such"),
+        (["play", "--games", "0"], "at least 1"),
+        (["play", "--speed", "fast"], "above 0 and at most 60"),
+        (["play", "--size", "10"], "render_size must be"),
+        (["download", "--dataset", "cifar"], "invalid choice"),
+        (["nothing"], "invalid choice"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(arguments, message, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    said = f"{ended.value.code} {capsys.readouterr().err}"
+    assert ended.value.code != 0
+    assert message in said
+    assert "Traceback" not in said
+
+
+def test_without_a_display_playing_says_what_to_do(monkeypatch):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "no such driver")
+    with pytest.raises(SystemExit, match="cannot open a window"):
+        main(["play"])
+
+
+def test_list_names_every_environment(capsys):
+    main(["list"])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()][-1] == "CatchBall-v0"
+
+
+def test_download_names_the_folder_that_was_checked(fake_mnist, capsys):
+    main(["download"])
+    assert "right SHA-256" in capsys.readouterr().out
