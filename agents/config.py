@@ -105,8 +105,8 @@ class Config:
     """"cpu", "cuda", or "auto": a GPU if there is one."""
     threads: int = 1
     """CPU threads; networks this small are fastest with one."""
-    matmul_precision: Literal["highest", "high", "medium"] = "medium"
-    """PyTorch's float32 matmul precision; "medium" multiplies in bfloat16 where the processor can."""
+    matmul_precision: Literal["highest", "high", "medium", "bfloat16"] = "medium"
+    """PyTorch's float32 matmul precision ("medium" multiplies in bfloat16 where it can), or "bfloat16" for autocast."""
 
     def env_kwargs(self) -> dict[str, Any]:
         """`env_args` as keywords.

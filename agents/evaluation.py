@@ -48,7 +48,8 @@ class Score:
 def prepare_torch(config: Config) -> None:
     """Sets threads and precision as in the training, so that scores are the same ones."""
     torch.set_num_threads(config.threads)
-    torch.set_float32_matmul_precision(config.matmul_precision)
+    precision = config.matmul_precision
+    torch.set_float32_matmul_precision("medium" if precision == "bfloat16" else precision)
 
 
 def make_envs(config: Config, num_envs: int, **kwargs: Any) -> Any:

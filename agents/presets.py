@@ -37,9 +37,11 @@ _CATCH = Config(
     core="lstm",
     previous_action=True,
     glimpse_scaling="sum",
+    glimpse_gain=10.0,
     supervised=False,
     location_std=0.3,
     location_std_final=0.05,
+    exploration_fraction=0.3,
     location_weight=0.04,
     discount=0.99,
     gae_lambda=0.95,
@@ -54,6 +56,7 @@ _CATCH = Config(
     batch_size=128,
     total_episodes=20_000_000 // 23,
     evaluations=20,
+    matmul_precision="bfloat16",
 )
 
 DEFAULTS = {

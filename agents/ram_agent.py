@@ -130,8 +130,22 @@ class RecurrentAttentionAgent(nn.Module):
             if state.last_move is not None:
                 features = torch.cat([features, state.last_move], dim=1)
             cores[name] = core(features, state.cores[name])
-        what, where = cores["what"][0], cores[self.where][0]
+        with self.autocast(enabled=False):
+            return self._decide(cores, state, greedy, generator)
 
+    def autocast(self, enabled: bool = True) -> torch.autocast:
+        """Matrix products in bfloat16, where the settings want it; the heads on the core always stay in float32."""
+        device = next(self.parameters()).device.type
+        return torch.autocast(device, torch.bfloat16, enabled and self.config.matmul_precision == "bfloat16")
+
+    def _decide(
+        self,
+        cores: dict[str, tuple[Tensor, ...]],
+        state: AgentState,
+        greedy: bool,
+        generator: torch.Generator | None,
+    ) -> tuple[Decision, AgentState]:
+        what, where = cores["what"][0].float(), cores[self.where][0].float()
         into_core = 1.0 if self.where == "where" else self.config.reinforce_into_core
         mean = self.location_network(_let_through(where, into_core))
         if self.config.location_mean == "tanh":

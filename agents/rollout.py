@@ -83,24 +83,27 @@ def collect_rollout(
     successes = np.zeros(envs.num_envs, np.bool_)
     decisions: list[Decision] = []
     locations, rewards, active, last, distances = [], [], [], [], []
-    while not over.all():
-        seen = torch.from_numpy(observation["location"]).to(device)
-        decision, state = agent.act(torch.from_numpy(observation["glimpse"]).to(device), seen, state, greedy, generator)
-        target = torch.from_numpy(info["target_location"].astype(np.float32)).to(device)
-        location = _look(gaze, decision.location, target, generator)
-        if watch is not None:
-            watch(decision)
-        choices = {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
-        observation, reward, now_over, _, info = envs.step({"location": location.cpu().numpy(), **choices})
-        decisions.append(decision)
-        locations.append(location)
-        rewards.append(reward)
-        active.append(~over)
-        last.append(now_over & ~over)
-        distances.append((seen - target).norm(dim=1))
-        if "is_success" in info:
-            successes[info["_is_success"]] = info["is_success"][info["_is_success"]]
-        over = now_over
+    with agent.autocast():
+        while not over.all():
+            seen = torch.from_numpy(observation["location"]).to(device)
+            decision, state = agent.act(
+                torch.from_numpy(observation["glimpse"]).to(device), seen, state, greedy, generator
+            )
+            target = torch.from_numpy(info["target_location"].astype(np.float32)).to(device)
+            location = _look(gaze, decision.location, target, generator)
+            if watch is not None:
+                watch(decision)
+            choices = {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
+            observation, reward, now_over, _, info = envs.step({"location": location.cpu().numpy(), **choices})
+            decisions.append(decision)
+            locations.append(location)
+            rewards.append(reward)
+            active.append(~over)
+            last.append(now_over & ~over)
+            distances.append((seen - target).norm(dim=1))
+            if "is_success" in info:
+                successes[info["_is_success"]] = info["is_success"][info["_is_success"]]
+            over = now_over
 
     def stack(arrays: list[Any]) -> Tensor:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(device)
