@@ -10,10 +10,16 @@ from typing import Any
 
 import torch
 
-from agents.config import Config
+from agents.config import Config, Settings
+from agents.image_classifiers import ClassifierConfig
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
+from agents.run_folder import RESULT
 
 FORMAT = 1
+FOUND: dict[type[Settings], str] = {
+    Config: "an agent, not a classifier: train_ram.py goes on with it, evaluate_ram.py scores it.",
+    ClassifierConfig: f"a classifier, not an agent: train_classifier.py goes on with it, {RESULT} beside it has its scores.",
+}
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -29,12 +35,12 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """The state in a checkpoint, with its "config" as a `Config`.
+def load_checkpoint(path: Path, settings: type[Settings] = Config) -> dict[str, Any]:
+    """The state in a checkpoint, with its "config" as the settings that are asked for: an agent's or a classifier's.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is not a checkpoint of this format.
+        ValueError: if it is not a checkpoint of this format, or of the other of the two.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -49,7 +55,10 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise ValueError(
             f"{path} is not a checkpoint of format {FORMAT}: it was written by another program or version."
         )
-    return {**state, "config": Config.from_dict(json.loads(state["config"]))}
+    found = ClassifierConfig if "network" in state else Config
+    if found is not settings:
+        raise ValueError(f"{path} holds {FOUND[found]}")
+    return {**state, "config": settings.from_dict(json.loads(state["config"]))}
 
 
 def export_agent(source: Path, path: Path) -> None:

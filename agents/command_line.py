@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import gymnasium.error
 import tyro
@@ -17,24 +17,34 @@ import tyro
 from agents.checkpoint import load_agent, load_checkpoint
 from agents.config import Config
 from agents.evaluation import evaluate, make_envs, prepare_torch
+from agents.image_classifiers import ClassifierConfig
 from agents.presets import DEFAULTS, PRESETS
-from agents.training import CHECKPOINT, describe, train
+from agents.run_folder import CHECKPOINT
+from agents.training import describe, train
 from ram_envs.datasets import DatasetNotFound
+from ram_envs.window import NoDisplay
 
-EXPECTED = (ValueError, OSError, FloatingPointError, DatasetNotFound, gymnasium.error.Error)
+EXPECTED = (ValueError, OSError, FloatingPointError, DatasetNotFound, NoDisplay, gymnasium.error.Error)
+AnyConfig = TypeVar("AnyConfig", Config, ClassifierConfig)
 
 
-@dataclass(frozen=True)
-class TrainCommand:
-    """Trains the Recurrent Attention Model. `--env` or `--preset` chooses good settings; every other flag overrides one."""
+@dataclass(frozen=True, kw_only=True)
+class RunFlags:
+    """Which run to train."""
 
-    config: Annotated[Config, tyro.conf.arg(name="")]
     preset: str | None = None
-    """Settings to start from, by name; the default is the environment's own."""
+    """Settings to start from, by name; an agent's default is the environment's own."""
     run_dir: Path | None = None
     """Folder of the run; the default is a new one under runs/."""
     resume: Path | None = None
     """Folder of an interrupted run to go on with, with the settings it has."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand(RunFlags):
+    """Trains the Recurrent Attention Model. `--env` or `--preset` chooses good settings; every other flag overrides one."""
+
+    config: Annotated[Config, tyro.conf.arg(name="")]
 
 
 @dataclass(frozen=True)
@@ -74,19 +84,9 @@ def one_sentence_errors(command: Callable[..., None]) -> Callable[..., None]:
 def train_command(argv: Sequence[str] | None = None) -> None:
     """`python agents/train_ram.py`"""
     argv = list(sys.argv[1:] if argv is None else argv)
-    default = TrainCommand(preset_for(_flag(argv, "--preset"), _flag(argv, "--env")))
+    default = TrainCommand(config=preset_for(flag_value(argv, "--preset"), flag_value(argv, "--env")))
     command = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,))
-    if command.resume is not None:
-        if len(argv) > 2:
-            raise ValueError("--resume goes on with the settings of the run: it takes no other flag.")
-        config, folder = load_checkpoint(command.resume / CHECKPOINT)["config"], command.resume
-    else:
-        config, folder = command.config, command.run_dir or new_folder(command.config)
-        if (folder / CHECKPOINT).exists():
-            raise ValueError(
-                f"{folder} holds a run already: go on with it by --resume {folder}, or name another --run-dir."
-            )
-    print(f"Training {config.name or config.env} in {folder}")
+    config, folder = choose_run(command, command.config, argv)
     train(config, folder, resume=command.resume is not None)
 
 
@@ -109,6 +109,26 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
         command.json.write_text(json.dumps(score.to_dict(), indent=1) + "\n")
 
 
+def choose_run(flags: RunFlags, config: AnyConfig, argv: Sequence[str]) -> tuple[AnyConfig, Path]:
+    """The settings and the folder of the run to train: a new one, or the interrupted one that `--resume` names.
+
+    Raises:
+        ValueError: if a new run's folder is taken, or an interrupted run was to have other settings.
+    """
+    if flags.resume is not None:
+        if len(argv) > 2:
+            raise ValueError("--resume goes on with the settings of the run: it takes no other flag.")
+        config, folder = load_checkpoint(flags.resume / CHECKPOINT, type(config))["config"], flags.resume
+    else:
+        folder = flags.run_dir or new_folder(config)
+        if (folder / CHECKPOINT).exists():
+            raise ValueError(
+                f"{folder} holds a run already: go on with it by --resume {folder}, or name another --run-dir."
+            )
+    print(f"Training {config.name or config.env} in {folder}")
+    return config, folder
+
+
 def checkpoint_path(path: Path) -> Path:
     """The checkpoint itself, where the folder of a run was given."""
     return path / CHECKPOINT if path.is_dir() else path
@@ -129,7 +149,7 @@ def preset_for(preset: str | None, env: str | None) -> Config:
     return PRESETS[preset]
 
 
-def new_folder(config: Config) -> Path:
+def new_folder(config: Config | ClassifierConfig) -> Path:
     """Makes and returns a folder under runs/ that no other run has, even one started in the same second."""
     stem = f"{config.name or config.env}-seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     for attempt in range(1, 1000):
@@ -142,7 +162,7 @@ def new_folder(config: Config) -> Path:
     raise OSError(f"No free folder like runs/{stem}.")
 
 
-def _flag(argv: Sequence[str], name: str) -> str | None:
+def flag_value(argv: Sequence[str], name: str) -> str | None:
     """The value of a flag, read before the others because their defaults depend on it."""
     for place, word in enumerate(argv):
         if word == name and place + 1 < len(argv):

@@ -1,14 +1,36 @@
-"""Every setting of a training run: one frozen dataclass, from which the command line is generated."""
+"""Every setting of an agent's training: one frozen dataclass, from which the command line is generated."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
 
 
 @dataclass(frozen=True)
-class Config:
+class Settings:
+    """Settings that a checkpoint and a result can keep."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON takes them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls: type[AnySettings], settings: dict[str, Any]) -> AnySettings:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: if there are settings that do not exist.
+        """
+        if unknown := set(settings) - {setting.name for setting in fields(cls)}:
+            raise ValueError(f"Unknown settings {sorted(unknown)}: written by another version of ram_envs?")
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()})
+
+
+@dataclass(frozen=True)
+class Config(Settings):
     """Settings of a training run. The defaults are the paper's where it states them."""
 
     env: str = "GlimpseMNIST-v0"
@@ -87,6 +109,8 @@ class Config:
     """How the learning rate falls to 0."""
     max_grad_norm: float = 0.0
     """Gradients are clipped to this norm; 0 for never."""
+    weight_averaging: float = 0.0
+    """How much of the average of the weights each update keeps; scores and shipped agents use the average. 0: none."""
     batch_size: int = 20
     """Episodes of one update."""
     total_episodes: int = 55_000 * 100
@@ -125,22 +149,6 @@ class Config:
                 kwargs[key] = value  # a bare word is a string
         return kwargs
 
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as JSON takes them."""
-        return asdict(self)
-
-    @staticmethod
-    def from_dict(settings: dict[str, Any]) -> Config:
-        """The inverse of `to_dict`.
-
-        Raises:
-            ValueError: if there are settings that do not exist.
-        """
-        known = {setting.name for setting in fields(Config)}
-        if unknown := set(settings) - known:
-            raise ValueError(f"Unknown settings {sorted(unknown)}: written by another version of ram_envs?")
-        return Config(**{**settings, "env_args": tuple(settings.get("env_args", ()))})
-
     def __post_init__(self) -> None:
         positive = (
             "hidden_size",
@@ -156,7 +164,7 @@ class Config:
         for name in (*positive, "rollouts"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}.")
-        for name in ("discount", "gae_lambda"):
+        for name in ("discount", "gae_lambda", "weight_averaging"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)!r}.")
         if self.batch_size % self.rollouts:

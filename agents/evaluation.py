@@ -45,26 +45,26 @@ class Score:
         return asdict(self)
 
 
-def prepare_torch(config: Config) -> None:
-    """Sets threads and precision as in the training, so that scores are the same ones."""
+def prepare_torch(config: Config) -> torch.device:
+    """Sets threads and precision as in the training, so that scores are the same ones; returns the device to train on."""
     torch.set_num_threads(config.threads)
     precision = config.matmul_precision
     torch.set_float32_matmul_precision("medium" if precision == "bfloat16" else precision)
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(automatic if config.device == "auto" else config.device)
 
 
 def make_envs(config: Config, num_envs: int, **kwargs: Any) -> Any:
-    """The vector environment of a configuration, in the form that the agent takes."""
-    return gym.make_vec(
-        config.env,
-        num_envs=num_envs,
-        **{
-            "obs_mode": "dict",
-            "action_mode": "dict",
-            "autoreset_mode": AutoresetMode.DISABLED,
-            **config.env_kwargs(),
-            **kwargs,
-        },
-    )
+    """The vector environment of a configuration, in the form that the agent takes.
+
+    Raises:
+        ValueError: if the environment has no such keywords as `env_args` names.
+    """
+    form = {"obs_mode": "dict", "action_mode": "dict", "autoreset_mode": AutoresetMode.DISABLED}
+    try:
+        return gym.make_vec(config.env, num_envs=num_envs, **{**form, **config.env_kwargs(), **kwargs})
+    except TypeError as error:
+        raise ValueError(f"{config.env} does not take env_args {' '.join(config.env_args)}: {error}") from None
 
 
 def evaluate(

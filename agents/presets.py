@@ -41,7 +41,6 @@ _CATCH = Config(
     supervised=False,
     location_std=0.3,
     location_std_final=0.05,
-    exploration_fraction=0.3,
     location_weight=0.04,
     discount=0.99,
     gae_lambda=0.95,
@@ -55,6 +54,7 @@ _CATCH = Config(
     max_grad_norm=1.0,
     batch_size=128,
     total_episodes=20_000_000 // 23,
+    weight_averaging=0.99,
     evaluations=20,
     matmul_precision="bfloat16",
 )

@@ -11,6 +11,7 @@ import shutil
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 if not __package__:  # run as a file: import from the repository, not from agents/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -18,9 +19,13 @@ if not __package__:  # run as a file: import from the repository, not from agent
 import tyro
 
 from agents.checkpoint import export_agent
-from agents.command_line import one_sentence_errors, preset_for
+from agents.classifier_training import train_classifier
+from agents.command_line import one_sentence_errors
+from agents.image_classifiers import CLASSIFIERS
+from agents.presets import PRESETS
 from agents.results import PAPER, RESULTS, load_results, result_path, table, write_pages
-from agents.training import CHECKPOINT, RESULT, train
+from agents.run_folder import CHECKPOINT, RESULT
+from agents.training import train
 
 
 @dataclass(frozen=True)
@@ -28,17 +33,26 @@ class TablesCommand:
     """Trains the rows that have no result yet, one after the other, and writes the table into the README."""
 
     rows: tuple[str, ...] = tuple(PAPER)
-    """Presets to train."""
+    """Presets to train, of agents or of classifiers."""
     seeds: tuple[int, ...] = (1,)
     """Seeds of each row."""
     runs: Path = Path("runs/tables")
     """Where the runs are kept; one that was interrupted goes on from its checkpoint."""
 
 
+def train_row(row: str, seed: int, folder: Path) -> dict[str, Any]:
+    """Trains a row's agent or classifier, or goes on with it; returns the result, or nothing if interrupted."""
+    if row in CLASSIFIERS:
+        return train_classifier(replace(CLASSIFIERS[row], seed=seed), folder, resume=True)
+    return train(replace(PRESETS[row], seed=seed), folder, resume=True)
+
+
 @one_sentence_errors
 def main() -> None:
     """`python agents/reproduce_tables.py`"""
     command = tyro.cli(TablesCommand)
+    if unknown := set(command.rows) - {*PRESETS, *CLASSIFIERS}:
+        raise ValueError(f"rows must be among {sorted({*PRESETS, *CLASSIFIERS})}, got {sorted(unknown)}.")
     RESULTS.mkdir(exist_ok=True)
     for seed in command.seeds:
         for row in command.rows:
@@ -47,10 +61,10 @@ def main() -> None:
                 continue
             folder = command.runs / f"{row}-seed{seed}"
             print(f"Training {row}, seed {seed}, in {folder}")
-            if not train(replace(preset_for(row, None), seed=seed), folder, resume=True):
+            if not train_row(row, seed, folder):
                 return
             shutil.copy(folder / RESULT, path)
-            if seed == command.seeds[0]:
+            if seed == command.seeds[0] and row in PRESETS:
                 export_agent(folder / CHECKPOINT, RESULTS / f"{row}.pt")
     write_pages()
     print(table(load_results()))

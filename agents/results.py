@@ -15,9 +15,13 @@ PAGES = (RESULTS.parent / "README.md", RESULTS.parent / "docs" / "experiments.md
 MARK = re.compile(r"<!-- (results|ablations \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
 
 PAPER: dict[str, float | None] = {
+    "mnist-fc256": 1.69, "mnist-conv": 1.21,
     "mnist-2": 3.79, "mnist-3": 1.51, "mnist-4": 1.54, "mnist-5": 1.34, "mnist-6": 1.12, "mnist-7": 1.07,
+    "translated60-fc64": 6.42, "translated60-fc256": 2.63, "translated60-conv": 1.62,
     "translated60-4": 1.54, "translated60-6": 1.22, "translated60-8": 1.2,
+    "cluttered60-fc64": 28.58, "cluttered60-fc256": 11.96, "cluttered60-conv": 8.09,
     "cluttered60-4": 4.96, "cluttered60-6": 4.08, "cluttered60-8": 4.04, "cluttered60-random": 14.4,
+    "cluttered100-conv": 14.35,
     "cluttered100-4": 9.41, "cluttered100-6": 8.31, "cluttered100-8": 8.11, "cluttered100-random": 28.4,
     "mnist-6-faithful": 1.12, "catch": 15.0, "catch-faithful": 15.0,
     "catch-center": None, "catch-random": None, "catch-full-view": None,

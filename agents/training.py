@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import copy
 import json
 import math
-import platform
-import signal
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +21,7 @@ from agents.config import Config
 from agents.evaluation import Score, evaluate, make_envs, prepare_torch
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
 from agents.rollout import GAZES, Rollout, collect_rollout
-
-CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
+from agents.run_folder import CHECKPOINT, RESULT, current_commit, cut_logs, interruptible, log_sizes, provenance, record
 
 
 def training_loss(
@@ -79,9 +73,8 @@ def training_loss(
 class Trainer:
     """One training run in its folder.
 
-    The folder holds `metrics.jsonl`, one line per report; `times.jsonl`, when each was made; `checkpoint.pt`; curves for
-    TensorBoard; and at the end `result.json`. A checkpoint holds everything that the rest of the run depends on, so that
-    a resumed run ends with the same numbers as one that was never interrupted.
+    A checkpoint holds everything that the rest of the run depends on, so that a resumed run ends with the same numbers as
+    one that was never interrupted.
 
     Args:
         config: the run's settings.
@@ -89,17 +82,15 @@ class Trainer:
     """
 
     def __init__(self, config: Config, folder: Path) -> None:
-        prepare_torch(config)
+        self.device = prepare_torch(config)
         self.config, self.folder = config, folder
-        self.commits = [_commit()]  # that this run's code was at, read before the checkout can move on
-        self.device = torch.device(
-            ("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device
-        )
+        self.commits = [current_commit()]  # that this run's code was at, read before the checkout can move on
         torch.manual_seed(config.seed)
         digits = "GlimpseMNIST" in config.env
         self.envs = make_envs(config, config.batch_size, **({"split": "train"} if digits else {}))
         self.images = len(self.envs.unwrapped.data) if digits else 0
         self.agent = make_agent(config, self.envs).to(self.device)
+        self.scored = copy.deepcopy(self.agent) if config.weight_averaging else self.agent  # the average of its weights
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.update, self.frames, self.seconds = 0, 0, 0.0
@@ -113,7 +104,8 @@ class Trainer:
         """What a checkpoint holds: tensors and primitives."""
         return {
             "config": json.dumps(self.config.to_dict()),
-            "agent": self.agent.state_dict(),
+            "agent": self.scored.state_dict(),
+            **({"learner": self.agent.state_dict()} if self.scored is not self.agent else {}),
             "optimizer": self.optimizer.state_dict(),
             "sampling": self.generator.get_state(),
             "lanes": [json.dumps(lane.bit_generator.state) for lane in self.envs.unwrapped.np_random],
@@ -123,13 +115,14 @@ class Trainer:
             "window": self.window,
             "curve": self.curve,
             "commits": self.commits,
-            "metrics_bytes": _size(self.folder / METRICS),
-            "times_bytes": _size(self.folder / TIMES),
+            **log_sizes(self.folder),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Goes back to where a checkpoint was written; what was reported since is taken back."""
-        self.agent.load_state_dict(state["agent"])
+        self.scored.load_state_dict(state["agent"])
+        if self.scored is not self.agent:
+            self.agent.load_state_dict(state["learner"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.generator.set_state(state["sampling"])
         for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):
@@ -137,13 +130,7 @@ class Trainer:
         for name in ("update", "frames", "seconds", "window", "curve"):
             setattr(self, name, state[name])
         self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
-        for name in ("metrics", "times"):
-            path = self.folder / f"{name}.jsonl"
-            if _size(path) < state[f"{name}_bytes"]:
-                raise ValueError(f"{path} is shorter than when the checkpoint was written: lines are missing.")
-            if path.exists():
-                with path.open("r+b") as file:
-                    file.truncate(state[f"{name}_bytes"])
+        cut_logs(self.folder, state)
 
     def save(self) -> None:
         """Writes a checkpoint."""
@@ -176,6 +163,12 @@ class Trainer:
                 )
         self.optimizer.step()
         self.update += 1
+        if self.scored is not self.agent:
+            keep = min(
+                config.weight_averaging, self.update / (self.update + 10)
+            )  # the first weights are soon forgotten
+            with torch.no_grad():
+                torch._foreach_lerp_([*self.scored.parameters()], [*self.agent.parameters()], 1 - keep)
         self.frames += int(rollout.active.sum())
         found = {
             "success": rollout.successes.float().mean(),
@@ -213,7 +206,7 @@ class Trainer:
 
     def score(self, split: str, gaze: str = "agent") -> Score:
         """Scores the agent as it is."""
-        return evaluate(self.agent, self.config, split, gaze=gaze)
+        return evaluate(self.scored, self.config, split, gaze=gaze)
 
 
 def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
@@ -232,7 +225,7 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
     started = saved = time.monotonic()
     before = trainer.seconds
     bar = tqdm(total=total * config.batch_size, initial=trainer.update * config.batch_size, unit="ep", smoothing=0.05)
-    with _interruptible() as interrupted, SummaryWriter(str(folder), purge_step=trainer.frames) as board:
+    with interruptible() as interrupted, SummaryWriter(str(folder), purge_step=trainer.frames) as board:
         while trainer.update < total and not interrupted:
             trainer.step()
             bar.update(config.batch_size)
@@ -248,10 +241,7 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
                 )
                 bar.write(f"{line['episodes']:>9} episodes, {trainer.frames:>10} frames: {describe(score)}")
             trainer.seconds = before + time.monotonic() - started
-            _append(folder / METRICS, line)
-            _append(folder / TIMES, {"update": trainer.update, "seconds": trainer.seconds})
-            for name, value in line.items():
-                board.add_scalar(name, value, trainer.frames)
+            record(folder, board, line, trainer.seconds)
             speed = trainer.frames / max(trainer.seconds, 1e-9)
             bar.set_postfix_str(f"success {line['success']:.3f}, {speed / 1000:.1f}k frames/s")
             if time.monotonic() - saved > 60 * config.checkpoint_minutes:
@@ -274,21 +264,13 @@ def _result(trainer: Trainer) -> dict[str, Any]:
     for split, score in scores.items():
         print(f"{split}: {describe(score)}")
     gazes = [gaze for gaze in GAZES if gaze != "agent"] if trainer.config.gaze == "learned" else []
-    packages = ("torch", "numpy", "gymnasium")
     return {
         "config": trainer.config.to_dict(),
         **{split: score.to_dict() for split, score in scores.items()},
         "other_gazes": {gaze: trainer.score("validation", gaze).error_percent for gaze in gazes},
         "curve": trainer.curve,
         "frames": trainer.frames,
-        "minutes": round(trainer.seconds / 60, 2),
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": " ".join(trainer.commits),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in packages},
-        },
-        "machine": f"{trainer.device.type}, {trainer.config.threads} thread(s), {platform.machine()}",
+        **provenance(trainer.seconds, trainer.commits, trainer.device, trainer.config.threads),
     }
 
 
@@ -307,37 +289,3 @@ def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.opt
     if config.optimizer == "adam":
         return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
     return torch.optim.SGD(groups, momentum=config.momentum, fused=True)
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """A list that Ctrl-C (or a request to terminate) fills, so that the update under way is finished first."""
-    caught: list[int] = []
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda found, _: caught.append(found)) for number in signals]
-    try:
-        yield caught
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-
-
-def _append(path: Path, line: dict[str, Any]) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(line) + "\n")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
-def _commit() -> str:
-    """The commit that the code is at, with a + if there are changes on top."""
-    found = subprocess.run(
-        ["git", "describe", "--always", "--dirty=+"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return found.stdout.strip() or "unknown"

@@ -2,29 +2,30 @@
 
 python agents/watch_ram.py --checkpoint results/catch.pt
 python agents/watch_ram.py --checkpoint results/catch.pt --video catch.gif --episodes 3
-python agents/watch_ram.py --checkpoint results/cluttered60-8.pt --video last_frame.png --episodes 1
+python agents/watch_ram.py --checkpoint results/cluttered60-4.pt --video last_frame.png --episodes 1
 """
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 if not __package__:  # run as a file: import from the repository, not from agents/
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import imageio.v3 as imageio
 import numpy as np
-import torch
 import tyro
 
-from agents.checkpoint import load_agent, load_checkpoint
+from agents.checkpoint import load_checkpoint
 from agents.command_line import checkpoint_path, one_sentence_errors
-from agents.evaluation import make_envs, prepare_torch
-from agents.ram_agent import Decision
-from agents.rollout import collect_rollout
+from agents.recording import watch_episodes
+from ram_envs.rendering import Pixels, View, draw_view
+from ram_envs.window import Window
+
+SUFFIXES = (".gif", ".mp4", ".png")
+PAUSE = 2.0  # seconds for which the end of an episode stays
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class WatchCommand:
 
     checkpoint: Path
     """The checkpoint, or the folder of a run."""
+    env: str | None = None
+    """Another environment than that of the training, with the same retina and choices."""
     video: Path | None = None
     """File to write instead of opening a window: .gif, .mp4, or .png for the last frame."""
     episodes: int = 3
@@ -41,6 +44,8 @@ class WatchCommand:
     """Seed of the first episode; the same seed shows the same ones."""
     size: int = 512
     """Height of the picture in pixels."""
+    fps: float | None = None
+    """Frames a second; by default 10 in Catch and 4 elsewhere."""
     env_args: tuple[str, ...] = ()
     """Keywords of the environment that replace those of the training."""
 
@@ -49,41 +54,41 @@ class WatchCommand:
 def main() -> None:
     """`python agents/watch_ram.py`"""
     command = tyro.cli(WatchCommand)
+    if command.video is not None and command.video.suffix not in SUFFIXES:
+        raise ValueError(f"--video must end in one of {', '.join(SUFFIXES)}, got {command.video}.")
     path = checkpoint_path(command.checkpoint)
-    config = load_checkpoint(path)["config"]
-    config = replace(config, env_args=(*config.env_args, *command.env_args))
-    prepare_torch(config)
-    split = {"split": "test"} if "MNIST" in config.env else {}
-    mode = "human" if command.video is None else "rgb_array"
-    envs = make_envs(config, 1, render_mode=mode, render_size=command.size, **split)
-    agent = load_agent(path, envs)
-    frames: list[np.ndarray[Any, Any]] = []
+    env = command.env or load_checkpoint(path)["config"].env
+    fps = command.fps or (10 if "Catch" in env else 4)
+    window, frames = Window(f"ram_envs: {env}"), []
 
-    def draw(decision: Decision) -> None:
-        bars = {name: torch.softmax(logits, -1).numpy() for name, logits in decision.logits.items()}
-        envs.unwrapped.annotate(**bars, value=decision.baseline.clamp(0, 1)[:, None].numpy())
-        if command.video is not None:
-            frames.append(envs.render()[0])
+    def show(view: View) -> None:
+        frame = draw_view(view, command.size)
+        over = view.outcome is not None
+        if command.video is None:
+            window.show(frame, 1 / PAUSE if over else fps)
+        else:
+            frames.extend([frame] * (round(PAUSE * fps) if over else 1))
 
-    caught = 0
-    with torch.no_grad():
-        for episode in range(command.episodes):
-            rollout = collect_rollout(agent, envs, seed=command.seed + episode, greedy=True, watch=draw)
-            caught += int(rollout.successes.sum())
-            if command.video is not None:
-                frames += [envs.render()[0]] * (2 * envs.metadata["render_fps"])  # the end stays for two seconds
-    fps = envs.metadata["render_fps"]
-    envs.close()
-    print(f"{caught} of {command.episodes} episodes ended in success.")
-    if command.video is None:
-        return
-    if command.video.suffix == ".png":
-        imageio.imwrite(command.video, frames[-1])
-    elif command.video.suffix == ".gif":
-        imageio.imwrite(command.video, frames, duration=1000 / fps, loop=0)
+    try:
+        succeeded = watch_episodes(
+            path, show, episodes=command.episodes, seed=command.seed, env=command.env, env_args=command.env_args
+        )
+    finally:
+        window.close()
+    print(f"{succeeded} of {command.episodes} episodes ended in success.")
+    if command.video is not None:
+        write_video(command.video, frames, fps)
+        print(f"Wrote {command.video}")
+
+
+def write_video(path: Path, frames: list[Pixels], fps: float) -> None:
+    """Writes frames as a .gif, an .mp4, or the last of them as a .png."""
+    if path.suffix == ".png":
+        imageio.imwrite(path, frames[-1])
+    elif path.suffix == ".gif":
+        imageio.imwrite(path, frames, duration=1000 / fps, loop=0)
     else:
-        imageio.imwrite(command.video, np.stack(frames), fps=fps)
-    print(f"Wrote {command.video}")
+        imageio.imwrite(path, np.stack(frames), fps=fps)
 
 
 if __name__ == "__main__":

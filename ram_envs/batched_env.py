@@ -335,7 +335,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
             scene=self._screens(lanes)[0],
             squares=self.sensor.footprints(self._locations[lanes], height, width)[0],
             fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
-            glimpse=self._glimpses[lane],
+            glimpse=self._glimpses[lane].copy(),
             caption=self._caption(lane),
             outcome=self._outcome(lane) if self._over[lane] else None,
             bars={name: values[lane] for name, values in self._bars.items()},

@@ -12,8 +12,9 @@ import gymnasium as gym
 
 from ram_envs import ENV_IDS
 from ram_envs.datasets import DATASETS, BadDataFile, DatasetNotFound, fetch
+from ram_envs.window import NoDisplay
 
-EXPECTED = (ValueError, TypeError, RuntimeError, OSError, DatasetNotFound, BadDataFile, gym.error.Error)
+EXPECTED = (ValueError, TypeError, OSError, DatasetNotFound, BadDataFile, NoDisplay, gym.error.Error)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -70,7 +70,7 @@ class Player:
         """Plays that many games, or fewer if Escape is pressed: whether each was won, and its number of glimpses.
 
         Raises:
-            RuntimeError: there is no display to open a window on.
+            NoDisplay: there is no display to open a window on.
             SystemExit: the window was closed.
         """
         played: list[tuple[bool, int]] = []
@@ -174,7 +174,7 @@ def play(
         kwargs: keywords of the environment.
 
     Raises:
-        RuntimeError: there is no display to open a window on.
+        NoDisplay: there is no display to open a window on.
         SystemExit: the window was closed.
     """
     env = gym.make(env_id, action_mode="dict", render_mode="rgb_array", render_size=size, **kwargs)

@@ -9,6 +9,10 @@ import numpy as np
 from ram_envs.rendering import BACKGROUND, Pixels, as_surface, load_pygame
 
 
+class NoDisplay(RuntimeError):
+    """There is no display to open a window on."""
+
+
 class Window:
     """Shows frames on the screen, for `render_mode="human"`.
 
@@ -38,7 +42,7 @@ class Window:
             fps: frames a second; 0 does not wait.
 
         Raises:
-            RuntimeError: there is no display to open a window on.
+            NoDisplay: there is no display to open a window on.
             SystemExit: the user has closed the window.
         """
         if self.closed:
@@ -75,9 +79,9 @@ class Window:
                 raise pygame.error("no screen found")
             pygame.display.set_mode((width, height), pygame.RESIZABLE)
         except pygame.error as error:
-            raise RuntimeError(
-                f'cannot open a window ({error}): use render_mode="rgb_array", '
-                "or set the environment variable SDL_VIDEODRIVER=dummy"
+            raise NoDisplay(
+                f'Cannot open a window ({error}): draw into arrays (render_mode="rgb_array") or files (--video) instead, '
+                "or set the environment variable SDL_VIDEODRIVER=dummy to draw where nobody sees."
             ) from error
         pygame.display.set_caption(self.title)
         self._opened = True

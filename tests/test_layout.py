@@ -14,9 +14,9 @@ ORDER = {
         "glimpse_mnist", "catch_ball", "play", "__init__", "command_line",
     ],
     "agents": [
-        "__init__", "networks", "losses", "config", "ram_agent", "presets", "rollout", "checkpoint", "evaluation",
-        "training", "command_line", "results", "train_ram", "evaluate_ram", "watch_ram", "catch_misses",
-        "reproduce_tables",
+        "__init__", "networks", "losses", "config", "ram_agent", "presets", "rollout", "evaluation", "image_classifiers",
+        "run_folder", "checkpoint", "training", "classifier_training", "command_line", "recording", "results", "train_ram",
+        "train_classifier", "evaluate_ram", "watch_ram", "catch_misses", "plots", "image_sizes", "reproduce_tables",
     ],
 }  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Training, checkpoints, evaluation and the commands."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,8 @@ from agents.command_line import new_folder, preset_for  # noqa: E402
 from agents.config import Config  # noqa: E402
 from agents.evaluation import evaluate, make_envs  # noqa: E402
 from agents.presets import DEFAULTS, PRESETS  # noqa: E402
-from agents.training import CHECKPOINT, METRICS, RESULT, Trainer, train  # noqa: E402
+from agents.run_folder import CHECKPOINT, METRICS, RESULT, append_line  # noqa: E402
+from agents.training import Trainer, train  # noqa: E402
 from ram_envs import ENV_IDS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,18 +51,20 @@ def same(one, other):
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path):
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, averaging):
+    config = replace(TINY, weight_averaging=averaging)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    result = train(TINY, whole)
+    result = train(config, whole)
     parts.mkdir()
-    trainer = Trainer(TINY, parts)
+    trainer = Trainer(config, parts)
     for _ in range(4):  # stops between two reports
         trainer.step()
         if trainer.update == 3:
-            training._append(parts / METRICS, trainer.report())
+            append_line(parts / METRICS, trainer.report())
     trainer.save()
-    training._append(parts / METRICS, {"a line": "after the checkpoint"})
-    resumed = train(TINY, parts, resume=True)
+    append_line(parts / METRICS, {"a line": "after the checkpoint"})
+    resumed = train(config, parts, resume=True)
     one, other = load_checkpoint(whole / CHECKPOINT), load_checkpoint(parts / CHECKPOINT)
     assert same(one["agent"], other["agent"])
     assert one["lanes"] == other["lanes"]
@@ -69,11 +73,23 @@ def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path):
     assert result["test"] == resumed["test"]
 
 
+def test_average_of_the_weights_is_what_is_scored_and_shipped(tmp_path):
+    trainer = Trainer(replace(TINY, weight_averaging=0.05), tmp_path)
+    average = next(trainer.agent.parameters()).detach().clone()
+    for keep in (0.05, 0.05):  # below 1/11 and 2/12, which the first updates would keep of a longer average
+        trainer.step()
+        average = keep * average + (1 - keep) * next(trainer.agent.parameters()).detach()
+    torch.testing.assert_close(next(trainer.scored.parameters()).detach(), average)
+    trainer.save()
+    shipped = load_agent(tmp_path / CHECKPOINT, trainer.envs)
+    assert torch.equal(next(shipped.parameters()), next(trainer.scored.parameters()))
+
+
 def test_result_names_the_commit_that_the_run_began_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "_commit", lambda: "before")
+    monkeypatch.setattr(training, "current_commit", lambda: "before")
     trainer = Trainer(TINY, tmp_path)
     trainer.save()
-    monkeypatch.setattr(training, "_commit", lambda: "after")
+    monkeypatch.setattr(training, "current_commit", lambda: "after")
     assert training._result(trainer)["commit"] == "before"
     assert train(TINY, tmp_path, resume=True)["commit"] == "before after"
 
@@ -84,7 +100,7 @@ def test_run_that_is_interrupted_saves_first(tmp_path, monkeypatch):
     def interrupted(self):
         step(self)
         if self.update == 2:
-            training.signal.raise_signal(training.signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Trainer, "step", interrupted)
     assert train(TINY, tmp_path) == {}
@@ -143,7 +159,8 @@ def test_rollouts_of_one_image_see_the_same_scene(tmp_path):
 
 
 def test_std_and_learning_rate_are_annealed(tmp_path):
-    trainer = Trainer(replace(TINY, location_std=0.4, location_std_final=0.2, annealing="linear"), tmp_path)
+    settings = {"location_std": 0.4, "location_std_final": 0.2, "exploration_fraction": 1.0, "annealing": "linear"}
+    trainer = Trainer(replace(TINY, **settings), tmp_path)
     trainer.update = TINY.total_updates // 2
     trainer.step()
     assert trainer.agent.location_std == pytest.approx(0.3)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ram_envs.rendering import BACKGROUND, load_pygame
-from ram_envs.window import Window
+from ram_envs.window import NoDisplay, Window
 
 
 @pytest.fixture
@@ -91,5 +91,5 @@ def test_window_keeps_the_pace(window):
 
 def test_without_a_display_the_error_says_what_to_do(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "no such driver")
-    with pytest.raises(RuntimeError, match='render_mode="rgb_array"'):
+    with pytest.raises(NoDisplay, match='render_mode="rgb_array"'):
         Window().show(FRAME)

@@ -1,0 +1,188 @@
+"""Trains a classifier: scenes drawn, a step down the cross entropy, again; with reports, checkpoints and exact resumption.
+
+Axes: B batch, C channels, H and W the scene's sides.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from agents.checkpoint import load_checkpoint, save_checkpoint
+from agents.evaluation import make_envs, prepare_torch
+from agents.image_classifiers import ClassifierConfig, describe, make_network, score_classifier
+from agents.run_folder import CHECKPOINT, RESULT, current_commit, cut_logs, interruptible, log_sizes, provenance, record
+from ram_envs.digit_scenes import draw_scenes
+
+
+class ClassifierTrainer:
+    """One training run in its folder.
+
+    What is drawn depends on the seed and the number of the update alone, so a resumed run ends with the same numbers.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder; it must exist.
+    """
+
+    def __init__(self, config: ClassifierConfig, folder: Path) -> None:
+        self.device = prepare_torch(config.shared())
+        self.config, self.folder = config, folder
+        self.commits = [current_commit()]
+        torch.manual_seed(config.seed)
+        envs = make_envs(config.shared(), 1, split="train").unwrapped
+        self.data, self.recipe = envs.data, envs.recipe
+        if config.batch_size > len(self.data):
+            raise ValueError(f"batch_size must be at most {len(self.data)}, the training images.")
+        shape = (self.data.images.shape[3], *self.recipe.canvas)
+        self.network = make_network(config, shape, self.data.num_classes).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.update, self.seconds = 0, 0.0
+        self.curve: list[dict[str, float]] = []  # validation scores so far
+
+    @property
+    def frames(self) -> int:
+        """Scenes seen so far."""
+        return self.update * self.config.batch_size
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds: tensors and primitives."""
+        return {
+            "config": json.dumps(self.config.to_dict()),
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "update": self.update,
+            "seconds": self.seconds,
+            "curve": self.curve,
+            "commits": self.commits,
+            **log_sizes(self.folder),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to where a checkpoint was written; what was reported since is taken back."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name in ("update", "seconds", "curve"):
+            setattr(self, name, state[name])
+        self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
+        cut_logs(self.folder, state)
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        save_checkpoint(self.folder / CHECKPOINT, self.state())
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """The training scenes (B, C, H, W) of this update, and their labels (B,); every epoch has an order of its own."""
+        size, seed = self.config.batch_size, self.config.seed
+        epoch, place = divmod(self.update, len(self.data) // size)
+        index = _order(len(self.data), seed, epoch)[place * size : (place + 1) * size]
+        draws = np.random.default_rng((seed, self.update, 1)).random((size, self.recipe.num_draws))
+        scenes, _ = draw_scenes(self.data.images, index, draws, self.recipe)
+        pixels = torch.from_numpy(scenes).to(self.device).permute(0, 3, 1, 2)
+        return pixels.float() / 255, torch.from_numpy(self.data.labels[index]).to(self.device)
+
+    def step(self) -> tuple[Tensor, Tensor]:
+        """One update; returns the loss, and the share of scenes named rightly before it."""
+        progress = self.update / self.config.total_updates
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        scenes, labels = self.draw()
+        logits = self.network(scenes)
+        loss = nn.functional.cross_entropy(logits, labels)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.update += 1
+        return loss.detach(), (logits.argmax(1) == labels).float().mean()
+
+    def report(self, updates: int) -> dict[str, float]:
+        """Makes so many updates; returns a line for `metrics.jsonl` with their means.
+
+        Raises:
+            FloatingPointError: if the loss is not finite; the last checkpoint is still good.
+        """
+        losses, successes = zip(*(self.step() for _ in range(updates)), strict=True)
+        loss, success = (float(torch.stack(found).mean()) for found in (losses, successes))
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"Loss before update {self.update} is not finite: a lower learning rate may help.")
+        seen = {"episodes": self.frames, "frames": self.frames}
+        return {"update": self.update, **seen, "success": success, "loss": loss}
+
+    def score(self, split: str) -> dict[str, float]:
+        """Scores the network as it is on every scene of a split."""
+        return score_classifier(self.network, self.config, split)
+
+
+def train_classifier(config: ClassifierConfig, folder: Path, resume: bool = False) -> dict[str, Any]:
+    """Trains to the end, or until Ctrl-C, which saves first; returns the result, or nothing if interrupted.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder.
+        resume: go on from the folder's checkpoint, if there is one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = ClassifierTrainer(config, folder)
+    if resume and (folder / CHECKPOINT).exists():
+        trainer.restore(load_checkpoint(folder / CHECKPOINT, ClassifierConfig))
+    total, evaluate_every = config.total_updates, max(1, config.total_updates // max(1, config.evaluations))
+    started, before = time.monotonic(), trainer.seconds
+    bar = tqdm(total=total * config.batch_size, initial=trainer.frames, unit="img", unit_scale=True)
+    with interruptible() as interrupted, SummaryWriter(str(folder), purge_step=trainer.frames) as board:
+        while trainer.update < total and not interrupted:
+            first = trainer.update
+            line = trainer.report(min(config.report_every, total - first))
+            evaluating = trainer.update // evaluate_every > first // evaluate_every
+            if evaluating:
+                score = trainer.score("validation")
+                line["validation_error_percent"] = error = score["error_percent"]
+                trainer.curve.append({"episodes": trainer.frames, "frames": trainer.frames, "error_percent": error})
+                bar.write(f"{trainer.frames:>9} images: {describe(score)}")
+            trainer.seconds = before + time.monotonic() - started
+            record(folder, board, line, trainer.seconds)
+            bar.update((trainer.update - first) * config.batch_size)
+            bar.set_postfix_str(f"success {line['success']:.3f}")
+            if evaluating:
+                trainer.save()
+    bar.close()
+    trainer.seconds = before + time.monotonic() - started
+    trainer.save()
+    if trainer.update < total:
+        print(f"Stopped after {trainer.update} of {total} updates; go on with --resume {folder}")
+        return {}
+    result = _result(trainer)
+    (folder / RESULT).write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+@lru_cache(maxsize=1)
+def _order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """In which order an epoch walks through the training images."""
+    return np.random.default_rng((seed, epoch, 2)).permutation(count)
+
+
+def _result(trainer: ClassifierTrainer) -> dict[str, Any]:
+    """The same record as an agent's run leaves."""
+    scores = {split: trainer.score(split) for split in ("validation", *(["test"] if trainer.config.score_test else []))}
+    for split, score in scores.items():
+        print(f"{split}: {describe(score)}")
+    return {
+        "config": trainer.config.to_dict(),
+        **scores,
+        "curve": trainer.curve,
+        "frames": trainer.frames,
+        **provenance(trainer.seconds, trainer.commits, trainer.device, trainer.config.threads),
+    }

@@ -1,0 +1,222 @@
+"""Every picture of the documentation, from the shipped agents and the files of results.
+
+python agents/plots.py                        # all of them, into docs/
+python agents/plots.py --only catch learning
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if not __package__:  # run as a file: import from the repository, not from agents/
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import tyro
+from matplotlib import ticker
+
+from agents.checkpoint import load_checkpoint
+from agents.command_line import one_sentence_errors
+from agents.presets import DEFAULTS
+from agents.recording import watch_episodes
+from agents.results import PAPER, RESULTS, load_results
+from agents.watch_ram import write_video
+from ram_envs.rendering import PATH_COLOUR, SCALE_COLOURS, Pixels, View, draw_view, foveated
+
+DOCS = RESULTS.parent / "docs"
+ORANGE = tuple(channel / 255 for channel in PATH_COLOUR)
+COLOURS = [tuple(channel / 255 for channel in colour) for colour in SCALE_COLOURS]
+SCENES = {
+    "mnist": "28x28", "translated60": "60x60 translated", "cluttered60": "60x60 cluttered",
+    "cluttered100": "100x100 cluttered",
+}  # fmt: skip
+
+
+def episode_gif(env_id: str, episodes: int = 3, seed: int = 1) -> Callable[[Path], None]:
+    """The trained agent of an environment at work."""
+
+    def write(path: Path) -> None:
+        fps = 10 if "Catch" in env_id else 2
+        frames: list[Pixels] = []
+
+        def show(view: View) -> None:
+            frames.extend([draw_view(view, 320)] * (1 if view.outcome is None else round(1.5 * fps)))
+
+        watch_episodes(shipped_agent(env_id), show, episodes=episodes, seed=seed)
+        write_video(path, frames, fps)
+
+    return write
+
+
+def last_look(env_id: str, seed: int = 0) -> Callable[[Path], None]:
+    """The last glimpse of an episode, with the whole path and what the agent makes of it."""
+
+    def write(path: Path) -> None:
+        views: list[View] = []
+        watch_episodes(shipped_agent(env_id), views.append, seed=seed)
+        write_video(path, [draw_view(views[-1], 512)], 1)
+
+    return write
+
+
+def fixation_paths(env_id: str, scenes: int = 4, seed: int = 0) -> Callable[[Path], None]:
+    """Figure 3 of Mnih et al. 2014: a scene with the fixation path, the first glimpse a filled circle and the last an
+    empty one, then what each glimpse tells of the scene."""
+
+    def write(path: Path) -> None:
+        rows: list[list[View]] = [[]]
+
+        def show(view: View) -> None:
+            if view.outcome is None:
+                rows[-1].append(view)
+            else:  # the answer takes no glimpse
+                rows.append([])
+
+        watch_episodes(shipped_agent(env_id), show, episodes=scenes, seed=seed)
+        rows.pop()
+        figure, axes = plt.subplots(
+            len(rows), 1 + len(rows[0]), figsize=(1.5 * (1 + len(rows[0])), 1.5 * len(rows)), squeeze=False
+        )
+        for line, views in zip(axes, rows, strict=True):
+            scene, x, y = views[-1].scene, *views[-1].fixations.T
+            height, width = scene.shape[:2]
+            line[0].imshow(scene[..., 0], cmap="gray", extent=(0, width, height, 0))
+            line[0].plot(x, y, color=ORANGE, linewidth=1.5)
+            line[0].plot(x[0], y[0], "o", color=ORANGE, markersize=5)
+            line[0].plot(x[-1], y[-1], "o", color=ORANGE, markersize=7, fillstyle="none", markeredgewidth=1.5)
+            for panel, view in zip(line[1:], views, strict=True):
+                panel.imshow(
+                    foveated(view.glimpse, view.squares, (height, width))[..., 0], cmap="gray", vmin=0, vmax=255
+                )
+            for panel in line:
+                panel.set(xticks=[], yticks=[])
+            line[0].set(xlim=(0, width), ylim=(height, 0))
+        figure.tight_layout(pad=0.2)
+        figure.savefig(path, dpi=100)
+        plt.close(figure)
+
+    return write
+
+
+def error_by_glimpses(path: Path) -> None:
+    """Test error against the number of glimpses, ours and the paper's."""
+    results = load_results()
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for (scene, title), colour in zip(SCENES.items(), COLOURS, strict=False):
+        for errors, style in ((PAPER, "--"), ({n: _mean_test_error(runs) for n, runs in results.items()}, "o-")):
+            points = sorted(
+                (int(name.split("-")[1]), error)
+                for name, error in errors.items()
+                if name.startswith(f"{scene}-") and name.split("-", 1)[1].isdecimal() and error is not None
+            )
+            if points:
+                label = f"{title}, ours" if style == "o-" else f"{title}, paper"
+                axis.plot([n for n, _ in points], [error for _, error in points], style, color=colour, label=label)
+    axis.set(xlabel="glimpses", ylabel="test error in %", yscale="log")
+    axis.legend(fontsize=7)
+    _save(figure, path)
+
+
+def error_by_minutes(path: Path) -> None:
+    """Validation error of the digits' rows against the minutes of training, first seed of each."""
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for name, runs in load_results().items():
+        if name.partition("-")[0] in SCENES and "-fc" not in name and "-conv" not in name:
+            run = runs[0]
+            minutes = [run["minutes"] * point["frames"] / run["frames"] for point in run["curve"]]
+            axis.plot(minutes, [point["error_percent"] for point in run["curve"]], label=name, linewidth=1.2)
+    axis.set(xlabel="minutes on one core", ylabel="validation error in %", yscale="log")
+    axis.legend(fontsize=6, ncol=2)
+    _save(figure, path)
+
+
+def catch_learning(path: Path) -> None:
+    """Balls missed against frames seen, for every run of Catch."""
+    figure, axis = plt.subplots(figsize=(6, 4))
+    rows = [(name, runs) for name, runs in load_results().items() if name.startswith("catch")]
+    for (name, runs), colour in zip(rows, plt.colormaps["tab10"].colors, strict=False):  # type: ignore[attr-defined]
+        for i, run in enumerate(runs):
+            frames = [point["frames"] / 1e6 for point in run["curve"]]
+            errors = [point["error_percent"] for point in run["curve"]]
+            axis.plot(frames, errors, color=colour, label=name if i == 0 else None, linewidth=1.2)
+    axis.axhline(15, color="gray", linestyle="--", linewidth=1, label="paper, about 15 % missed")
+    axis.set(xlabel="million frames", ylabel="balls missed in %, 5,000 validation games", yscale="log")
+    axis.legend(fontsize=7)
+    _save(figure, path)
+
+
+PICTURES: dict[str, Callable[[Path], None]] = {
+    **{f"{env_id.removesuffix('-v0')}.gif": episode_gif(env_id) for env_id in DEFAULTS},
+    "headline.png": last_look("GlimpseMNIST-Cluttered60-v0"),
+    "figure3-cluttered60.png": fixation_paths("GlimpseMNIST-Cluttered60-v0"),
+    "figure3-cluttered100.png": fixation_paths("GlimpseMNIST-Cluttered100-v0"),
+    "error-by-glimpses.png": error_by_glimpses,
+    "error-by-minutes.png": error_by_minutes,
+    "catch-learning.png": catch_learning,
+}
+"""File in docs/ -> what makes it."""
+
+
+def shipped_agent(env_id: str) -> Path:
+    """The shipped agent of an environment: its default preset's, or else the first in results/ that was trained in it.
+
+    Raises:
+        FileNotFoundError: if there is none yet.
+    """
+    paths = [RESULTS / f"{DEFAULTS[env_id]}.pt", *sorted(RESULTS.glob("*.pt"))]
+    for path in paths:
+        if path.exists() and load_checkpoint(path)["config"].env == env_id:
+            return path
+    raise FileNotFoundError(
+        f"No trained agent for {env_id} in {RESULTS}: python agents/reproduce_tables.py --rows {DEFAULTS[env_id]}"
+    )
+
+
+def _mean_test_error(runs: list[dict[str, Any]]) -> float:
+    return float(np.mean([run["test"]["error_percent"] for run in runs]))
+
+
+def _save(figure: Any, path: Path) -> None:
+    for formatter in (figure.axes[0].yaxis.set_major_formatter, figure.axes[0].yaxis.set_minor_formatter):
+        formatter(ticker.LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    figure.tight_layout()
+    figure.savefig(path, dpi=110, metadata={"Software": None})  # so that the same data make the same file
+    plt.close(figure)
+
+
+@dataclass(frozen=True)
+class PlotsCommand:
+    """Makes the pictures of the documentation."""
+
+    only: tuple[str, ...] = ()
+    """Make only the pictures whose names contain one of these; by default all."""
+    out: Path = DOCS
+    """Where they go."""
+
+
+@one_sentence_errors
+def main() -> None:
+    """`python agents/plots.py`"""
+    command = tyro.cli(PlotsCommand)
+    chosen = [name for name in PICTURES if not command.only or any(word in name for word in command.only)]
+    if not chosen:
+        raise ValueError(f"--only must name some of {', '.join(PICTURES)}, got {' '.join(command.only)}.")
+    command.out.mkdir(parents=True, exist_ok=True)
+    for name in chosen:
+        try:
+            PICTURES[name](command.out / name)
+            print(f"Wrote {command.out / name}")
+        except FileNotFoundError as error:
+            print(f"Left out {name}: {error}")
+
+
+if __name__ == "__main__":
+    main()

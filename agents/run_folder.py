@@ -1,0 +1,98 @@
+"""The folder of a training run, an agent's or a classifier's: its files, its logs, where its numbers come from.
+
+It holds `metrics.jsonl`, one line per report; `times.jsonl`, when each was made; `checkpoint.pt`; curves for TensorBoard;
+and at the end `result.json`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
+LOGS = {"metrics_bytes": METRICS, "times_bytes": TIMES}
+
+
+def append_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Appends one line of JSON."""
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def record(folder: Path, board: SummaryWriter, line: Mapping[str, float], seconds: float) -> None:
+    """Appends a report, with its "update" and "frames", to the logs and to TensorBoard's curves."""
+    append_line(folder / METRICS, line)
+    append_line(folder / TIMES, {"update": line["update"], "seconds": seconds})
+    for name, value in line.items():
+        board.add_scalar(name, value, line["frames"])
+
+
+def log_sizes(folder: Path) -> dict[str, int]:
+    """Bytes of the logs so far, for a checkpoint to remember."""
+    return {key: (folder / name).stat().st_size if (folder / name).exists() else 0 for key, name in LOGS.items()}
+
+
+def cut_logs(folder: Path, sizes: Mapping[str, int]) -> None:
+    """Takes back what was appended to the logs since they had these sizes.
+
+    Raises:
+        ValueError: if a log is shorter than that.
+    """
+    found = log_sizes(folder)
+    for key, name in LOGS.items():
+        if found[key] < sizes[key]:
+            raise ValueError(f"{folder / name} is shorter than when the checkpoint was written: lines are missing.")
+        if found[key] > sizes[key]:
+            os.truncate(folder / name, sizes[key])
+
+
+@contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """A list that Ctrl-C (or a request to terminate) fills, so that the update under way is finished first."""
+    caught: list[int] = []
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda found, _: caught.append(found)) for number in signals]
+    try:
+        yield caught
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def current_commit() -> str:
+    """The commit that the code is at, with a + if there are changes on top."""
+    found = subprocess.run(
+        ["git", "describe", "--always", "--dirty=+"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip() or "unknown"
+
+
+def provenance(seconds: float, commits: Sequence[str], device: torch.device, threads: int) -> dict[str, Any]:
+    """Where and when a result was made, and with what: for somebody who wants to check it."""
+    packages = ("torch", "numpy", "gymnasium")
+    return {
+        "minutes": round(seconds / 60, 2),
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": " ".join(commits),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "machine": f"{device.type}, {threads} thread(s), {platform.machine()}",
+    }

@@ -1,0 +1,276 @@
+"""The networks that see the whole scene, their training and its command."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from agents import classifier_training, command_line, reproduce_tables, train_classifier  # noqa: E402
+from agents.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from agents.classifier_training import ClassifierTrainer  # noqa: E402
+from agents.config import Config  # noqa: E402
+from agents.image_classifiers import CLASSIFIERS, ClassifierConfig, held_out_scenes, make_network  # noqa: E402
+from agents.run_folder import CHECKPOINT, METRICS, RESULT, TIMES  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = ClassifierConfig(hidden_sizes=(16,), batch_size=8, total_episodes=88, report_every=2, evaluations=3)
+SIDES = {"mnist": 28, "translated60": 60, "cluttered60": 60, "cluttered100": 100}
+
+
+def scene_shape(name):
+    side = SIDES[name.split("-")[0]]
+    return 1, side, side
+
+
+def run(*flags, cwd):
+    command = [sys.executable, str(ROOT / "agents" / "train_classifier.py"), *flags]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+# Networks
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "biases"),
+    [
+        ("mnist-fc256", 784 * 256 + 256 * 256 + 256 * 10, 256 + 256 + 10),
+        ("mnist-conv", 8 * 100 + 8 * 4 * 4 * 256 + 256 * 10, 8 + 256 + 10),
+        ("translated60-fc64", 3600 * 64 + 64 * 64 + 64 * 10, 64 + 64 + 10),
+        ("translated60-fc256", 3600 * 256 + 256 * 256 + 256 * 10, 256 + 256 + 10),
+        ("translated60-conv", 16 * 100 + 16 * 11 * 11 * 256 + 256 * 10, 16 + 256 + 10),
+        ("cluttered60-fc64", 3600 * 64 + 64 * 64 + 64 * 10, 64 + 64 + 10),
+        ("cluttered60-fc256", 3600 * 256 + 256 * 256 + 256 * 10, 256 + 256 + 10),
+        ("cluttered60-conv", 8 * 100 + 8 * 11 * 11 * 256 + 256 * 10, 8 + 256 + 10),
+        ("cluttered100-conv", 8 * 100 + 8 * 19 * 19 * 86 + 86 * 10, 8 + 86 + 10),
+    ],
+)
+def test_every_row_has_the_parameters_of_the_paper(name, weights, biases):
+    network = make_network(CLASSIFIERS[name], scene_shape(name), 10)
+    assert sum(parameter.numel() for parameter in network.parameters()) == weights + biases
+    assert network(torch.zeros(3, *scene_shape(name))).shape == (3, 10)
+
+
+def test_every_row_of_the_paper_has_a_preset_that_names_itself():
+    assert len(CLASSIFIERS) == 9
+    assert all(name == config.name for name, config in CLASSIFIERS.items())
+
+
+def test_every_layer_but_the_last_is_followed_by_rectifiers():
+    layers = [type(layer).__name__ for layer in make_network(CLASSIFIERS["mnist-conv"], (1, 28, 28), 10)]
+    assert layers == ["Conv2d", "ReLU", "Flatten", "Linear", "ReLU", "Linear"]
+
+
+# Scenes
+
+
+@pytest.mark.parametrize("name", ["mnist-fc256", "translated60-conv", "cluttered60-conv", "cluttered100-conv"])
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_held_out_scenes_are_those_of_the_agents_environment(fake_mnist, name, split):
+    config = CLASSIFIERS[name]
+    scenes, labels = (torch.cat(found) for found in zip(*held_out_scenes(config, split, lanes=7), strict=True))
+    env = gym.make(config.env, split=split).unwrapped  # with the retina that the agent has
+    assert scenes.shape == (len(env.lane.data), *scene_shape(name))
+    for index, (scene, label) in enumerate(zip(scenes, labels, strict=True)):
+        _, info = env.reset(options={"index": index})
+        assert info["label"] == label
+        np.testing.assert_array_equal(scene, env.lane._scenes[0].transpose(2, 0, 1) / np.float32(255))
+
+
+def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mnist, tmp_path):
+    config = replace(CLASSIFIERS["cluttered60-conv"], batch_size=4)
+    trainer = ClassifierTrainer(config, tmp_path)
+    scenes, labels = trainer.draw()
+    env = gym.make_vec(config.env, num_envs=4).unwrapped
+    index = classifier_training._order(30, config.seed, 0)[:4]
+    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.recipe.num_draws))
+    env._begin(np.arange(4), np.hstack([np.zeros((4, 3)), draws]), {"index": index})
+    np.testing.assert_array_equal(scenes, env._scenes.transpose(0, 3, 1, 2) / np.float32(255))
+    assert labels.tolist() == env.data.labels[index].tolist()
+
+
+def test_every_epoch_shows_each_image_once_in_a_new_order(fake_mnist, tmp_path):
+    trainer = ClassifierTrainer(replace(TINY, batch_size=10), tmp_path)
+    epochs = []
+    for _ in range(2):
+        seen = []
+        for _ in range(3):
+            seen += [scene.numpy().tobytes() for scene in trainer.draw()[0]]
+            trainer.update += 1
+        epochs.append(seen)
+    assert set(epochs[0]) == set(epochs[1])
+    assert len(set(epochs[0])) == 30
+    assert epochs[0] != epochs[1]
+
+
+def test_scenes_of_a_digit_are_drawn_anew_in_every_epoch(fake_mnist, tmp_path):
+    trainer = ClassifierTrainer(replace(TINY, env="GlimpseMNIST-Translated60-v0", batch_size=30), tmp_path)
+    one = {scene.numpy().tobytes() for scene in trainer.draw()[0]}
+    trainer.update += 1
+    assert not one & {scene.numpy().tobytes() for scene in trainer.draw()[0]}
+
+
+# Training
+
+
+def test_training_lowers_the_error_on_the_images_that_it_saw(fake_mnist, tmp_path):
+    config = replace(TINY, hidden_sizes=(64,), batch_size=30, total_episodes=30 * 60, report_every=20)
+    classifier_training.train_classifier(config, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    assert lines[-1]["loss"] < lines[0]["loss"] / 2
+    assert lines[-1]["success"] == 1
+
+
+def test_learning_rate_falls_to_zero_as_a_cosine(fake_mnist, tmp_path):
+    trainer = ClassifierTrainer(replace(TINY, total_episodes=80), tmp_path)
+    rates = []
+    for trainer.update in (0, 5, 10):
+        trainer.step()
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([1e-3, 0.5e-3, 0])
+
+
+def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(fake_mnist, tmp_path, monkeypatch):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    result = classifier_training.train_classifier(TINY, whole)
+    step = ClassifierTrainer.step
+
+    def interrupted(self):
+        if self.update == 4:
+            signal.raise_signal(signal.SIGINT)
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassifierTrainer, "step", interrupted)
+        assert classifier_training.train_classifier(TINY, parts) == {}
+    assert load_checkpoint(parts / CHECKPOINT, ClassifierConfig)["update"] == 6  # the report under way was finished
+    assert not (parts / RESULT).exists()
+    for name in (METRICS, TIMES):
+        with (parts / name).open("a") as file:
+            file.write("a line after the checkpoint\n")
+    resumed = classifier_training.train_classifier(TINY, parts, resume=True)
+    one, other = (load_checkpoint(folder / CHECKPOINT, ClassifierConfig) for folder in (whole, parts))
+    assert all(torch.equal(one["network"][name], other["network"][name]) for name in one["network"])
+    assert (whole / METRICS).read_text() == (parts / METRICS).read_text()
+    assert len((parts / TIMES).read_text().splitlines()) == 6
+    assert [result[name] for name in ("validation", "test", "curve")] == [
+        resumed[name] for name in ("validation", "test", "curve")
+    ]
+
+
+def test_result_is_the_record_that_an_agents_run_leaves(fake_mnist, tmp_path):
+    result = classifier_training.train_classifier(TINY, tmp_path)
+    assert result == json.loads((tmp_path / RESULT).read_text()) | {"config": TINY.to_dict()}
+    assert ClassifierConfig.from_dict(json.loads((tmp_path / RESULT).read_text())["config"]) == TINY
+    assert (result["validation"]["episodes"], result["test"]["episodes"], result["frames"]) == (10, 20, 88)
+    assert [point["episodes"] for point in result["curve"]] == [32, 48, 80]
+    assert {"minutes", "date", "commit", "versions", "machine"} < result.keys()
+
+
+def test_a_run_that_chooses_settings_never_sees_the_test_scenes(fake_mnist, tmp_path, monkeypatch):
+    score = ClassifierTrainer.score
+    splits = []
+    monkeypatch.setattr(ClassifierTrainer, "score", lambda self, split: splits.append(split) or score(self, split))
+    assert "test" not in classifier_training.train_classifier(replace(TINY, score_test=False), tmp_path)
+    assert set(splits) == {"validation"}
+
+
+def test_loss_that_is_not_finite_stops_the_run_by_name(fake_mnist, tmp_path):
+    trainer = ClassifierTrainer(TINY, tmp_path)
+    with torch.no_grad():
+        next(trainer.network.parameters()).fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="update 2 is not finite"):
+        trainer.report(2)
+
+
+# Settings and the command
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"env": "CatchBall-v0"}, "GlimpseMNIST"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"hidden_sizes": (64, 0)}, "0 units"),
+        ({"filters": -1}, "-1 units"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_by_name(settings, message):
+    with pytest.raises(ValueError, match=message):
+        ClassifierConfig(**settings)
+
+
+def test_batch_larger_than_the_training_images_is_refused(fake_mnist, tmp_path):
+    with pytest.raises(ValueError, match="at most 30"):
+        ClassifierTrainer(replace(TINY, batch_size=31), tmp_path)
+
+
+def test_command_trains_a_preset_and_goes_on_with_its_folder(fake_mnist, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--preset", "mnist-conv", "--total-episodes", "60", "--batch-size", "20", "--run-dir", "run"]
+    train_classifier.main(flags)
+    result = json.loads((tmp_path / "run" / RESULT).read_text())
+    assert (result["config"]["filters"], result["config"]["hidden_sizes"]) == (8, [256])
+    with pytest.raises(SystemExit, match="--resume"):
+        train_classifier.main(flags)
+    (tmp_path / "run" / RESULT).unlink()
+    train_classifier.main(["--resume", "run"])
+    assert json.loads((tmp_path / "run" / RESULT).read_text())["test"] == result["test"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--preset", "nope"], "preset must be one of"),
+        (["--batch-size", "0"], "batch_size must be above 0"),
+        (["--resume", "nowhere"], "No checkpoint at nowhere"),
+        (["--resume", "nowhere", "--seed", "2"], "takes no other flag"),
+        (["--env", "GlimpseMNIST-Nope-v0"], "GlimpseMNIST-Nope"),
+    ],
+)
+def test_bad_flags_end_in_one_sentence(flags, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        train_classifier.main(flags)
+    assert message in str(ended.value) + capsys.readouterr().err
+
+
+def test_checkpoint_of_an_agent_is_refused_as_such_and_the_other_way_round(fake_mnist, tmp_path):
+    ClassifierTrainer(TINY, tmp_path).save()
+    resume = ["--resume", str(tmp_path)]
+    for command, flags in (
+        (command_line.evaluate_command, ["--checkpoint", str(tmp_path)]),
+        (command_line.train_command, resume),
+    ):
+        with pytest.raises(SystemExit, match=r"holds a classifier, not an agent: train_classifier\.py goes on"):
+            command(flags)
+    save_checkpoint(tmp_path / CHECKPOINT, {"config": json.dumps(Config().to_dict()), "agent": {}})
+    with pytest.raises(SystemExit, match=r"holds an agent, not a classifier: train_ram\.py goes on"):
+        train_classifier.main(resume)
+
+
+def test_checkpoint_of_another_format_is_refused(tmp_path):
+    torch.save({"config": json.dumps(TINY.to_dict()), "network": {}}, tmp_path / CHECKPOINT)
+    with pytest.raises(ValueError, match="not a checkpoint of format"):
+        load_checkpoint(tmp_path / CHECKPOINT, ClassifierConfig)
+
+
+def test_unknown_row_is_told_the_rows_of_agents_and_of_classifiers(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["reproduce_tables.py", "--rows", "mnist-conv", "nope"])
+    with pytest.raises(SystemExit, match=r"'mnist-6'.*'mnist-conv'.*got \['nope'\]"):
+        reproduce_tables.main()
+
+
+def test_command_runs_as_a_file_from_anywhere(tmp_path):
+    failed = run("--preset", "nope", cwd=tmp_path)
+    assert failed.returncode != 0
+    assert "preset must be one of" in failed.stderr
+    assert "Traceback" not in failed.stderr

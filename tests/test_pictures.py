@@ -1,0 +1,127 @@
+"""Pictures of trained agents: the same seed gives the same frames, and docs/ holds only what `plots.py` makes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from agents import plots, watch_ram  # noqa: E402
+from agents.checkpoint import export_agent  # noqa: E402
+from agents.presets import PRESETS  # noqa: E402
+from agents.recording import watch_episodes  # noqa: E402
+from agents.run_folder import CHECKPOINT  # noqa: E402
+from agents.training import Trainer  # noqa: E402
+from ram_envs.rendering import BACKGROUND, PATH_COLOUR, draw_view  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def untrained(preset, folder, **changes):
+    """The path of an agent that has learnt nothing."""
+    folder.mkdir(exist_ok=True)
+    Trainer(replace(PRESETS[preset], batch_size=4, hidden_size=8, **changes), folder).save()
+    return folder / CHECKPOINT
+
+
+@pytest.fixture
+def catch_agent(tmp_path):
+    return untrained("catch", tmp_path / "run", env_args=("screen_size=6",))
+
+
+def frames_of(checkpoint, **kwargs):
+    views = []
+    watch_episodes(checkpoint, views.append, **kwargs)
+    return [draw_view(view, 256) for view in views]
+
+
+def test_episodes_are_the_same_for_a_seed_and_others_for_another(catch_agent):
+    one, again, other = (frames_of(catch_agent, seed=seed, episodes=2) for seed in (3, 3, 4))
+    assert len(one) == 2 * 6  # five steps, and the end
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_frames_show_path_thoughts_and_outcome(catch_agent):
+    views = []
+    watch_episodes(catch_agent, views.append)
+    assert [view.outcome is None for view in views] == [True] * 5 + [False]
+    assert [len(view.fixations) for view in views] == [1, 2, 3, 4, 5, 6]
+    assert {name: np.shape(bar) for name, bar in views[0].bars.items()} == {"move": (3,), "value": (1,)}
+    frame = draw_view(views[-1], 256)
+    assert (frame == PATH_COLOUR).all(2).any()
+    assert (frame == BACKGROUND).all(2).any()
+
+
+UNCLOSED = "ignore::pytest.PytestUnraisableExceptionWarning"  # imageio-ffmpeg leaves its pipes to the garbage collector
+
+
+@pytest.mark.parametrize("suffix", [".gif", pytest.param(".mp4", marks=pytest.mark.filterwarnings(UNCLOSED)), ".png"])
+def test_watching_writes_a_file(catch_agent, tmp_path, monkeypatch, capsys, suffix):
+    path = tmp_path / f"video{suffix}"
+    arguments = ["--checkpoint", catch_agent.parent, "--video", path, "--episodes", "1", "--size", "256", "--fps", "2"]
+    monkeypatch.setattr("sys.argv", ["watch_ram.py", *map(str, arguments)])
+    watch_ram.main()
+    assert "of 1 episodes" in capsys.readouterr().out
+    frames = imageio.imread(path)
+    assert frames.shape[-3] == 256
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--video", "film.avi"], "must end in one of .gif, .mp4, .png"),
+        (["--env", "GlimpseMNIST-v0", "--video", "film.gif"], "does not take env_args screen_size=6"),
+        (["--env-args", "patch_size=4", "--video", "film.gif"], "does not fit"),
+        (["--env", "NoSuch-v0", "--video", "film.gif"], "NoSuch"),
+        ([], "Cannot open a window"),
+    ],
+)
+def test_bad_input_ends_in_one_sentence(catch_agent, fake_mnist, monkeypatch, flags, message):
+    monkeypatch.setenv("SDL_VIDEODRIVER", "no such driver")
+    monkeypatch.setattr("sys.argv", ["watch_ram.py", "--checkpoint", str(catch_agent), *flags])
+    with pytest.raises(SystemExit, match=message):
+        watch_ram.main()
+
+
+def test_window_shows_the_episodes(catch_agent, monkeypatch):
+    shown = []
+    monkeypatch.setattr(watch_ram.Window, "show", lambda window, frame, fps: shown.append(frame.shape))
+    monkeypatch.setattr("sys.argv", ["watch_ram.py", "--checkpoint", str(catch_agent), "--episodes", "2"])
+    watch_ram.main()
+    assert len(shown) == 12
+
+
+def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist, monkeypatch, capsys):
+    results = tmp_path / "results"
+    results.mkdir()
+    for env_id, preset in plots.DEFAULTS.items():
+        export_agent(untrained(preset, tmp_path / preset), results / f"{preset}.pt")
+        config = {"seed": 1, "env": env_id, "total_episodes": 100}
+        curve = [
+            {"frames": 50, "episodes": 50, "error_percent": 50.0},
+            {"frames": 100, "episodes": 100, "error_percent": 5.0},
+        ]
+        run = {"config": config, "test": {"error_percent": 5.0}, "curve": curve, "minutes": 1.0, "frames": 100}
+        (results / f"{preset}-seed1.json").write_text(json.dumps(run))
+    monkeypatch.setattr(plots, "RESULTS", results)
+    monkeypatch.setattr(plots, "load_results", lambda load=plots.load_results: load(results))
+    monkeypatch.setattr("sys.argv", ["plots.py", "--out", str(tmp_path / "docs")])
+    plots.main()
+    assert "Left out" not in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "docs").iterdir()} == set(plots.PICTURES)
+
+
+def test_no_picture_in_docs_that_this_command_does_not_make():
+    pictures = {path.name for path in (ROOT / "docs").rglob("*") if path.suffix in (".png", ".gif", ".jpg", ".svg")}
+    assert pictures <= set(plots.PICTURES)
+
+
+def test_unknown_picture_is_refused_by_name(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["plots.py", "--only", "nothing"])
+    with pytest.raises(SystemExit, match=r"--only must name some of"):
+        plots.main()
