@@ -25,11 +25,10 @@ from agents.command_line import one_sentence_errors
 from agents.image_classifiers import CLASSIFIERS, make_network
 from agents.presets import PRESETS
 from agents.ram_agent import RecurrentAttentionAgent
-from agents.results import RESULTS, write_pages
+from agents.results import SIZES, write_pages
 from agents.run_folder import current_commit, provenance
 from ram_envs.glimpse_sensor import GlimpseSensor
 
-FILE = RESULTS / "image_sizes.json"
 LANES = 8
 
 
@@ -41,7 +40,7 @@ class SizesCommand:
     """Sides of the images in pixels."""
     rounds: int = 20
     """Every measurement is the median of so many, taken in turns over all sizes."""
-    out: Path = FILE
+    out: Path = SIZES
     """File to write."""
 
 

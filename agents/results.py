@@ -8,11 +8,13 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+from agents.config import Config
 from agents.presets import PRESETS
 
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PAGES = (RESULTS.parent / "README.md", RESULTS.parent / "docs" / "experiments.md")
-MARK = re.compile(r"<!-- (results|ablations \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
+SIZES = RESULTS / "image_sizes.json"
+MARK = re.compile(r"<!-- (results|image sizes|ablations \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
 
 PAPER: dict[str, float | None] = {
     "mnist-fc256": 1.69, "mnist-conv": 1.21,
@@ -73,12 +75,12 @@ def ablation_table(preset: str, results: Path = RESULTS) -> str:
     ]
     for path in sorted((results / "ablations").glob(f"{preset}-*.json")):
         run = json.loads(path.read_text())
-        settings = run["config"]
+        settings = Config.from_dict(run["config"]).to_dict()  # what it does not name was at its default
         aside = {"name", "seed", "total_episodes", "evaluations", "score_test", "report_every", "checkpoint_minutes"}
         changed = [
             f"{name} {_plain(settings[name])}"
             for name in base
-            if name not in aside and settings.get(name) != base[name]
+            if name not in aside and json.loads(json.dumps(settings[name])) != base[name]
         ]
         lines.append(
             f"| {', '.join(changed) or 'nothing'} | {settings['total_episodes']:,} | {run['frames'] / 1e6:.1f} "
@@ -87,12 +89,34 @@ def ablation_table(preset: str, results: Path = RESULTS) -> str:
     return "\n".join(lines)
 
 
+def sizes_table(path: Path = SIZES) -> str:
+    """A Markdown table of what a larger image costs, from the measurements of `image_sizes.py`."""
+    record = json.loads(path.read_text())
+    lines = [
+        "| side in pixels | glimpse: sensor, µs | glimpse: agent, µs | agent's parameters | new scene: sums, µs "
+        "| convolutional network: µs an image | its parameters |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['side']} | {row['sensor_glimpse_microseconds']:.1f} | {row['agent_glimpse_microseconds']:.0f} "
+        f"| {row['agent_parameters']:,} | {row['new_scene_microseconds']:,.0f} "
+        f"| {row['convolution_microseconds']:,.0f} | {row['convolution_parameters']:,} |"
+        for row in record["rows"]
+    ]
+    return "\n".join(lines)
+
+
 def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
     """Puts the tables between their marks in README and docs."""
 
     def fill(mark: re.Match[str]) -> str:
         name = mark.group(1)
-        body = table(load_results()) if name == "results" else ablation_table(name.split()[1])
+        if name == "results":
+            body = table(load_results())
+        elif name == "image sizes":
+            body = sizes_table()
+        else:
+            body = ablation_table(name.split()[1])
         return f"<!-- {name}: begin -->\n{body}\n<!-- {name}: end -->"
 
     for page in pages:
