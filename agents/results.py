@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ PAPER: dict[str, float | None] = {
     "catch-48": None, "catch-fast": None, "catch-two-balls": None,
 }  # fmt: skip
 """Error in % of each preset's row in Mnih et al. 2014, Tables 1 and 2 and section 4.2; None where it has none."""
+
+
+BASES: dict[str, Config] = {
+    **PRESETS,
+    "catch-first": replace(PRESETS["catch"], glimpse_gain=1.0, weight_averaging=0.0, matmul_precision="medium"),
+}
+"""What the runs of a table of ablations are compared with: a preset, or one as it was when they were made."""
 
 
 def result_path(preset: str, seed: int, results: Path = RESULTS) -> Path:
@@ -66,21 +74,24 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
-def ablation_table(preset: str, results: Path = RESULTS) -> str:
-    """A Markdown table of the shorter runs that tried something else: what differs from the preset, and what came of it."""
-    base = json.loads(json.dumps(PRESETS[preset].to_dict()))
+def ablation_table(name: str, results: Path = RESULTS) -> str:
+    """A Markdown table of the shorter runs that tried something else: what differs from the base, and what came of it."""
+    base = json.loads(json.dumps(BASES[name].to_dict()))
     lines = [
         "| what was different | episodes | million frames | validation error in % |",
         "|---|---|---|---|",
     ]
-    for path in sorted((results / "ablations").glob(f"{preset}-*.json")):
+    longer = tuple(f"{other}-" for other in BASES if other.startswith(f"{name}-"))
+    for path in sorted((results / "ablations").glob(f"{name}-*.json")):
+        if path.name.startswith(longer):
+            continue
         run = json.loads(path.read_text())
         settings = Config.from_dict(run["config"]).to_dict()  # what it does not name was at its default
         aside = {"name", "seed", "total_episodes", "evaluations", "score_test", "report_every", "checkpoint_minutes"}
         changed = [
-            f"{name} {_plain(settings[name])}"
-            for name in base
-            if name not in aside and json.loads(json.dumps(settings[name])) != base[name]
+            f"{setting} {_plain(settings[setting])}"
+            for setting in base
+            if setting not in aside and json.loads(json.dumps(settings[setting])) != base[setting]
         ]
         lines.append(
             f"| {', '.join(changed) or 'nothing'} | {settings['total_episodes']:,} | {run['frames'] / 1e6:.1f} "
@@ -124,4 +135,4 @@ def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
 
 
 def _plain(value: Any) -> str:
-    return " ".join(value) if isinstance(value, list) else str(value)
+    return " ".join(value) if isinstance(value, list | tuple) else str(value)
