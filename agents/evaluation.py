@@ -94,8 +94,7 @@ def evaluate(
     total = min(episodes or total, total)
     generator = torch.Generator(next(agent.parameters()).device).manual_seed(0)
     successes, glimpses = [], []
-    distances: Any = 0.0
-    counts: Any = 0.0
+    distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():
         for first in range(0, total, lanes):
             index = np.arange(first, first + lanes)
@@ -112,8 +111,11 @@ def evaluate(
             successes.append(rollout.successes.numpy()[counted])
             glimpses.append(rollout.num_glimpses.numpy()[counted])
             keep = torch.from_numpy(counted).to(rollout.active)
-            distances = distances + (rollout.target_distances * rollout.active * keep).sum(1).cpu().numpy()
-            counts = counts + (rollout.active * keep).sum(1).cpu().numpy()
+            playing = rollout.active * keep
+            found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)
+            longest = max(distances.shape[1], found.shape[1])
+            before, found = (np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in (distances, found))
+            distances = before + found
     envs.close()
     success = float(np.concatenate(successes).mean())
     return Score(
@@ -122,5 +124,5 @@ def evaluate(
         standard_error=math.sqrt(success * (1 - success) / total),
         error_percent=100 * (1 - success),
         mean_glimpses=float(np.concatenate(glimpses).mean()),
-        gaze_distance=[round(float(d), 4) for d in distances / np.maximum(counts, 1)],
+        gaze_distance=[round(float(d), 4) for d in distances[0] / np.maximum(distances[1], 1)],
     )

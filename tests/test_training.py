@@ -17,6 +17,7 @@ from agents.command_line import new_folder, preset_for  # noqa: E402
 from agents.config import Config  # noqa: E402
 from agents.evaluation import evaluate, make_envs  # noqa: E402
 from agents.presets import DEFAULTS, PRESETS  # noqa: E402
+from agents.ram_agent import make_agent  # noqa: E402
 from agents.run_folder import CHECKPOINT, METRICS, RESULT, append_line  # noqa: E402
 from agents.training import Trainer, train  # noqa: E402
 from ram_envs import ENV_IDS  # noqa: E402
@@ -230,6 +231,16 @@ def test_commands_train_resume_and_evaluate(tmp_path):
     scored = run("evaluate_ram.py", "--checkpoint", "run", "--json", "score.json", cwd=tmp_path)
     assert scored.returncode == 0, scored.stderr
     assert json.loads((tmp_path / "score.json").read_text()) == result["test"]
+
+
+def test_batches_whose_longest_episodes_differ_are_scored_together(fake_mnist):
+    config = Config(env="GlimpseMNIST-v0", env_args=("num_glimpses=9",), hidden_size=8, learn_stop=True)
+    envs = make_envs(config, 1)
+    torch.manual_seed(0)
+    score = evaluate(make_agent(config, envs), config, "test", greedy=False, lanes=2)
+    assert score.episodes == 20
+    assert len(score.gaze_distance) > score.mean_glimpses
+    assert all(0 < distance < 3 for distance in score.gaze_distance)
 
 
 def test_a_run_that_chooses_settings_never_sees_the_test_episodes(tmp_path, monkeypatch):

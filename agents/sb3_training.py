@@ -1,0 +1,141 @@
+"""Trains an algorithm of Stable-Baselines3, with the run folder, the episodes of the scores and the result of our agent."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from sb3_contrib import RecurrentPPO
+from stable_baselines3 import A2C, DQN, PPO, SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from agents.evaluation import prepare_torch
+from agents.run_folder import RESULT, current_commit, interruptible, provenance, record
+from agents.sb3_config import Sb3Config
+from agents.sb3_evaluation import evaluate_model
+from agents.sb3_hybrid_policy import HybridPolicy, RecurrentHybridPolicy
+from agents.sb3_vec_env import NativeVecEnv
+from agents.training import describe
+
+MODEL = "model.zip"
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
+    "ppo": PPO, "recurrent_ppo": RecurrentPPO, "a2c": A2C, "dqn": DQN, "sac": SAC,
+}  # fmt: skip
+
+
+def make_model(config: Sb3Config) -> BaseAlgorithm:
+    """An untrained model with its environment.
+
+    Raises:
+        ValueError: if environment or algorithm have no such keywords as `env_args` and `algo_args` name.
+    """
+    hybrid, recurrent = config.policy == "hybrid", config.algo == "recurrent_ppo"
+    try:
+        envs = NativeVecEnv(config.env, config.num_envs, hybrid=hybrid, **config.shared().env_kwargs())
+        form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
+        policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
+        if hybrid:
+            policy = RecurrentHybridPolicy if recurrent else HybridPolicy
+        kwargs = {"seed": config.seed, "device": config.device, **config.algo_kwargs()}
+        return ALGORITHMS[config.algo](policy, envs, **kwargs)
+    except TypeError as error:
+        raise ValueError(f"env_args or algo_args of {config.algo} in {config.env}: {error}") from None
+
+
+class Reporter(BaseCallback):
+    """Reports and scores during the training, and ends it on Ctrl-C.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder.
+        board: TensorBoard's curves.
+        interrupted: what `interruptible` gave.
+    """
+
+    def __init__(self, config: Sb3Config, folder: Path, board: SummaryWriter, interrupted: list[int]) -> None:
+        super().__init__()
+        self.config, self.folder, self.board, self.interrupted = config, folder, board, interrupted
+        self.curve: list[dict[str, float]] = []  # validation scores so far
+        self.started = time.monotonic()
+        self.seconds = 0.0
+        self.episodes, self.evaluated, self.reported = 0, 0, 0
+        self.ended: list[dict[str, Any]] = []  # last infos of the episodes since the last report
+        self.bar = tqdm(total=config.frames, unit="fr", unit_scale=True)
+
+    def _on_step(self) -> bool:
+        self.ended += [info for info in self.locals["infos"] if "episode" in info]
+        self.bar.update(self.num_timesteps - self.bar.n)
+        if self.num_timesteps - self.reported >= self.config.report_every:
+            self.report()
+        return not self.interrupted
+
+    def _on_training_end(self) -> None:
+        if self.ended:
+            self.report()
+        self.seconds = time.monotonic() - self.started
+        self.bar.close()
+
+    def report(self) -> None:
+        """Means since the last report; written to `metrics.jsonl`."""
+        frames, updates = self.num_timesteps, getattr(self.model, "_n_updates", 0)
+        self.episodes += len(self.ended)
+        line: dict[str, float] = {"update": updates, "episodes": self.episodes, "frames": frames}
+        if self.ended:
+            line["success"] = float(np.mean([info["is_success"] for info in self.ended]))
+            line["glimpses"] = float(np.mean([info["num_glimpses"] for info in self.ended]))
+            line["return"] = float(np.mean([info["episode"]["r"] for info in self.ended]))
+        recorded = self.logger.name_to_value.items()
+        line |= {name.removeprefix("train/"): float(value) for name, value in recorded if name.startswith("train/")}
+        due = frames * self.config.evaluations // self.config.frames
+        if due > self.evaluated:
+            score = evaluate_model(self.model, self.config.shared(), "validation")
+            line |= {"validation_error_percent": score.error_percent, "validation_glimpses": score.mean_glimpses}
+            line["validation_gaze_distance"] = score.gaze_distance[-1]
+            self.curve.append({"episodes": self.episodes, "frames": frames, "error_percent": score.error_percent})
+            self.bar.write(f"{self.episodes:>9} episodes, {frames:>10} frames: {describe(score)}")
+        record(self.folder, self.board, line, time.monotonic() - self.started)
+        self.ended, self.reported, self.evaluated = [], frames, due
+
+
+def train_model(config: Sb3Config, folder: Path) -> dict[str, Any]:
+    """Trains to the end, or until Ctrl-C; saves the model, and returns the result, or nothing if interrupted.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder.
+    """
+    commit, device = current_commit(), prepare_torch(config.shared())
+    model = make_model(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.set_logger(Logger(None, []))  # the reporter writes what it holds
+    with interruptible() as interrupted, SummaryWriter(str(folder)) as board:
+        reporter = Reporter(config, folder, board, interrupted)
+        model.learn(config.frames, callback=reporter, log_interval=None)  # type: ignore[arg-type]
+    model.save(folder / MODEL)
+    if interrupted:
+        print(f"Stopped after {model.num_timesteps} of {config.frames} frames; {folder / MODEL} is the model so far.")
+        return {}
+    scores = {}
+    for split in ("validation", *(["test"] if config.score_test else [])):
+        scores[split] = evaluate_model(model, config.shared(), split)
+        print(f"{split}: {describe(scores[split])}")
+    origin = provenance(reporter.seconds, [commit], device, config.threads)
+    origin["versions"] |= {name: importlib.metadata.version(name) for name in ("stable-baselines3", "sb3-contrib")}
+    result = {
+        "config": config.to_dict(),
+        **{split: score.to_dict() for split, score in scores.items()},
+        "curve": reporter.curve,
+        "frames": model.num_timesteps,
+        **origin,
+    }
+    (folder / RESULT).write_text(json.dumps(result, indent=1) + "\n")
+    return result

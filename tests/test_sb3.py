@@ -1,0 +1,345 @@
+"""Stable-Baselines3 on our environments: the adapter, the hybrid policy, the training command."""
+
+import json
+import math
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("stable_baselines3")
+pytest.importorskip("sb3_contrib")
+
+from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor  # noqa: E402
+
+from agents import evaluation, sb3_evaluation, sb3_training, train_sb3  # noqa: E402
+from agents.config import Config  # noqa: E402
+from agents.evaluation import evaluate, make_envs  # noqa: E402
+from agents.ram_agent import make_agent  # noqa: E402
+from agents.run_folder import METRICS, RESULT  # noqa: E402
+from agents.sb3_config import Sb3Config  # noqa: E402
+from agents.sb3_evaluation import evaluate_model  # noqa: E402
+from agents.sb3_hybrid_policy import HybridDistribution  # noqa: E402
+from agents.sb3_training import ALGORITHMS, MODEL, make_model, train_model  # noqa: E402
+from agents.sb3_vec_env import NativeVecEnv  # noqa: E402
+
+SMALL = {"screen_size": 6, "patch_size": 4, "num_scales": 2}
+SMALL_ARGS = tuple(f"{name}={value}" for name, value in SMALL.items())
+DIGITS = np.arange(20 * 8 * 8, dtype=np.uint64).reshape(20, 8, 8).astype(np.uint8)
+OWN = {"images": DIGITS, "labels": np.arange(20) % 4, "patch_size": 4, "num_glimpses": 3}
+WORLDS = [("CatchBall-v0", SMALL), ("GlimpseMNIST-v0", OWN)]
+FAST = {
+    "ppo": ("n_steps=8", "batch_size=16", "n_epochs=1"),
+    "recurrent_ppo": ("n_steps=8", "batch_size=16", "n_epochs=1", "policy_kwargs={'lstm_hidden_size':8}"),
+    "a2c": (),
+    "dqn": ("learning_starts=8", "gradient_steps=1", "batch_size=8", "buffer_size=100"),
+    "sac": ("learning_starts=8", "gradient_steps=1", "batch_size=8", "buffer_size=100"),
+}
+
+
+@pytest.fixture(autouse=True)
+def few_games(monkeypatch):
+    for module in (evaluation, sb3_evaluation):
+        monkeypatch.setattr(module, "CATCH_GAMES", {"validation": 7, "test": 9})
+
+
+def tiny(algo, policy="default", **changes):
+    settings = {"env": "CatchBall-v0", "env_args": SMALL_ARGS, "num_envs": 4, "frames": 64, "report_every": 32}
+    return Sb3Config(algo=algo, policy=policy, algo_args=FAST[algo], evaluations=2, **{**settings, **changes})
+
+
+def actions_of(envs, count):
+    envs.action_space.seed(3)
+    return [np.array([envs.action_space.sample() for _ in range(envs.num_envs)]) for _ in range(count)]
+
+
+def equal(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    return np.array_equal(one, other) and np.asarray(one).dtype == np.asarray(other).dtype
+
+
+@pytest.mark.parametrize("obs_mode", ["dict", "flat"])
+@pytest.mark.parametrize(("env_id", "kwargs"), WORLDS)
+def test_adapter_gives_what_monitored_single_environments_give(env_id, kwargs, obs_mode):
+    kwargs = {**kwargs, "obs_mode": obs_mode}
+    ours = NativeVecEnv(env_id, 5, **kwargs)
+    theirs = VecMonitor(DummyVecEnv([lambda: gym.make(env_id, **kwargs)] * 5))
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+    for envs in (ours, theirs):
+        assert envs.seed(11) == [11, 12, 13, 14, 15]
+    assert equal(ours.reset(), theirs.reset())
+    ended = 0
+    for actions in actions_of(ours, 15):
+        observation, rewards, dones, infos = ours.step(actions)
+        expected, their_rewards, their_dones, their_infos = theirs.step(actions)
+        assert equal(observation, expected)
+        assert equal(rewards, their_rewards)
+        assert equal(dones, their_dones)
+        for info, their_info in zip(infos, their_infos, strict=True):
+            ended += "episode" in info
+            for found in (info, their_info):
+                found.get("episode", {}).pop("t", None)
+            assert info.keys() == their_info.keys()
+            assert all(np.array_equal(info[name], their_info[name]) for name in info.keys() - {"terminal_observation"})
+            assert "episode" not in info or equal(info["terminal_observation"], their_info["terminal_observation"])
+        for mine, its in zip(ours.reset_infos, theirs.venv.reset_infos, strict=True):
+            assert all(np.array_equal(mine[name], its[name]) for name in mine.keys() | its.keys())
+    assert ended >= 10
+    ours.close()
+
+
+def test_what_a_step_returned_stays_as_it_was():
+    envs = NativeVecEnv("CatchBall-v0", 3, **SMALL)
+    envs.seed(0)
+    first = envs.reset()
+    kept = {key: value.copy() for key, value in first.items()}
+    steps = [envs.step(actions) for actions in actions_of(envs, 6)]
+    copies = [infos[0].copy() for _, _, _, infos in steps]
+    for actions in actions_of(envs, 6):
+        envs.step(actions)
+    assert equal(first, kept)
+    assert [infos[0].keys() for _, _, _, infos in steps] == [copy.keys() for copy in copies]
+    assert not any(np.shares_memory(a[0]["glimpse"], b[0]["glimpse"]) for a in steps for b in steps if a is not b)
+
+
+def test_seeds_and_options_hold_for_one_reset():
+    envs = NativeVecEnv("GlimpseMNIST-v0", 3, **OWN)
+    envs.set_options({"index": 4})
+    envs.seed(1)
+    envs.reset()
+    assert [info["index"] for info in envs.reset_infos] == [4, 4, 4]
+    envs.set_options([{"index": 1}, {"index": 2}, {"index": 3}])
+    envs.reset()
+    assert [info["index"] for info in envs.reset_infos] == [1, 2, 3]
+    seen = {tuple(info["index"] for info in envs.reset_infos) for _ in range(5) if envs.reset() is not None}
+    assert len(seen) > 1
+    envs.set_options([{"index": 1}, {}, {}])
+    with pytest.raises(ValueError, match="same options for every lane"):
+        envs.reset()
+
+
+def test_attributes_methods_and_pictures():
+    envs = NativeVecEnv("CatchBall-v0", 3, render_mode="rgb_array", render_size=256, **SMALL)
+    envs.reset()
+    assert envs.get_attr("screen_size", indices=[0, 2]) == [6, 6]
+    assert envs.get_attr("action_space", indices=0) == [envs.action_space]
+    assert not envs.has_attr("no_such_thing")
+    envs.set_attr("privileged_info", False)
+    assert "target_location" not in envs.step(actions_of(envs, 1)[0])[3][0]
+    with pytest.raises(ValueError, match="lanes are one environment"):
+        envs.set_attr("privileged_info", True, indices=[1])
+    frames = envs.get_images()
+    assert len(frames) == 3
+    assert np.array_equal(envs.env_method("render", indices=1)[0], frames[1])
+    assert envs.render().shape[-1] == 3
+    envs.close()
+    envs.close()
+
+
+def test_actions_that_are_a_dict_need_the_hybrid_form():
+    with pytest.raises(ValueError, match="hybrid=True"):
+        NativeVecEnv("CatchBall-v0", 2, action_mode="dict")
+    with pytest.raises(ValueError, match='takes action_mode="dict"'):
+        NativeVecEnv("CatchBall-v0", 2, hybrid=True, action_mode="box")
+
+
+def test_hybrid_form_plays_the_location_and_the_options():
+    ours = NativeVecEnv("GlimpseMNIST-v0", 4, hybrid=True, **OWN)
+    native = gym.make_vec("GlimpseMNIST-v0", num_envs=4, action_mode="dict", autoreset_mode="SameStep", **OWN)
+    assert ours.action_space.low.tolist() == [-1, -1, 0, 0]
+    assert ours.action_space.high.tolist() == [1, 1, 3, 1]
+    ours.seed(5)
+    ours.reset()
+    native.reset(seed=5)
+    for actions in actions_of(ours, 12):
+        actions[:, 2:] = actions[:, 2:].round()
+        chosen = actions.astype(int)
+        found = ours.step(actions)
+        expected = native.step({"location": actions[:, :2], "answer": chosen[:, 2], "stop": chosen[:, 3]})
+        assert equal(found[0], expected[0])
+        assert found[1].tolist() == expected[1].tolist()
+
+
+def test_hybrid_log_prob_and_entropy_equal_a_calculation_by_hand():
+    hybrid = HybridDistribution([3, 2])
+    net = torch.tensor([[0.5, -0.25, 0.0, math.log(2), 0.0, 0.0, math.log(3)]])
+    hybrid.proba_distribution(net, torch.log(torch.tensor([0.1, 0.2])))
+    action = torch.tensor([[0.6, 1.15, 1.0, 0.0]])  # 1 and 7 standard deviations away, the second beyond the border
+    normal = -0.5 - math.log(0.1) - 24.5 - math.log(0.2) - math.log(2 * math.pi)
+    assert float(hybrid.log_prob(action)) == pytest.approx(normal + math.log(2 / 4) + math.log(1 / 4), rel=1e-5)
+    normal = 1 + math.log(2 * math.pi) + math.log(0.1) + math.log(0.2)
+    first, second = 0.5 * math.log(2) + 0.5 * math.log(4), 0.25 * math.log(4) + 0.75 * math.log(4 / 3)
+    assert float(hybrid.entropy()) == pytest.approx(normal + first + second, rel=1e-5)
+    assert hybrid.mode().tolist() == [[0.5, -0.25, 1.0, 1.0]]
+
+
+def test_hybrid_samples_come_as_often_as_they_are_likely():
+    torch.manual_seed(0)
+    hybrid = HybridDistribution([3])
+    net = torch.tensor([[0.5, -0.25, 0.0, math.log(2), math.log(5)]]).expand(20_000, -1)
+    samples = hybrid.proba_distribution(net, torch.log(torch.tensor([0.1, 0.2]))).sample()
+    assert samples[:, :2].mean(0).tolist() == pytest.approx([0.5, -0.25], abs=0.01)
+    assert samples[:, :2].std(0).tolist() == pytest.approx([0.1, 0.2], rel=0.05)
+    assert [(samples[:, 2] == option).float().mean().item() for option in range(3)] == pytest.approx(
+        [1 / 8, 2 / 8, 5 / 8], abs=0.02
+    )
+
+
+@pytest.mark.parametrize("obs_mode", ["flat", "dict"])
+@pytest.mark.parametrize("algo", ["ppo", "recurrent_ppo"])
+def test_hybrid_policy_trains_saves_loads_and_predicts_the_same(algo, obs_mode, tmp_path):
+    config = tiny(algo, "hybrid", env_args=(*SMALL_ARGS, f"obs_mode={obs_mode}"))
+    model = make_model(config)
+    before = [value.clone() for value in model.policy.parameters()]
+    model.learn(320)
+    assert all(not torch.equal(a, b) for a, b in zip(before, model.policy.parameters(), strict=True))
+    model.save(tmp_path / MODEL)
+    loaded = ALGORITHMS[algo].load(tmp_path / MODEL, env=model.get_env())
+    observation = model.get_env().reset()
+    for one, other in zip(model.policy.parameters(), loaded.policy.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert np.array_equal(
+        model.predict(observation, deterministic=True)[0], loaded.predict(observation, deterministic=True)[0]
+    )
+    if algo == "ppo":  # sb3-contrib's policies, saved alone, forget the size of their LSTM
+        model.policy.save(tmp_path / "policy.pt")
+        policy = type(model.policy).load(tmp_path / "policy.pt")
+        assert all(torch.equal(a, b) for a, b in zip(policy.parameters(), model.policy.parameters(), strict=True))
+    loaded.learn(64)
+
+
+def test_standard_deviation_can_be_fixed():
+    kwargs = "policy_kwargs={'location_std':0.2,'learn_std':False}"
+    config = tiny("ppo", "hybrid")
+    model = make_model(Sb3Config(**{**vars(config), "algo_args": (*config.algo_args, kwargs)}))
+    model.learn(64)
+    assert model.policy.log_std.exp().tolist() == pytest.approx([0.2, 0.2])
+
+
+@pytest.mark.filterwarnings("error")
+def test_evaluate_policy_takes_the_adapter_for_monitored():
+    model = make_model(tiny("ppo"))
+    returns, lengths = evaluate_policy(model, model.get_env(), n_eval_episodes=6, return_episode_rewards=True)
+    assert set(lengths) == {5}
+    assert len(returns) == 6
+
+
+@pytest.mark.parametrize("env_id", ["CatchBall-v0", "GlimpseMNIST-v0"])
+@pytest.mark.parametrize(
+    ("algo", "policy"), [*((algo, "default") for algo in ALGORITHMS), ("a2c", "hybrid"), ("recurrent_ppo", "hybrid")]
+)
+def test_every_algorithm_leaves_a_run_like_the_agents(algo, policy, env_id, tmp_path, fake_mnist):
+    args = SMALL_ARGS if env_id == "CatchBall-v0" else ("num_glimpses=3",)
+    result = train_model(tiny(algo, policy, env=env_id, env_args=args), tmp_path)
+    assert json.loads(json.dumps(result)) == json.loads((tmp_path / RESULT).read_text())
+    assert {
+        "config",
+        "validation",
+        "test",
+        "curve",
+        "frames",
+        "minutes",
+        "date",
+        "commit",
+        "versions",
+        "machine",
+    } == set(result)
+    assert result["validation"]["episodes"] == (7 if env_id == "CatchBall-v0" else 10)
+    assert result["test"]["episodes"] == (9 if env_id == "CatchBall-v0" else 20)
+    lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    assert [point["frames"] for point in result["curve"]] == [
+        line["frames"] for line in lines if "validation_error_percent" in line
+    ]
+    assert result["frames"] == lines[-1]["frames"] >= 64
+    assert (tmp_path / MODEL).exists()
+
+
+class Puppet:
+    """Plays our agent through the interface of a model of Stable-Baselines3."""
+
+    def __init__(self, agent):
+        self.agent = agent
+
+    def predict(self, observation, state, episode_start, deterministic):
+        assert deterministic
+        assert episode_start.all() == (state is None)
+        glimpse, location = (torch.from_numpy(observation[name]) for name in ("glimpse", "location"))
+        with torch.no_grad():
+            state = self.agent.initial_state(len(glimpse)) if state is None else state
+            decision, state = self.agent.act(glimpse, location, state, greedy=True)
+        columns = [decision.location, *(choice[:, None].float() for choice in decision.choices.values())]
+        return torch.cat(columns, dim=1).numpy(), state
+
+
+@pytest.mark.parametrize(("env", "args"), [("CatchBall-v0", SMALL_ARGS), ("GlimpseMNIST-v0", ("num_glimpses=3",))])
+def test_a_model_that_does_what_our_agent_does_has_its_score(env, args, fake_mnist):
+    config = Config(env=env, env_args=args, hidden_size=16, supervised=env != "CatchBall-v0")
+    torch.manual_seed(0)
+    agent = make_agent(config, make_envs(config, 1))
+    score = evaluate(agent, config, "test", lanes=6)
+    assert evaluate_model(Puppet(agent), config, "test", lanes=6) == score
+
+
+def test_every_image_is_scored_once(fake_mnist):
+    class Constant:
+        def predict(self, observation, state, start, deterministic):
+            seen.append(observation)
+            return np.tile([0, 3, 1], (len(observation), 1)), None  # answers 3 at once
+
+    seen = []
+    config = Config(env_args=("obs_mode=flat", "action_mode=multidiscrete"))
+    score = evaluate_model(Constant(), config, "test", lanes=8)
+    assert (score.episodes, score.success, score.mean_glimpses) == (20, 0.1, 1.0)
+    first_glimpses = np.concatenate(seen)
+    assert len(np.unique(first_glimpses, axis=0)) == 20
+    assert len(first_glimpses) == 24  # the last batch repeats the last image, which is not counted again
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (
+            ["--algo", "dqn", "--env-args", "action_mode=box"],
+            "dqn with policy default takes action_mode discrete, got 'box'",
+        ),
+        (["--algo", "sac", "--policy", "hybrid"], "policy hybrid is for ppo, recurrent_ppo, a2c: sac cannot"),
+        (["--algo", "ppo", "--policy", "hybrid", "--env-args", "action_mode=box"], "takes action_mode dict, got 'box'"),
+        (["--algo", "ppo", "--env-args", "colour=1"], "unexpected keyword argument 'colour'"),
+        (["--algo", "ppo", "--algo-args", "n_stops=8"], "unexpected keyword argument 'n_stops'"),
+        (["--algo", "ppo", "--algo-args", "n_steps"], "algo_args must be of the form KEY=VALUE"),
+        (["--algo", "ppo", "--env", "Catch-v0"], "Catch"),
+    ],
+)
+def test_what_cannot_work_ends_in_one_sentence(argv, said, tmp_path, fake_mnist):
+    with pytest.raises(SystemExit) as ended:
+        train_sb3.main([*argv, "--run-dir", str(tmp_path / "run")])
+    assert said in str(ended.value)
+    assert str(ended.value).startswith("error: ")
+    assert not (tmp_path / "run").exists()
+
+
+def test_command_trains_and_does_not_overwrite(tmp_path, capsys):
+    argv = ["--algo", "a2c", "--env", "CatchBall-v0", "--env-args", *SMALL_ARGS, "--frames", "40", "--num-envs", "4"]
+    argv += ["--score-test", "False", "--run-dir", str(tmp_path)]
+    train_sb3.main(argv)
+    assert "test" not in json.loads((tmp_path / RESULT).read_text())
+    assert "validation: error" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="holds a run already"):
+        train_sb3.main(argv)
+
+
+def test_interrupted_run_keeps_its_model_and_has_no_result(tmp_path, monkeypatch, capsys):
+    class Interrupting(sb3_training.Reporter):
+        def report(self):
+            super().report()
+            self.interrupted.append(2)
+
+    monkeypatch.setattr(sb3_training, "Reporter", Interrupting)
+    assert train_model(tiny("ppo", frames=6400), tmp_path) == {}
+    assert "Stopped after 32 of 6400 frames" in capsys.readouterr().out
+    assert (tmp_path / MODEL).exists()
+    assert not (tmp_path / RESULT).exists()
