@@ -1,0 +1,113 @@
+"""Writes, while MkDocs builds, the pages that are not in the repository: one per environment, from its class docstring.
+
+A line `<!-- README: name -->` in any page becomes what the README has between `<!-- name: begin -->` and its end, and a line
+`<!-- settings: file class -->` a table of the fields of that dataclass, which is read and not imported: torch is not needed.
+"""
+
+import ast
+import inspect
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from ram_envs import ENV_IDS
+
+ROOT = Path(__file__).resolve().parents[1]
+README_PART = re.compile(r"^<!-- README: (\w+) -->$", re.MULTILINE)
+SETTINGS = re.compile(r"^<!-- settings: (\S+) (\w+) -->$", re.MULTILINE)
+NOT_OF_ONE_LANE = ("self", "num_envs", "autoreset_mode")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds the pages of the environments."""
+    pages = {"index": index_page()} | {env_id: environment_page(env_id) for env_id in ENV_IDS}
+    for name, content in pages.items():
+        files.append(File.generated(config, f"environments/{name}.md", content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Puts in what comes from the README and from the settings."""
+    markdown = README_PART.sub(lambda found: readme_part(found[1]), markdown)
+    return SETTINGS.sub(lambda found: settings_table(ROOT / found[1], found[2]), markdown)
+
+
+def readme_part(name: str) -> str:
+    """What the README has between the two marks of that name."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    found = re.search(f"<!-- {name}: begin -->\n(.*?)<!-- {name}: end -->", readme, re.DOTALL)
+    if found is None:
+        raise ValueError(f"The README has no part {name!r}.")
+    return found[1]
+
+
+def settings_table(path: Path, name: str) -> str:
+    """A table of the fields of a dataclass, each with the string that follows it."""
+    nodes = ast.parse(path.read_text(encoding="utf-8")).body
+    fields = next(node.body for node in nodes if isinstance(node, ast.ClassDef) and node.name == name)
+    lines = ["| setting | default | |", "|---|---|---|"]
+    for field, about in pairwise(fields):
+        if isinstance(field, ast.AnnAssign) and field.value is not None and isinstance(about, ast.Expr):
+            meaning = " ".join(ast.literal_eval(about.value).split())
+            lines.append(f"| `{ast.unparse(field.target)}` | `{ast.unparse(field.value)}` | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def make(env_id: str, **kwargs: object) -> gym.Env:
+    """The environment, of ten black images instead of a data set that would have to be there."""
+    black = {"images": np.zeros((10, 28, 28), np.uint8), "labels": np.arange(10)} if "MNIST" in env_id else {}
+    return gym.make(env_id, **black, **kwargs)
+
+
+def index_page() -> str:
+    """The list of all environments."""
+    lines = ["# Environments", "", "| id | glimpse | action space | settings |", "|---|---|---|---|"]
+    for env_id in ENV_IDS:
+        env = make(env_id)
+        settings = ", ".join(f"`{name}={value}`" for name, value in gym.spec(env_id).kwargs.items())
+        glimpse = " x ".join(map(str, env.observation_space["glimpse"].shape))
+        lines.append(f"| [{env_id}]({env_id}.md) | {glimpse} | `{env.action_space}` | {settings} |")
+    lines += [
+        "",
+        "`gymnasium.make(id)` gives a single environment, `gymnasium.make_vec(id, num_envs=N)` a native vector environment,",
+        "which takes `autoreset_mode` as well. Every setting is a keyword of both.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def environment_page(env_id: str) -> str:
+    """An environment's page: picture, spaces, the class docstring, the value of every argument."""
+    env_class = type(make(env_id).unwrapped)
+    lines = [f"# {env_id}", ""]
+    if (ROOT / "docs" / f"{env_id.removesuffix('-v0')}.gif").exists():
+        lines += [f"![A trained agent in {env_id}](../{env_id.removesuffix('-v0')}.gif)", ""]
+    lines += ["```python", "import gymnasium as gym", "import ram_envs", "", f'env = gym.make("{env_id}")', "```", ""]
+    lines += ["| made with | space |", "|---|---|"]
+    flat = make(env_id, obs_mode="flat").observation_space
+    lines.append(f'| `obs_mode="dict"` | `{make(env_id).observation_space}` |')
+    lines.append(
+        f'| `obs_mode="flat"` | `Box(low, 1.0, {flat.shape}, {flat.dtype})`; low is 0, and -1 for the location |'
+    )
+    for value in ("multidiscrete", "dict", "box", "discrete"):
+        lines.append(f'| `action_mode="{value}"` | `{make(env_id, action_mode=value).action_space}` |')
+    docstring = inspect.cleandoc(env_class.__doc__ or "")
+    before, version = docstring.split("## Version History")
+    return "\n".join(
+        [*lines, "", before + defaults(env_id, env_class.vector_class), "## Version History" + version, ""]
+    )
+
+
+def defaults(env_id: str, vector_class: type) -> str:
+    """What each argument is unless it is given: a table."""
+    set_here = gym.spec(env_id).kwargs
+    lines = [f"What they are in `{env_id}`:", "", "| argument | value |", "|---|---|"]
+    for name, parameter in inspect.signature(vector_class.__init__).parameters.items():
+        if name not in NOT_OF_ONE_LANE:
+            lines.append(f"| `{name}` | `{set_here.get(name, parameter.default)!r}` |")
+    return "\n".join(lines) + "\n\n"

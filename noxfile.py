@@ -1,0 +1,70 @@
+"""Checks that need fresh environments, each by one command. Needs: nox, and the Pythons that are to be tried.
+
+nox                                                 # everything below
+nox -s environments                                 # every Python with every Gymnasium
+nox -s "environments-3.12(gymnasium='1.2.2')"       # one of them
+nox -s wheel                                        # metadata, contents, import without torch
+nox -s docs                                         # builds the pages into site/, strictly
+"""
+
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+GYMNASIUMS = ["1.1.0", "1.2.2", "1.4.0"]
+TESTS = [
+    f"tests/test_{name}.py" for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes")
+]
+
+nox.options.error_on_missing_interpreters = False
+SCREENLESS = {"SDL_VIDEODRIVER": "dummy"}
+
+LOOK = """
+import importlib.util, sys, time
+begun = time.process_time()
+import ram_envs
+seconds = time.process_time() - begun
+assert importlib.util.find_spec("torch") is None and importlib.util.find_spec("agents") is None
+assert not {"pygame", "pooch", "requests"} & set(sys.modules), "loaded before it is needed"
+assert seconds < 0.5, seconds
+print(f"import ram_envs: {seconds:.2f} s")
+import gymnasium, numpy
+own = {"images": numpy.zeros((2, 28, 28), numpy.uint8), "labels": [0, 1]}
+for env_id in ram_envs.ENV_IDS:
+    env = gymnasium.make(env_id, **(own if "MNIST" in env_id else {}))
+    env.reset(seed=0)
+    env.step(env.action_space.sample())
+    assert "pygame" not in sys.modules, "loaded before anything is drawn"
+"""
+
+
+@nox.session(python=PYTHONS)
+@nox.parametrize("gymnasium", GYMNASIUMS)
+def environments(session: nox.Session, gymnasium: str) -> None:
+    """The environments' tests, on the installed package, with one Python and one Gymnasium."""
+    session.install(".", f"gymnasium=={gymnasium}", "pytest>=8", "hypothesis>=6.100", "moviepy>=1.0")
+    session.run("pytest", "-q", "-o", "pythonpath=", *(session.posargs or TESTS), env=SCREENLESS)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """The wheel: its metadata and README render, it holds `ram_envs` alone, and works with nothing but its dependencies."""
+    scratch = Path(session.create_tmp())
+    for old in scratch.glob("ram_envs-*"):
+        old.unlink()
+    session.install("-c", "constraints.txt", "build", "twine")
+    session.run("python", "-m", "build", "--outdir", str(scratch), ".", silent=True)
+    built = sorted(str(path) for path in scratch.glob("ram_envs-*"))
+    session.run("twine", "check", "--strict", *built)
+    session.install("-c", "constraints.txt", "--force-reinstall", next(path for path in built if path.endswith(".whl")))
+    with session.chdir(scratch):
+        session.run("python", "-I", "-c", LOOK)
+        session.run("ram-envs", "list")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The pages, into site/; a broken link is an error."""
+    session.install("-c", "constraints.txt", "-e", ".[docs]")
+    session.run("mkdocs", "build", "--strict", *session.posargs)

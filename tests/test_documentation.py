@@ -1,0 +1,124 @@
+"""The pages: their code runs, what they name is there, and they build without a broken link."""
+
+import ast
+import importlib.util
+import inspect
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import warnings
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+
+from ram_envs import ENV_IDS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)\s#]+)")
+
+
+def blocks(language):
+    """Every block of that language, named after its page and line."""
+    found_blocks = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for found in FENCE.finditer(text):
+            if found[2] == language:
+                line = text.count("\n", 0, found.start()) + 1
+                found_blocks.append(pytest.param(textwrap.dedent(found[3]), id=f"{page.name}:{line}"))
+    return found_blocks
+
+
+def imported(code):
+    """The packages that a block imports, by their first name."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.partition(".")[0]
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder to run a block in: the shipped agents, and photographs of two classes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    return tmp_path
+
+
+def make_photos(folder):
+    image = pytest.importorskip("PIL.Image")
+    for name, colour in (("cats", (200, 90, 30)), ("dogs", (30, 90, 200))):
+        (folder / name).mkdir(parents=True)
+        for number in range(2):
+            image.new("RGB", (64, 48 + number), colour).save(folder / name / f"{number}.jpg")
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_block_runs(code, workplace, fake_mnist):
+    for package in set(imported(code)) - {"ram_envs", "agents"}:
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"needs {package}")
+    if "agents" in imported(code):
+        pytest.importorskip("torch")
+    if '"photos"' in code:
+        make_photos(workplace / "photos")
+    with warnings.catch_warnings():
+        if set(imported(code)) & {"ray", "skrl", "stable_baselines3", "torchrl"}:
+            warnings.simplefilter("ignore")  # their own affairs
+        exec(compile(code, "block", "exec"), {"__name__": "block"})
+
+
+@pytest.mark.parametrize("code", blocks("bash"))
+def test_commands_name_files_presets_and_environments_that_exist(code):
+    for script in re.findall(r"python (\S+\.py)", code):
+        assert (ROOT / script).exists()
+    presets = pytest.importorskip("agents.presets").PRESETS
+    for name in re.findall(r"--(?:preset|rows) ([\w-]+)", code):
+        classifiers = pytest.importorskip("agents.image_classifiers").CLASSIFIERS
+        assert name in presets or name in classifiers
+    for env_id in re.findall(r"--env (\S+)", code):
+        assert env_id in ENV_IDS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_linked_files_exist(page):
+    generated = {f"environments/{name}.md" for name in ("index", *ENV_IDS)}
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists() or (page.parent.name == "docs" and target in generated), target
+
+
+@pytest.mark.parametrize("env_id", ENV_IDS)
+def test_docstring_names_every_argument_and_every_key_of_info(env_id, fake_mnist):
+    env = gym.make(env_id)
+    text = type(env.unwrapped).__doc__
+    sections = dict(zip(*[iter(re.split(r"^ *## (.*)\n", text, flags=re.MULTILINE)[1:])] * 2, strict=True))
+    arguments = set(inspect.signature(env.unwrapped.vector_class).parameters) - {"num_envs", "autoreset_mode"}
+    assert arguments <= set(re.findall(r"`(\w+)`", sections["Arguments"]))
+    _, info = env.reset(seed=0)
+    terminated = False
+    while not terminated:
+        _, _, terminated, _, last = env.step(env.action_space.sample())
+    assert {*info, *last} <= set(re.findall(r"`(\w+)`", sections["Info"]))
+
+
+def test_pages_build_without_a_warning(tmp_path):
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("mkdocstrings")
+    pytest.importorskip("material")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    found = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+    page = (tmp_path / "site" / "environments" / "GlimpseMNIST-Cluttered60-v0.html").read_text(encoding="utf-8")
+    assert "Starting State" in page
+    assert "GlimpseMNIST-Cluttered60.gif" in page
+    assert "<table>" in (tmp_path / "site" / "results.html").read_text(encoding="utf-8")
