@@ -22,6 +22,7 @@ from agents.checkpoint import load_agent, load_checkpoint
 from agents.command_line import checkpoint_path, one_sentence_errors
 from agents.evaluation import make_envs, prepare_torch
 from agents.rollout import collect_rollout
+from ram_envs import catch_game
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,13 @@ def main() -> None:
     landing = np.abs((landing + last) % (2 * last) - last)  # folded at the sides
     print(f"missed {100 * missed.mean():.2f} % of {command.games} games")
     print(f"  of balls that bounced {_rate(missed, bounced)}, of the others {_rate(missed, ~bounced)}")
+    ball, edge = catch_game.ball_columns(game, last + 1), 3
+    off = np.maximum(game.paddle - ball, ball - game.paddle - catch_game.PADDLE_WIDTH + 1)[missed]
+    print(f"  by one column {100 * (off == 1).mean():.0f} % of those missed")
+    by_wall = (ball < edge) | (ball > last - edge)
+    print(
+        f"  of balls that came down within {edge} columns of a wall {_rate(missed, by_wall)}, of the others {_rate(missed, ~by_wall)}"
+    )
     for name, values, edges in (
         ("sideways speed", np.abs(game.speed), np.linspace(0, config.env_kwargs().get("ball_speed", 1.0), 6)),
         ("columns for the paddle to go", np.abs(landing - paddle - 0.5), np.linspace(0, last, 6)),
@@ -65,6 +73,8 @@ def main() -> None:
     for name, which in (("caught", ~missed), ("missed", missed)):
         distances = rollout.target_distances.numpy()[-4:, which].mean(1) * (last + 1) / 2
         print(f"  gaze off the ball in the last four looks, {name}: {', '.join(f'{d:.1f}' for d in distances)} pixels")
+    outside = (rollout.locations.abs() > 1).any(-1).float().mean(1)  # the environment moves these to the border
+    print(f"  looks aimed beyond the border, by step: {', '.join(f'{100 * share:.0f} %' for share in outside)}")
 
 
 def _rate(missed: NDArray[np.bool_], which: NDArray[np.bool_]) -> str:

@@ -90,7 +90,7 @@ def _rows() -> dict[str, Config]:
         _CATCH, gaze="center", env_args=("patch_size=24", "num_scales=1", "initial_location=center")
     )
     rows["catch-48"] = replace(_CATCH, env_args=("screen_size=48",), total_episodes=20_000_000 // 47)
-    rows["catch-fast"] = replace(_CATCH, env_args=("ball_speed=2.0",))
+    rows["catch-fast"] = replace(_CATCH, env_args=("ball_speed=1.5",))
     rows["catch-two-balls"] = replace(_CATCH, env_args=("num_balls=2",), total_episodes=20_000_000 // 46)
     # The paper's own setting: undiscounted return, lambda 1, SGD with momentum, mini-batches of 20, linear networks.
     faithful = Config(optimizer="sgd", learning_rate=0.01, annealing="linear", batch_size=20)
