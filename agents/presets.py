@@ -30,6 +30,8 @@ _WIDE = replace(
     location_std=0.4,
     location_std_final=0.08,
     total_episodes=60 * EPOCH,
+    weight_averaging=0.99,
+    matmul_precision="bfloat16",
 )
 
 _CATCH = Config(
