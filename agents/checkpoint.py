@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import pickle
+import pickletools
+import re
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 
 from agents.config import Config, Settings
 from agents.image_classifiers import ClassifierConfig
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
-from agents.run_folder import RESULT
+from agents.run_folder import RESULT, write_whole
 
 FORMAT = 1
+PARTS = re.compile(r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage")  # all it may name
 FOUND: dict[type[Settings], str] = {
     Config: "an agent, not a classifier: train_ram.py goes on with it, evaluate_ram.py scores it.",
     ClassifierConfig: f"a classifier, not an agent: train_classifier.py goes on with it, {RESULT} beside it has its scores.",
@@ -23,16 +27,10 @@ FOUND: dict[type[Settings], str] = {
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Writes the state beside `path`, then moves it there: whoever reads finds the old file or the new one, whole."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            torch.save({"format": FORMAT, **state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Writes the state to `path`: whoever reads finds the old checkpoint or the new one, whole."""
+    buffer = io.BytesIO()
+    torch.save({"format": FORMAT, **state}, buffer)
+    write_whole(path, buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, settings: type[Settings] = Config) -> dict[str, Any]:
@@ -43,22 +41,48 @@ def load_checkpoint(path: Path, settings: type[Settings] = Config) -> dict[str, 
         ValueError: if it is not a checkpoint of this format, or of the other of the two.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        file = path.open("rb")
     except FileNotFoundError:
         raise FileNotFoundError(f"No checkpoint at {path}.") from None
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{path} cannot be read as a checkpoint (cut short, or another kind of file): {reason}"
-        ) from None
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    with file:
+        try:
+            state = _unpack(file)
+        except Exception as error:  # a hostile file makes zipfile and the unpickler stumble in any way
+            raise ValueError(
+                f"{path} cannot be read as a checkpoint (damaged, or another kind of file): {first_line(error)}"
+            ) from None
+    version = state.get("format") if isinstance(state, dict) else None
+    if not isinstance(version, int) or version != FORMAT:
         raise ValueError(
             f"{path} is not a checkpoint of format {FORMAT}: it was written by another program or version."
         )
     found = ClassifierConfig if "network" in state else Config
     if found is not settings:
         raise ValueError(f"{path} holds {FOUND[found]}")
-    return {**state, "config": settings.from_dict(json.loads(state["config"]))}
+    try:
+        return {**state, "config": settings.from_dict(json.loads(state["config"]))}
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{path} holds settings that cannot be used: {first_line(error)}") from None
+
+
+def first_line(error: Exception) -> str:
+    """What went wrong, in one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _unpack(file: IO[bytes]) -> Any:
+    """What `torch.save` wrote, if every part has its checksum; runs no code and believes no size that the file names."""
+    with zipfile.ZipFile(file) as archive:
+        if sum(part.file_size for part in archive.infolist()) > file.seek(0, io.SEEK_END):
+            raise ValueError("it claims to hold more than its size.")
+        if damaged := archive.testzip():
+            raise ValueError(f"{damaged} is damaged.")
+        for pickled in (name for name in archive.namelist() if name.endswith(".pkl")):
+            named = {str(name) for code, name, _ in pickletools.genops(archive.read(pickled)) if "GLOBAL" in code.name}
+            if foreign := [name for name in named if not PARTS.fullmatch(name)]:
+                raise ValueError(f"it names {foreign[0]}.")
+    file.seek(0)
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def export_agent(source: Path, path: Path) -> None:
@@ -74,11 +98,21 @@ def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
         ValueError: if the environment's glimpses or choices are not those the agent was trained with.
     """
     state = load_checkpoint(path)
-    agent = make_agent(state["config"], envs)
     try:
-        agent.load_state_dict(state["agent"])
-    except RuntimeError:
+        with torch.device("meta"):  # takes no memory, whatever sizes the settings claim
+            fitting = shapes(make_agent(state["config"], envs).state_dict())
+        fits = shapes(state["agent"]) == fitting
+    except (RuntimeError, AttributeError, KeyError):
+        fits = False
+    if not fits:
         raise ValueError(
             f"{path} holds an agent for {state['config'].env}, which does not fit the glimpses or choices of this environment."
-        ) from None
+        )
+    agent = make_agent(state["config"], envs)
+    agent.load_state_dict(state["agent"])
     return agent.eval()
+
+
+def shapes(tensors: Mapping[Any, torch.Tensor]) -> dict[Any, torch.Size]:
+    """The shape of each tensor."""
+    return {name: tensor.shape for name, tensor in tensors.items()}

@@ -19,7 +19,7 @@ from agents.config import Config
 from agents.evaluation import evaluate, make_envs, prepare_torch
 from agents.image_classifiers import ClassifierConfig
 from agents.presets import DEFAULTS, PRESETS
-from agents.run_folder import CHECKPOINT
+from agents.run_folder import CHECKPOINT, METRICS
 from agents.training import describe, train
 from ram_envs.datasets import DatasetNotFound
 from ram_envs.window import NoDisplay
@@ -121,7 +121,7 @@ def choose_run(flags: RunFlags, config: AnyConfig, argv: Sequence[str]) -> tuple
         config, folder = load_checkpoint(flags.resume / CHECKPOINT, type(config))["config"], flags.resume
     else:
         folder = flags.run_dir or new_folder(config)
-        if (folder / CHECKPOINT).exists():
+        if (folder / CHECKPOINT).exists() or (folder / METRICS).exists():
             raise ValueError(
                 f"{folder} holds a run already: go on with it by --resume {folder}, or name another --run-dir."
             )

@@ -1,7 +1,7 @@
 """The folder of a training run, an agent's or a classifier's: its files, its logs, where its numbers come from.
 
 It holds `metrics.jsonl`, one line per report; `times.jsonl`, when each was made; `checkpoint.pt`; curves for TensorBoard;
-and at the end `result.json`.
+and at the end `result.json`. Files that are not appended to are replaced whole, and one process at a time is at work in it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,62 @@ import os
 import platform
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+if sys.platform != "win32":
+    import fcntl
+
 CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
 LOGS = {"metrics_bytes": METRICS, "times_bytes": TIMES}
+
+
+@contextmanager
+def reserved(folder: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other processes from training in it; the system lets go of it however this one ends.
+
+    There is no such lock on Windows, nor on file systems that have none.
+
+    Raises:
+        OSError: if another process has it, or it cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise OSError(f"The run's folder {folder} cannot be written to: {error.strerror}.") from None
+    with lock:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OSError(f"Another process is training in {folder}: wait for it, or stop it first.") from None
+            except OSError:
+                pass  # a file system without locks
+        for stray in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+            stray.unlink(missing_ok=True)
+        yield
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Writes beside `path`, then moves it there: whoever reads finds the old file or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def append_line(path: Path, line: Mapping[str, Any]) -> None:
@@ -40,8 +85,13 @@ def record(folder: Path, board: SummaryWriter, line: Mapping[str, float], second
 
 
 def log_sizes(folder: Path) -> dict[str, int]:
-    """Bytes of the logs so far, for a checkpoint to remember."""
-    return {key: (folder / name).stat().st_size if (folder / name).exists() else 0 for key, name in LOGS.items()}
+    """Bytes of the logs so far, for a checkpoint to remember; they are on the disk before it is."""
+    sizes = {}
+    for key, name in LOGS.items():
+        with (folder / name).open("ab") as file:
+            os.fsync(file.fileno())
+            sizes[key] = file.tell()
+    return sizes
 
 
 def cut_logs(folder: Path, sizes: Mapping[str, int]) -> None:

@@ -16,12 +16,24 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents import losses
-from agents.checkpoint import load_checkpoint, save_checkpoint
+from agents.checkpoint import first_line, load_checkpoint, save_checkpoint
 from agents.config import Config
 from agents.evaluation import Score, evaluate, make_envs, prepare_torch
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
 from agents.rollout import GAZES, Rollout, collect_rollout
-from agents.run_folder import CHECKPOINT, RESULT, current_commit, cut_logs, interruptible, log_sizes, provenance, record
+from agents.run_folder import (
+    CHECKPOINT,
+    LOGS,
+    RESULT,
+    current_commit,
+    cut_logs,
+    interruptible,
+    log_sizes,
+    provenance,
+    record,
+    reserved,
+    write_whole,
+)
 
 
 def training_loss(
@@ -119,18 +131,37 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes back to where a checkpoint was written; what was reported since is taken back."""
-        self.scored.load_state_dict(state["agent"])
-        if self.scored is not self.agent:
-            self.agent.load_state_dict(state["learner"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.generator.set_state(state["sampling"])
-        for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):
-            lane.bit_generator.state = json.loads(text)
-        for name in ("update", "frames", "seconds", "window", "curve"):
-            setattr(self, name, state[name])
-        self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
+        """Goes back to where a checkpoint was written; what was reported since is taken back.
+
+        Raises:
+            ValueError: if the checkpoint is one of other settings, or of networks of other shapes.
+        """
+        path = self.folder / CHECKPOINT
+        if state["config"] != self.config:
+            raise ValueError(f"{path} was written with other settings: go on with those, or name another folder.")
+        try:
+            self.scored.load_state_dict(state["agent"])
+            if self.scored is not self.agent:
+                self.agent.load_state_dict(state["learner"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self._check_moments()
+            self.generator.set_state(state["sampling"])
+            for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):
+                lane.bit_generator.state = json.loads(text)
+            for name in ("update", "frames", "seconds", "window", "curve"):
+                setattr(self, name, state[name])
+            self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
+        except Exception as error:  # whatever does not fit
+            raise ValueError(f"{path} does not fit this run: {first_line(error)}") from None
         cut_logs(self.folder, state)
+
+    def _check_moments(self) -> None:
+        """The optimiser's tensors must be like the parameters: fused kernels write beyond them otherwise."""
+        for parameter, moments in self.optimizer.state.items():
+            like = (parameter.shape, parameter.stride())
+            for name, moment in moments.items():
+                if name != "step" and (moment.shape, moment.stride()) != like:
+                    raise ValueError(f"{name} of the optimiser has another shape than its parameter.")
 
     def save(self) -> None:
         """Writes a checkpoint."""
@@ -140,7 +171,7 @@ class Trainer:
         """One update.
 
         Raises:
-            FloatingPointError: if loss or gradient is not finite; the last checkpoint is still good.
+            FloatingPointError: if anything is not finite that should be; the last checkpoint is still good.
         """
         config, progress = self.config, self.update / self.config.total_updates
         factor = {"linear": 1 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress)), "constant": 1.0}
@@ -150,18 +181,23 @@ class Trainer:
         explored = min(1.0, progress / config.exploration_fraction)
         self.agent.location_std = config.location_std + (final - config.location_std) * explored
 
-        rollout = collect_rollout(self.agent, self.envs, options=self._images(), generator=self.generator)
+        rollout = collect_rollout(
+            self.agent,
+            self.envs,
+            options=self._images(),
+            generator=self.generator,
+            watch=lambda decision: self._demand_finite("A location", decision.location),
+        )
         loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - explored))
+        self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         for group in self.optimizer.param_groups:
             norm = torch.nn.utils.clip_grad_norm_(group["params"], config.max_grad_norm or math.inf)
-            if not math.isfinite(norm):
-                raise FloatingPointError(
-                    f"Loss or gradient of update {self.update} is not finite. The last good checkpoint is "
-                    f"{self.folder / CHECKPOINT}; a lower learning rate or max_grad_norm may help."
-                )
+            self._demand_finite("The gradient", norm)
         self.optimizer.step()
+        norms = torch.stack(torch._foreach_norm([*self.agent.parameters()]))
+        self._demand_finite("The norm of the weights after the step", norms)
         self.update += 1
         if self.scored is not self.agent:
             keep = min(
@@ -179,6 +215,13 @@ class Trainer:
         }
         for name, value in found.items():
             self.window[name] = self.window.get(name, 0.0) + float(value)
+
+    def _demand_finite(self, what: str, values: Tensor) -> None:
+        if not values.isfinite().all():
+            raise FloatingPointError(
+                f"{what} of update {self.update} is not finite. The last good checkpoint is "
+                f"{self.folder / CHECKPOINT}; a lower learning rate or max_grad_norm may help."
+            )
 
     def _images(self) -> dict[str, Any] | None:
         """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
@@ -216,11 +259,37 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
         config: the run's settings.
         folder: the run's folder.
         resume: go on from the folder's checkpoint, if there is one.
+
+    Raises:
+        OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
+        FloatingPointError: see `Trainer.step`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, folder)
-    if resume and (folder / CHECKPOINT).exists():
-        trainer.restore(load_checkpoint(folder / CHECKPOINT))
+    with reserved(folder):
+        trainer = Trainer(config, folder)
+        if resume and (folder / CHECKPOINT).exists():
+            trainer.restore(load_checkpoint(folder / CHECKPOINT))
+        else:
+            cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
+        try:
+            _make_updates(trainer)
+            if trainer.update < config.total_updates:
+                print(f"Stopped after {trainer.update} of {config.total_updates} updates; go on with --resume {folder}")
+                return {}
+            result = _result(trainer)
+            write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+        except OSError as error:
+            kept = f" Its last checkpoint is good: go on with --resume {folder}." * (folder / CHECKPOINT).exists()
+            raise OSError(
+                f"The run in {folder} stopped at update {trainer.update}, as it could not write there: "
+                f"{error.strerror or error}.{kept}"
+            ) from None
+    return result
+
+
+def _make_updates(trainer: Trainer) -> None:
+    """Makes what is left of the run's updates, with reports and checkpoints; Ctrl-C ends it after the update under way."""
+    config, folder = trainer.config, trainer.folder
+    trainer.save()  # before anything is reported, so that there is always a checkpoint to go on from
     total, evaluate_every = config.total_updates, max(1, config.total_updates // max(1, config.evaluations))
     started = saved = time.monotonic()
     before = trainer.seconds
@@ -250,12 +319,6 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
     bar.close()
     trainer.seconds = before + time.monotonic() - started
     trainer.save()
-    if trainer.update < total:
-        print(f"Stopped after {trainer.update} of {total} updates; go on with --resume {folder}")
-        return {}
-    result = _result(trainer)
-    (folder / RESULT).write_text(json.dumps(result, indent=1) + "\n")
-    return result
 
 
 def _result(trainer: Trainer) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def make_action_mode(
 
         def read(actions: Any, lanes: int) -> tuple[Locations, Choices]:
             if not isinstance(actions, Mapping) or set(actions) != {"location", *names}:
-                got = sorted(actions) if isinstance(actions, Mapping) else type(actions).__name__
+                got = sorted(map(str, actions)) if isinstance(actions, Mapping) else type(actions).__name__
                 raise ValueError(f"action must be a dict with the keys {['location', *names]}, got {got}.")
             found = {name: _whole(f"action[{name!r}]", actions[name], (lanes,), size) for name, size in choices.items()}
             return _clipped(_real("action['location']", actions["location"], (lanes, 2))), found
@@ -135,7 +135,7 @@ def make_action_mode(
 def _real(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Finite numbers of that shape."""
     array = _array(name, value, shape)
-    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+    if array.dtype.kind not in "iuf":
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}.")
     array = array.astype(np.float64)
     if not np.isfinite(array).all():
@@ -151,7 +151,7 @@ def _clipped(locations: Locations) -> Locations:
 def _whole(name: str, value: Any, shape: tuple[int, ...], sizes: int | list[int]) -> NDArray[np.int64]:
     """Whole numbers of that shape, each from 0 to below its size."""
     array = _array(name, value, shape)
-    if not np.issubdtype(array.dtype, np.integer) and array.dtype != np.bool_:
+    if array.dtype.kind not in "iub":
         raise ValueError(f"{name} must hold whole numbers, got dtype {array.dtype}.")
     array = array.astype(np.int64)
     if ((array < 0) | (array >= np.asarray(sizes))).any():
@@ -162,7 +162,7 @@ def _whole(name: str, value: Any, shape: tuple[int, ...], sizes: int | list[int]
 def _array(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     try:
         array = np.asarray(value)
-    except ValueError as error:  # rows of different lengths
+    except Exception as error:  # rows of different lengths, a tensor with gradient, ...
         raise ValueError(f"{name} must form an array of shape {shape}: {error}") from None
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape[1:]} per lane and {shape} in all, got {array.shape}.")

@@ -184,7 +184,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         """
         options = dict(options or {})
         if unknown := set(options) - self.reset_options:
-            raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(unknown)}.")
+            raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(map(str, unknown))}.")
         mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(
@@ -262,13 +262,17 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
     def _seed(self, seed: int | Sequence[int | None] | None, mask: NDArray[np.bool_]) -> None:
         if seed is None:
             return
-        seeds = np.arange(self.num_envs) + seed if isinstance(seed, int | np.integer) else np.array(seed, object)
-        if seeds.shape != (self.num_envs,):
-            raise ValueError(f"seed must be a whole number or {self.num_envs} of them, got {seed!r}.")
+        if isinstance(seed, int | np.integer):
+            seeds: list[Any] = [int(seed) + lane for lane in range(self.num_envs)]
+        else:
+            seeds = list(seed) if isinstance(seed, Sequence | np.ndarray) else []
+        right = (each is None or (isinstance(each, int | np.integer) and each >= 0) for each in seeds)
+        if len(seeds) != self.num_envs or not all(right):
+            raise ValueError(f"seed must be a whole number or {self.num_envs} of them, none below 0, got {seed!r}.")
         for lane in np.flatnonzero(mask):
             if seeds[lane] is not None:
                 self._generators[lane], self._seeds[lane] = gym.utils.seeding.np_random(int(seeds[lane]))
-        if mask.all() and None not in seeds.tolist():
+        if mask.all() and None not in seeds:
             self._rewind()
 
     def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:

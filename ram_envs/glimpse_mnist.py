@@ -121,7 +121,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         count = len(self.data)
         if "index" in options:
             indices = np.asarray(options["index"])
-            if indices.shape not in ((), (self.num_envs,)) or not np.issubdtype(indices.dtype, np.integer):
+            if indices.shape not in ((), (self.num_envs,)) or indices.dtype.kind not in "iu":
                 raise ValueError(
                     f"options['index'] must be a whole number or {self.num_envs} of them, "
                     f"got {indices.dtype} of shape {indices.shape}."

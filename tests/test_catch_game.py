@@ -78,6 +78,14 @@ def test_ball_starts_at_any_column_of_the_top_row_and_paddle_anywhere():
     assert envs._games.speed.max() > 0.9
 
 
+def test_diagonal_ball_goes_to_either_side_at_full_speed():
+    envs = CatchBallVectorEnv(200, ball_angles="diagonal", ball_speed=2.5)
+    envs.reset(seed=0)
+    assert set(envs._games.speed) == {-2.5, 2.5}
+    assert 60 < (envs._games.speed > 0).sum() < 140
+    assert abs(np.corrcoef(envs._games.start, envs._games.speed)[0, 1]) < 0.3
+
+
 def test_screen_shows_ball_and_paddle():
     state = catch_game.CatchState(*(np.array([x]) for x in (2, 0.0, 1, 3)))
     expected = np.zeros((5, 5), np.uint8)

@@ -104,3 +104,30 @@ def test_reinforce_gradient_of_a_gaussian_location_is_unbiased():
     loss = losses.reinforce_loss(log_probs, rewards - rewards.mean(), torch.ones_like(rewards))
     (gradient,) = torch.autograd.grad(loss, mean)
     torch.testing.assert_close(-gradient, 2 * (target - mean.detach()), atol=0.02, rtol=0)
+
+
+def test_choices_are_scored_step_by_step_along_the_last_axis():
+    logits = torch.tensor([[[0.0, math.log(3.0)], [0.0, 0.0]], [[0.0, math.log(4.0)], [math.log(9.0), 0.0]]])
+    found = losses.categorical_log_prob(torch.tensor([[1, 0], [0, 0]]), logits)
+    torch.testing.assert_close(found.exp(), torch.tensor([[0.75, 0.5], [0.2, 0.9]]))
+    assert losses.categorical_entropy(logits)[0, 1].item() == pytest.approx(math.log(2))
+
+
+def test_normalized_advantages_have_standard_deviation_one_and_none_of_none():
+    advantages = torch.tensor([[2.0, 8.0, 99.0]])
+    found = losses.normalize(advantages, torch.tensor([[1.0, 1.0, 0.0]]))
+    torch.testing.assert_close(found, torch.tensor([[-1.0, 1.0, 0.0]]))
+    assert losses.normalize(advantages, torch.zeros(1, 3)).tolist() == [[0, 0, 0]]
+
+
+def test_reinforce_loss_leaves_out_steps_that_do_not_count_and_divides_by_episodes():
+    log_probs, advantages = torch.tensor([[-1.0, -2.0], [-5.0, -3.0]]), torch.tensor([[2.0, 1.0], [7.0, -1.0]])
+    loss = losses.reinforce_loss(log_probs, advantages, torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
+    assert loss.item() == pytest.approx((2.0 + 2.0 - 3.0) / 2)
+
+
+def test_answer_loss_is_the_mean_over_the_answers_given():
+    logits = torch.tensor([[[0.0, math.log(3.0)], [9.0, 0.0]], [[7.0, 0.0], [0.0, 0.0]]])
+    loss = losses.answer_loss(logits, torch.tensor([1, 0]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    assert loss.item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
+    assert losses.answer_loss(logits, torch.tensor([1, 0]), torch.zeros(2, 2)).item() == 0
