@@ -22,7 +22,19 @@ from tqdm import tqdm
 from agents.checkpoint import load_checkpoint, save_checkpoint
 from agents.evaluation import make_envs, prepare_torch
 from agents.image_classifiers import ClassifierConfig, describe, make_network, score_classifier
-from agents.run_folder import CHECKPOINT, RESULT, current_commit, cut_logs, interruptible, log_sizes, provenance, record
+from agents.run_folder import (
+    CHECKPOINT,
+    LOGS,
+    RESULT,
+    current_commit,
+    cut_logs,
+    interruptible,
+    log_sizes,
+    provenance,
+    record,
+    reserved,
+    write_whole,
+)
 from ram_envs.digit_scenes import draw_scenes
 
 
@@ -133,11 +145,28 @@ def train_classifier(config: ClassifierConfig, folder: Path, resume: bool = Fals
         config: the run's settings.
         folder: the run's folder.
         resume: go on from the folder's checkpoint, if there is one.
+
+    Raises:
+        OSError: if another process trains in the folder, or it cannot be written to.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    trainer = ClassifierTrainer(config, folder)
-    if resume and (folder / CHECKPOINT).exists():
-        trainer.restore(load_checkpoint(folder / CHECKPOINT, ClassifierConfig))
+    with reserved(folder):
+        trainer = ClassifierTrainer(config, folder)
+        if resume and (folder / CHECKPOINT).exists():
+            trainer.restore(load_checkpoint(folder / CHECKPOINT, ClassifierConfig))
+        else:
+            cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
+        _make_updates(trainer)
+        if trainer.update < config.total_updates:
+            print(f"Stopped after {trainer.update} of {config.total_updates} updates; go on with --resume {folder}")
+            return {}
+        result = _result(trainer)
+        write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+    return result
+
+
+def _make_updates(trainer: ClassifierTrainer) -> None:
+    """Makes what is left of the run's updates; Ctrl-C ends it after the report under way."""
+    config, folder = trainer.config, trainer.folder
     total, evaluate_every = config.total_updates, max(1, config.total_updates // max(1, config.evaluations))
     started, before = time.monotonic(), trainer.seconds
     bar = tqdm(total=total * config.batch_size, initial=trainer.frames, unit="img", unit_scale=True)
@@ -160,12 +189,6 @@ def train_classifier(config: ClassifierConfig, folder: Path, resume: bool = Fals
     bar.close()
     trainer.seconds = before + time.monotonic() - started
     trainer.save()
-    if trainer.update < total:
-        print(f"Stopped after {trainer.update} of {total} updates; go on with --resume {folder}")
-        return {}
-    result = _result(trainer)
-    (folder / RESULT).write_text(json.dumps(result, indent=1) + "\n")
-    return result
 
 
 @lru_cache(maxsize=1)

@@ -85,6 +85,8 @@ class Config(Settings):
     """Whether advantages are brought to mean 0 and standard deviation 1 in each batch."""
     location_weight: float = 1.0
     """Weight of the location's REINFORCE loss."""
+    border_penalty: float = 0.0
+    """Weight of the squared way from the mean location to the nearest place inside the image."""
     entropy_bonus: float = 0.0
     """Bonus on the entropy of moves (and of stopping), falling linearly to 0."""
     baseline_hidden: int = 0

@@ -81,6 +81,14 @@ def baseline_loss(baselines: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     return ((returns.detach() - baselines).square() * mask).sum() / baselines.shape[1]
 
 
+def border_penalty(locations: Tensor, mask: Tensor) -> Tensor:
+    """1/B sum_i sum_t of the squared way from each location (T, B, 2) to [-1, 1]: nothing inside, where it is of use.
+
+    A departure from the paper. Beyond the border all locations look at the same place, so nothing else calls a mean back.
+    """
+    return ((locations.abs() - 1).clamp(min=0).square().sum(-1) * mask).sum() / locations.shape[1]
+
+
 def answer_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     """Cross entropy of the answers that count: the supervised part of the hybrid loss (section 3, "Hybrid supervised loss").
 

@@ -63,6 +63,8 @@ def training_loss(
         log_probs = losses.gaussian_log_prob(rollout.locations, rollout.location_means, agent.location_std)
         looked = active * (1 - rollout.last)  # the last location is never used
         total = total + config.location_weight * losses.reinforce_loss(log_probs, advantages, looked)
+        parts["border_penalty"] = losses.border_penalty(rollout.location_means, looked)
+        total = total + config.border_penalty * parts["border_penalty"]
     for name, logits in rollout.logits.items():
         if name == "answer":
             mask = rollout.last  # only the last answer counts

@@ -131,3 +131,9 @@ def test_answer_loss_is_the_mean_over_the_answers_given():
     loss = losses.answer_loss(logits, torch.tensor([1, 0]), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
     assert loss.item() == pytest.approx((math.log(4 / 3) + math.log(2)) / 2)
     assert losses.answer_loss(logits, torch.tensor([1, 0]), torch.zeros(2, 2)).item() == 0
+
+
+def test_border_penalty_is_the_squared_way_back_into_the_image():
+    locations = torch.tensor([[[0.5, -1.0], [1.5, -3.0]], [[2.0, 0.0], [9.0, 9.0]]])  # (T=2, B=2, 2)
+    mask = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+    assert losses.border_penalty(locations, mask).item() == pytest.approx((0.5**2 + 2**2 + 1) / 2)
