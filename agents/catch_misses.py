@@ -60,6 +60,19 @@ def main() -> None:
     ball, edge = catch_game.ball_columns(game, last + 1), 3
     off = np.maximum(game.paddle - ball, ball - game.paddle - catch_game.PADDLE_WIDTH + 1)[missed]
     print(f"  by one column {100 * (off == 1).mean():.0f} % of those missed")
+    moves = rollout.choices["move"].numpy() - 1
+    paddles = [paddle]
+    for move in moves:
+        paddles.append(np.clip(paddles[-1] + move, 0, last + 1 - catch_game.PADDLE_WIDTH))
+    way = np.maximum(
+        np.stack(paddles) - ball, ball - np.stack(paddles) - catch_game.PADDLE_WIDTH + 1
+    )  # steps + 1, games
+    too_late = (way > last - np.arange(len(paddles))[:, None])[:, missed].argmax(
+        0
+    )  # the first step with too long a way
+    print(
+        f"  {100 * (too_late == last).mean():.0f} % of those missed could still have been caught by the very last move"
+    )
     by_wall = (ball < edge) | (ball > last - edge)
     print(
         f"  of balls that came down within {edge} columns of a wall {_rate(missed, by_wall)}, of the others {_rate(missed, ~by_wall)}"

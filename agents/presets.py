@@ -29,6 +29,7 @@ _WIDE = replace(
     gae_lambda=0.9,
     location_std=0.4,
     location_std_final=0.08,
+    border_penalty=1.0,
     total_episodes=60 * EPOCH,
     weight_averaging=0.99,
     matmul_precision="bfloat16",
