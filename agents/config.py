@@ -47,16 +47,20 @@ class Config(Settings):
     """Recurrent core."""
     hidden_size: int = 256
     """Units of the core."""
+    initialization: Literal["default", "he"] = "default"
+    """PyTorch's default initial weights, or those of He et al. 2015, with a rectifier core that begins by remembering."""
     pathways: Literal["shared", "separate"] = "shared"
     """One glimpse network and core for answer and location (the paper), or one for each (as in Ba et al. 2014)."""
     location_hidden: int = 0
     """Rectifiers between core and location; 0 for the paper's linear location network."""
-    location_mean: Literal["linear", "tanh"] = "linear"
-    """Whether the mean location is bounded."""
+    location_mean: Literal["linear", "tanh", "relative"] = "linear"
+    """The location network's output is the mean location (the paper), its tanh, or the way there from the last glimpse."""
     location_std: float = 0.1
     """Standard deviation of the sampled location, in units of half the image's side."""
     location_std_final: float | None = None
     """Where the standard deviation ends; None keeps it fixed."""
+    exploration_share: float = 1.0
+    """Share of the looks that are sampled in training; the others go where a greedy agent would look."""
     exploration_fraction: float = 1.0
     """Share of the training in which standard deviation and entropy bonus fall to their ends."""
     glimpse_scaling: Literal["mean", "sum"] = "mean"
@@ -73,6 +77,10 @@ class Config(Settings):
     # The loss
     supervised: bool = True
     """The hybrid loss: cross entropy for the answer. Otherwise the reward alone teaches (always so in Catch)."""
+    early_answer_weight: float = 0.0
+    """Weight of the cross entropy of the answers before the last, which do not count for the reward."""
+    dense_reward: bool = False
+    """Rewards each look with what it adds to the probability of the right class, instead of the right answer at the end."""
     rollouts: int = 1
     """Rollouts per image."""
     leave_one_out: bool = False
@@ -121,6 +129,8 @@ class Config(Settings):
     # Running
     evaluations: int = 10
     """How often the agent is scored on held-out episodes during training."""
+    scored_glimpses: tuple[int, ...] = ()
+    """Smaller numbers of glimpses that a finished agent of digits is scored with too, as it is."""
     score_test: bool = True
     """Whether a finished run is scored on the test episodes too; turn it off while choosing settings."""
     report_every: int = 100
@@ -132,7 +142,7 @@ class Config(Settings):
     threads: int = 1
     """CPU threads; networks this small are fastest with one."""
     matmul_precision: Literal["highest", "high", "medium", "bfloat16"] = "medium"
-    """PyTorch's float32 matmul precision ("medium" multiplies in bfloat16 where it can), or "bfloat16" for autocast."""
+    """PyTorch's float32 matmul precision, or "bfloat16" for autocast; "highest" on machines without bfloat16 products."""
 
     def env_kwargs(self) -> dict[str, Any]:
         """`env_args` as keywords.
@@ -156,6 +166,7 @@ class Config(Settings):
             "hidden_size",
             "glimpse_gain",
             "location_std",
+            "exploration_share",
             "exploration_fraction",
             "learning_rate",
             "batch_size",
@@ -166,7 +177,7 @@ class Config(Settings):
         for name in (*positive, "rollouts"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}.")
-        for name in ("discount", "gae_lambda", "weight_averaging"):
+        for name in ("discount", "gae_lambda", "weight_averaging", "exploration_share", "exploration_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)!r}.")
         if self.batch_size % self.rollouts:

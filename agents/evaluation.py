@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 
 import ram_envs  # noqa: F401  registers the environments
 from agents.config import Config
-from agents.ram_agent import RecurrentAttentionAgent
+from agents.ram_agent import RecurrentAttentionAgent, multiplies_bfloat16
 from agents.rollout import collect_rollout
 
 CATCH_GAMES = {"validation": 5_000, "test": 20_000}
@@ -48,10 +48,11 @@ class Score:
 def prepare_torch(config: Config) -> torch.device:
     """Sets threads and precision as in the training, so that scores are the same ones; returns the device to train on."""
     torch.set_num_threads(config.threads)
-    precision = config.matmul_precision
-    torch.set_float32_matmul_precision("medium" if precision == "bfloat16" else precision)
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(automatic if config.device == "auto" else config.device)
+    device = torch.device(automatic if config.device == "auto" else config.device)
+    precision = "medium" if config.matmul_precision == "bfloat16" else config.matmul_precision
+    torch.set_float32_matmul_precision(precision if multiplies_bfloat16(device.type) else "highest")
+    return device
 
 
 def make_envs(config: Config, num_envs: int, **kwargs: Any) -> Any:

@@ -52,6 +52,22 @@ def advantages_and_returns(
     return advantages, advantages + baselines
 
 
+def probability_gains(logits: Tensor, labels: Tensor, active: Tensor) -> Tensor:
+    """What each look adds to the probability of the right class: p_{t+1}(y) - p_t(y), and 0 for the step that ends.
+
+    A departure from the paper. An answer that is sampled from the action network's softmax at the end is right with
+    probability p_T(y), which is the paper's reward on average; these differences add up to it, less p_1(y) that no look can
+    change, and tell each look its part.
+
+    Args:
+        logits: (T, B, K) of the answers, taken without gradient.
+        labels: (B,).
+        active: (T, B), 1 for the steps before and at an episode's end.
+    """
+    right = categorical_log_prob(labels.expand(len(logits), -1), logits.detach()).exp()
+    return functional.pad((right[1:] - right[:-1]) * active[1:], (0, 0, 0, 1))
+
+
 def leave_one_out(returns: Tensor, rollouts: int) -> Tensor:
     """Advantages over the mean return of the other rollouts of the same image (Kool et al. 2019).
 

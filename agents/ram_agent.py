@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.config import Config
-from agents.networks import GlimpseNetwork, head, make_core
+from agents.networks import GlimpseNetwork, head, initialize_for_rectifiers, make_core
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Decision:
     Attributes:
         location: (B, 2) where to look next: a sample, before any clipping, without gradient.
         location_mean: (B, 2) the mean it was sampled around.
+        explored: (B,) bool, whether it was sampled.
         choices: name -> (B,) the options chosen.
         logits: name -> (B, K) of each choice.
         baseline: (B,) the return that is expected.
@@ -40,6 +42,7 @@ class Decision:
 
     location: Tensor
     location_mean: Tensor
+    explored: Tensor
     choices: dict[str, Tensor]
     logits: dict[str, Tensor]
     baseline: Tensor
@@ -57,6 +60,9 @@ class RecurrentAttentionAgent(nn.Module):
         glimpse_shape: (scales * channels, g, g) of the environment's glimpses.
         num_scales: scales among them.
         choices: name and number of options of each choice the environment takes beside the location.
+
+    Raises:
+        ValueError: if the settings ask for what the environment does not have.
     """
 
     def __init__(
@@ -66,6 +72,10 @@ class RecurrentAttentionAgent(nn.Module):
         self.config, self.choices = config, dict(choices)
         self.location_std = config.location_std  # annealed by training
         self.supervised = config.supervised and "answer" in self.choices
+        if config.dense_reward and not self.supervised:
+            raise ValueError(
+                "dense_reward needs supervised answers: labels, and an environment that asks for an answer."
+            )
         move_inputs = self.choices.get("move", 0) if config.previous_action else 0
         feature_size = 256
         self.glimpse_networks = nn.ModuleDict()
@@ -75,6 +85,12 @@ class RecurrentAttentionAgent(nn.Module):
                 glimpse_shape, num_scales, config.glimpse_scaling, config.glimpse_gain, feature_size=feature_size
             )
             self.cores[pathway] = make_core(config.core, feature_size + move_inputs, config.hidden_size)
+        if config.initialization == "he":
+            for network in (
+                *self.glimpse_networks.values(),
+                *(self.cores.values() if config.core == "rectifier" else ()),
+            ):
+                initialize_for_rectifiers(network)
         self.location_network = head(config.hidden_size, 2, config.location_hidden)
         self.action_networks = nn.ModuleDict(
             {
@@ -131,15 +147,17 @@ class RecurrentAttentionAgent(nn.Module):
                 features = torch.cat([features, state.last_move], dim=1)
             cores[name] = core(features, state.cores[name])
         with self.autocast(enabled=False):
-            return self._decide(cores, state, greedy, generator)
+            return self._decide(location, cores, state, greedy, generator)
 
     def autocast(self, enabled: bool = True) -> torch.autocast:
-        """Matrix products in bfloat16, where the settings want it; the heads on the core always stay in float32."""
+        """Matrix products in bfloat16, where settings and machine want it; the heads on the core always stay in float32."""
         device = next(self.parameters()).device.type
-        return torch.autocast(device, torch.bfloat16, enabled and self.config.matmul_precision == "bfloat16")
+        wanted = self.config.matmul_precision == "bfloat16" and multiplies_bfloat16(device)
+        return torch.autocast(device, torch.bfloat16, enabled and wanted)
 
     def _decide(
         self,
+        seen_from: Tensor,
         cores: dict[str, tuple[Tensor, ...]],
         state: AgentState,
         greedy: bool,
@@ -150,22 +168,30 @@ class RecurrentAttentionAgent(nn.Module):
         mean = self.location_network(_let_through(where, into_core))
         if self.config.location_mean == "tanh":
             mean = torch.tanh(mean)
-        location = self._sample_location(mean.detach(), greedy, generator)
+        elif self.config.location_mean == "relative":
+            mean = seen_from + mean
+        location, explored = self._sample_location(mean.detach(), greedy, generator)
         logits = {name: network(where if name == "stop" else what) for name, network in self.action_networks.items()}
         choices = {name: self._choose(name, logits, greedy, generator, len(mean)) for name in self.choices}
         baseline = self.baseline_network(_let_through(what, self.config.baseline_into_core)).squeeze(1)
         last_move = functional.one_hot(choices["move"], self._move_inputs).float() if self._move_inputs else None
-        decision = Decision(location, mean, choices, logits, baseline)
+        decision = Decision(location, mean, explored, choices, logits, baseline)
         return decision, AgentState(cores, last_move)
 
-    def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> Tensor:
-        if self.config.gaze == "center":
-            return torch.zeros_like(mean)
-        if self.config.gaze == "random":
-            return 2 * torch.rand(mean.shape, generator=generator, device=mean.device) - 1
+    def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """Where to look (B, 2), and whether that was sampled around the mean (B,)."""
+        lanes, learned = mean.shape[:1], self.config.gaze == "learned"
+        explored = torch.full(lanes, learned and not greedy, device=mean.device)
+        if not learned:
+            random = self.config.gaze == "random"
+            drawn = torch.rand(mean.shape, generator=generator, device=mean.device) if random else 0.5
+            return torch.zeros_like(mean) + 2 * drawn - 1, explored
         if greedy:
-            return mean
-        return mean + self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
+            return mean, explored
+        if self.config.exploration_share < 1:
+            explored = torch.rand(lanes, generator=generator, device=mean.device) < self.config.exploration_share
+        noise = self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
+        return mean + noise * explored[:, None], explored
 
     def _choose(
         self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, batch: int
@@ -176,6 +202,17 @@ class RecurrentAttentionAgent(nn.Module):
             return logits[name].argmax(1)
         uniform = torch.rand(logits[name].shape, generator=generator, device=logits[name].device)
         return (logits[name].detach() - torch.log(-torch.log(uniform.clamp(min=1e-20)))).argmax(1)  # Gumbel
+
+
+@cache
+def multiplies_bfloat16(device: str) -> bool:
+    """Whether a "cuda" or "cpu" device has instructions for products in bfloat16; without, they take twice as long as in float32."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities: Mapping[str, Any] = getattr(
+        torch.cpu, "get_capabilities", dict
+    )()  # before PyTorch 2.12 there is no telling
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
 def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:

@@ -27,6 +27,7 @@ class Rollout:
         active: (T, B), 1 where the lane was playing.
         last: (T, B), 1 at each lane's last step: its answer counted, and its location was never looked at.
         locations: (T, B, 2) as sampled, without gradient; `location_means` (T, B, 2) with gradient.
+        explored: (T, B), 1 where the location was sampled, 0 where it is the mean or not the agent's own.
         choices: name -> (T, B); `logits`: name -> (T, B, K) with gradient.
         baselines: (T, B) with gradient.
         labels: (B,), for worlds that have them.
@@ -41,6 +42,7 @@ class Rollout:
     last: Tensor
     locations: Tensor
     location_means: Tensor
+    explored: Tensor
     choices: dict[str, Tensor]
     logits: dict[str, Tensor]
     baselines: Tensor
@@ -114,6 +116,7 @@ def collect_rollout(
         last=stack(last),
         locations=torch.stack(locations),
         location_means=torch.stack([decision.location_mean for decision in decisions]),
+        explored=torch.stack([decision.explored for decision in decisions]).float() * (gaze == "agent"),
         choices={name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices},
         logits={name: torch.stack([d.logits[name] for d in decisions]) for name in decisions[0].logits},
         baselines=torch.stack([decision.baseline for decision in decisions]),

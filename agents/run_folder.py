@@ -144,5 +144,6 @@ def provenance(seconds: float, commits: Sequence[str], device: torch.device, thr
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in packages},
         },
+        "matmul_precision": torch.get_float32_matmul_precision(),
         "machine": f"{device.type}, {threads} thread(s), {platform.machine()}",
     }

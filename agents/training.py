@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,13 @@ def training_loss(
     that was sampled, squared error for the baseline.
     """
     config, active = agent.config, rollout.active
+    rewards = rollout.rewards
+    if config.dense_reward:  # what the answer brings is paid look by look; what looking costs stays
+        rewards = rewards * (1 - rollout.last) + losses.probability_gains(
+            rollout.logits["answer"], _labels(rollout), active
+        )
     advantages, returns = losses.advantages_and_returns(
-        rollout.rewards, rollout.baselines, active, config.discount, config.gae_lambda
+        rewards, rollout.baselines, active, config.discount, config.gae_lambda
     )
     baseline = losses.baseline_loss(rollout.baselines, returns, active)
     parts = {"baseline_loss": baseline}
@@ -56,14 +62,15 @@ def training_loss(
     variance_left = ((returns - rollout.baselines.detach()).square() * active).sum()
     spread = ((returns - (returns * active).sum() / active.sum()).square() * active).sum()
     parts["baseline_explains"] = 1 - variance_left / spread.clamp(min=1e-8)
+    looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if config.normalize_advantages:
-        advantages = losses.normalize(advantages, active)
+        only_looks = agent.supervised and "stop" not in rollout.logits  # were sampled
+        advantages = losses.normalize(advantages, looked if only_looks else active)
 
     if config.gaze == "learned":
         log_probs = losses.gaussian_log_prob(rollout.locations, rollout.location_means, agent.location_std)
-        looked = active * (1 - rollout.last)  # the last location is never used
         total = total + config.location_weight * losses.reinforce_loss(log_probs, advantages, looked)
-        parts["border_penalty"] = losses.border_penalty(rollout.location_means, looked)
+        parts["border_penalty"] = losses.border_penalty(rollout.location_means, active * (1 - rollout.last))
         total = total + config.border_penalty * parts["border_penalty"]
     for name, logits in rollout.logits.items():
         if name == "answer":
@@ -73,15 +80,23 @@ def training_loss(
         else:
             mask = active
         if name == "answer" and agent.supervised:
-            assert rollout.labels is not None, "The hybrid loss needs an environment that tells the label."
-            parts["answer_loss"] = losses.answer_loss(logits, rollout.labels, mask)
+            labels = _labels(rollout)
+            parts["answer_loss"] = losses.answer_loss(logits, labels, mask)
             total = total + parts["answer_loss"]
+            if config.early_answer_weight:
+                parts["early_answer_loss"] = losses.answer_loss(logits, labels, active - mask)
+                total = total + config.early_answer_weight * parts["early_answer_loss"]
         else:
             log_probs = losses.categorical_log_prob(rollout.choices[name], logits)
             entropy = (losses.categorical_entropy(logits) * mask).sum() / mask.shape[1]
             parts[f"{name}_entropy"] = entropy / mask.sum() * mask.shape[1]
             total = total + losses.reinforce_loss(log_probs, advantages, mask) - entropy_bonus * entropy
     return total, {name: part.detach() for name, part in parts.items()}
+
+
+def _labels(rollout: Rollout) -> Tensor:
+    assert rollout.labels is not None, "The hybrid loss needs an environment that tells the label."
+    return rollout.labels
 
 
 class Trainer:
@@ -249,9 +264,12 @@ class Trainer:
         self.window = {}
         return {**line, **means}
 
-    def score(self, split: str, gaze: str = "agent") -> Score:
-        """Scores the agent as it is."""
-        return evaluate(self.scored, self.config, split, gaze=gaze)
+    def score(self, split: str, gaze: str = "agent", glimpses: int | None = None) -> Score:
+        """Scores the agent as it is, with its own number of glimpses or another."""
+        config = self.config
+        if glimpses is not None:
+            config = replace(config, env_args=(*config.env_args, f"num_glimpses={glimpses}"))
+        return evaluate(self.scored, config, split, gaze=gaze)
 
 
 def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
@@ -325,13 +343,23 @@ def _make_updates(trainer: Trainer) -> None:
 
 def _result(trainer: Trainer) -> dict[str, Any]:
     """Everything that somebody needs who wants to check the numbers of a run."""
-    scores = {split: trainer.score(split) for split in ("validation", *(["test"] if trainer.config.score_test else []))}
-    for split, score in scores.items():
-        print(f"{split}: {describe(score)}")
+    splits = ("validation", *(["test"] if trainer.config.score_test else []))
+    scores = {split: trainer.score(split) for split in splits}
+    fewer = {
+        glimpses: {split: trainer.score(split, glimpses=glimpses) for split in splits}
+        for glimpses in trainer.config.scored_glimpses
+    }
+    for split in splits:
+        for score in (*(found[split] for found in fewer.values()), scores[split]):
+            print(f"{split}: {describe(score)}")
     gazes = [gaze for gaze in GAZES if gaze != "agent"] if trainer.config.gaze == "learned" else []
     return {
         "config": trainer.config.to_dict(),
         **{split: score.to_dict() for split, score in scores.items()},
+        "fewer_glimpses": {
+            str(glimpses): {split: score.to_dict() for split, score in found.items()}
+            for glimpses, found in fewer.items()
+        },
         "other_gazes": {gaze: trainer.score("validation", gaze).error_percent for gaze in gazes},
         "curve": trainer.curve,
         "frames": trainer.frames,
