@@ -147,6 +147,75 @@ def test_last_location_which_is_never_used_is_not_trained():
     assert (rollout.location_means.grad[-1] == 0).all()
 
 
+def test_looks_that_do_not_explore_go_to_the_mean_and_are_not_trained():
+    agent, rollout = play(digits(lanes=64), Config(exploration_share=0.5, location_std=0.5))
+    explored = rollout.explored.bool()
+    assert 0.35 < rollout.explored.mean() < 0.65
+    torch.testing.assert_close(rollout.locations[~explored], rollout.location_means[~explored])
+    assert (rollout.locations[explored] != rollout.location_means[explored]).all()
+    rollout.location_means.retain_grad()
+    training_loss(rollout, agent, 0.0)[0].backward()
+    assert ((rollout.location_means.grad[:-1] != 0).all(-1) == explored[:-1]).all()
+
+
+def test_greedy_looks_and_looks_of_somebody_else_do_not_count_as_explored():
+    assert play(digits(), Config())[1].explored.all()
+    assert not play(digits(), Config(), greedy=True)[1].explored.any()
+    assert not play(digits(), Config(), gaze="oracle")[1].explored.any()
+
+
+def test_relative_location_starts_from_the_last_glimpse():
+    agent, rollout = play(digits(), Config(location_mean="relative", location_std=0.01), greedy=True)
+    with torch.no_grad():
+        agent.location_network.weight.zero_()
+        agent.location_network.bias.copy_(torch.tensor([0.25, -0.125]))
+    envs = digits(initial_location=(0.1, 0.2))
+    rollout = collect_rollout(agent, envs, seed=0, greedy=True)
+    expected = torch.tensor([[0.35, 0.075], [0.6, -0.05], [0.85, -0.175]])
+    torch.testing.assert_close(rollout.location_means, expected[:, None].expand(3, 4, 2))
+
+
+def test_initial_weights_for_rectifiers_keep_the_signals_size():
+    torch.manual_seed(0)
+    glimpse, location = torch.rand(200, 3, 12, 12), torch.zeros(200, 2)
+    sizes = {}
+    for name in ("default", "he"):
+        agent = make_agent(Config(initialization=name), digits(patch_size=12, num_scales=3))
+        sizes[name] = agent.glimpse_networks["what"](glimpse, location).square().mean() / glimpse.square().mean()
+    assert 0.5 < sizes["he"] < 2
+    assert sizes["default"] < 0.1
+    core = agent.cores["what"]
+    torch.testing.assert_close(core.recurrent.weight.detach(), 0.5 * torch.eye(256))
+
+
+def test_dense_reward_pays_looks_and_what_they_cost_but_not_the_answer():
+    """With lambda 0 and a baseline of zeros the advantage of a look is its own gain, less its price."""
+    config = Config(dense_reward=True, gae_lambda=0.0, discount=0.0)
+    agent, rollout = play(digits(glimpse_cost=0.25), config)
+    right = rollout.logits["answer"].softmax(-1)[..., :].gather(-1, rollout.labels.expand(3, 4)[..., None])[..., 0]
+    rollout = replace(rollout, baselines=0 * rollout.baselines)
+    rollout.location_means.retain_grad()
+    training_loss(rollout, agent, 0.0)[0].backward()
+    advantages = (right[1:] - right[:-1] - 0.25).detach()
+    way = (rollout.locations - rollout.location_means).detach()[:-1] / 0.1**2
+    torch.testing.assert_close(rollout.location_means.grad[:-1], -advantages[..., None] * way / 4)
+
+
+def test_dense_reward_is_refused_where_there_is_no_answer_to_be_right():
+    with pytest.raises(ValueError, match="dense_reward"):
+        make_agent(Config(core="lstm", dense_reward=True), catch())
+
+
+def test_early_answers_are_trained_where_an_option_says_so():
+    for weight in (0.0, 0.5):
+        agent, rollout = play(digits(), Config(early_answer_weight=weight))
+        rollout.logits["answer"].retain_grad()
+        training_loss(rollout, agent, 0.0)[0].backward()
+        moved = rollout.logits["answer"].grad.abs().sum((1, 2))
+        assert moved[-1] > 0
+        assert (moved[:-1] > 0).all() == (weight > 0)
+
+
 @pytest.mark.parametrize("gaze", ["random", "center"])
 def test_location_that_was_not_chosen_is_not_trained(gaze):
     agent, rollout = play(digits(), Config(gaze=gaze))
