@@ -140,7 +140,9 @@ def test_border_penalty_is_the_squared_way_back_into_the_image():
 
 
 def test_probability_gains_tell_each_look_what_it_added():
-    chances = torch.tensor([[0.25, 0.5], [0.75, 0.4], [0.5, 0.9]])  # (T=3, B=2) of the right class; lane 2 ends after two
+    chances = torch.tensor(
+        [[0.25, 0.5], [0.75, 0.4], [0.5, 0.9]]
+    )  # (T=3, B=2) of the right class; lane 2 ends after two
     logits = torch.stack([chances.log(), (1 - chances).log()], dim=-1).requires_grad_()
     active = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
     gains = losses.probability_gains(logits, torch.tensor([0, 0]), active)

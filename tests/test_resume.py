@@ -170,6 +170,7 @@ DIGITS = replace(
     total_episodes=80,
     matmul_precision="highest",
 )
+NEW_IN_WIDE = ("initialization", "location_mean", "exploration_share", "early_answer_weight", "dense_reward")
 
 
 @pytest.mark.parametrize(
@@ -179,9 +180,10 @@ DIGITS = replace(
         replace(DIGITS, optimizer="sgd", gaze="random", matmul_precision="bfloat16"),
         replace(DIGITS, core="lstm", pathways="separate", learn_stop=True, supervised=False),
         replace(DIGITS, rollouts=4, leave_one_out=True, env_args=("canvas_size=40", "clutter_pieces=2")),
+        replace(DIGITS, **{name: getattr(PRESETS["cluttered60-8"], name) for name in NEW_IN_WIDE}),
         replace(TINY, env_args=("screen_size=6", "num_balls=2"), previous_action=True),
     ],
-    ids=["digits", "sgd", "stop", "rollouts", "balls"],
+    ids=["digits", "sgd", "stop", "rollouts", "wide", "balls"],
 )
 def test_what_a_checkpoint_holds_is_all_that_the_rest_of_the_run_depends_on(fake_mnist, tmp_path, config):
     whole, first = Trainer(config, tmp_path), Trainer(config, tmp_path)

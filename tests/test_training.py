@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import evaluation, training  # noqa: E402
+from agents import evaluation, ram_agent, training  # noqa: E402
 from agents.checkpoint import load_agent, load_checkpoint, save_checkpoint  # noqa: E402
 from agents.command_line import new_folder, preset_for  # noqa: E402
 from agents.config import Config  # noqa: E402
@@ -241,6 +241,31 @@ def test_batches_whose_longest_episodes_differ_are_scored_together(fake_mnist):
     assert score.episodes == 20
     assert len(score.gaze_distance) > score.mean_glimpses
     assert all(0 < distance < 3 for distance in score.gaze_distance)
+
+
+def test_finished_agent_of_digits_is_scored_with_fewer_glimpses_too(fake_mnist, tmp_path):
+    config = Config(scored_glimpses=(2, 3), hidden_size=8, batch_size=4, total_episodes=8)
+    result = train(config, tmp_path)
+    assert {glimpses: found["test"]["mean_glimpses"] for glimpses, found in result["fewer_glimpses"].items()} == {
+        "2": 2.0,
+        "3": 3.0,
+    }
+    assert result["test"]["mean_glimpses"] == 6
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_products_are_in_bfloat16_only_where_the_machine_has_them(native, monkeypatch):
+    config = replace(TINY, matmul_precision="bfloat16")
+    before = torch.get_float32_matmul_precision()
+    for module in (evaluation, ram_agent):
+        monkeypatch.setattr(module, "multiplies_bfloat16", lambda device: native)
+    try:
+        evaluation.prepare_torch(config)
+        assert torch.get_float32_matmul_precision() == ("medium" if native else "highest")
+    finally:
+        torch.set_float32_matmul_precision(before)
+    with make_agent(config, make_envs(config, 1)).autocast():
+        assert torch.is_autocast_enabled("cpu") == native
 
 
 def test_a_run_that_chooses_settings_never_sees_the_test_episodes(tmp_path, monkeypatch):

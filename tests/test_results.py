@@ -1,0 +1,37 @@
+"""The table that is made of the files of results."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+from agents import results
+
+
+def score(error):
+    return {"test": {"error_percent": error}}
+
+
+def run(seed, error, **fewer):
+    fewer = {glimpses[1:]: score(error) for glimpses, error in fewer.items()}
+    config = {"seed": seed, "total_episodes": 2_200_000}
+    return {**score(error), "fewer_glimpses": fewer, "config": config, "minutes": 30.0, "date": "2026-11-24"}
+
+
+def test_a_row_has_the_mean_and_the_spread_of_its_seeds_beside_the_papers_error():
+    lines = results.table({"cluttered60-8": [run(1, 4.0), run(2, 5.0)]}).splitlines()
+    assert lines[2:] == ["| `cluttered60-8` | 4.04 | 4.50 | 4.00 to 5.00 | 1, 2 | 2.20 M | 30 | 2026-11-24 |"]
+
+
+def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_that_number():
+    found = {"cluttered60-4": [run(1, 7.9)], "cluttered60-8": [run(1, 4.0, g4=6.0, g5=5.0), run(2, 4.2, g4=6.5)]}
+    rows = [line.split(" | ")[:4] for line in results.table(found).splitlines()[2:]]
+    assert rows == [
+        ["| `cluttered60-4`", "4.96", "7.90", "-"],
+        ["| `cluttered60-8` after 4 glimpses", "4.96", "6.25", "6.00 to 6.50"],
+        ["| `cluttered60-8`", "4.04", "4.10", "4.00 to 4.20"],
+    ]
+
+
+def test_a_row_of_ablations_names_what_differs_from_its_base():
+    table = results.ablation_table("cluttered60-4")
+    assert "| gae_lambda 1.0, normalize_advantages False | 825,000 |" in table
