@@ -107,11 +107,16 @@ def fixation_paths(env_id: str, scenes: int = 4, seed: int = 0) -> Callable[[Pat
 
 
 def error_by_glimpses(path: Path) -> None:
-    """Test error against the number of glimpses, ours and the paper's."""
-    results = load_results()
+    """Test error against the number of glimpses, ours and the paper's; an agent scored with fewer glimpses gives the whole line."""
+    ours = {}
+    for name, runs in load_results().items():
+        ours[name] = _mean_test_error(runs)
+        for glimpses in runs[0].get("fewer_glimpses", {}):
+            scored = [run["fewer_glimpses"][glimpses] for run in runs]
+            ours[f"{name.partition('-')[0]}-{glimpses}"] = _mean_test_error(scored)
     figure, axis = plt.subplots(figsize=(6, 4))
     for (scene, title), colour in zip(SCENES.items(), COLOURS, strict=False):
-        for errors, style in ((PAPER, "--"), ({n: _mean_test_error(runs) for n, runs in results.items()}, "o-")):
+        for errors, style in ((PAPER, "--"), (ours, "o-")):
             points = sorted(
                 (int(name.split("-")[1]), error)
                 for name, error in errors.items()
