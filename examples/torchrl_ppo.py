@@ -8,6 +8,7 @@ import sys
 import gymnasium as gym
 import torch
 from tensordict.nn import TensorDictModule
+from torch.distributions import Categorical, Independent
 from torchrl.collectors import Collector
 from torchrl.envs import GymWrapper
 from torchrl.modules import MLP, ProbabilisticActor, ValueOperator
@@ -17,37 +18,29 @@ from torchrl.objectives.value import GAE
 import ram_envs  # noqa: F401  registers the environments
 
 LANES, STEPS, EPOCHS, MINIBATCH = 64, 46, 4, 368  # 46 steps are two games
-updates = max(1, (int(sys.argv[1]) if len(sys.argv) > 1 else 500_000) // (LANES * STEPS))
+total_steps = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000
 
 torch.manual_seed(1)
 games = gym.make_vec("CatchBall-v0", num_envs=LANES, obs_mode="flat", autoreset_mode="Disabled")
-sizes = games.single_action_space.nvec.tolist()  # cells to look at, moves of the paddle
+envs = GymWrapper(games, categorical_action_encoding=True)
+width = games.single_observation_space.shape[0]
+sizes = torch.from_numpy(games.single_action_space.nvec)  # cells to look at, moves of the paddle
+absent = torch.arange(max(sizes)) >= sizes[:, None]  # (2, cells): there are fewer moves than cells
 
 
-class Choices(torch.distributions.Distribution):  # of a cell and of a move, independent of each other
-    def __init__(self, logits):
-        self.parts = [torch.distributions.Categorical(logits=part) for part in logits.split(sizes, dim=-1)]
-        super().__init__(logits.shape[:-1], torch.Size([len(sizes)]), validate_args=False)
-
-    def sample(self, sample_shape=()):
-        return torch.stack([part.sample(sample_shape) for part in self.parts], -1)
-
-    def log_prob(self, chosen):
-        return sum(part.log_prob(one) for part, one in zip(self.parts, chosen.unbind(-1), strict=True))
-
-    def entropy(self):
-        return sum(part.entropy() for part in self.parts)
+def choices(logits):
+    """One choice of each kind, independent of each other."""
+    return Independent(Categorical(logits=logits.unflatten(-1, absent.shape).masked_fill(absent, -1e9)), 1)
 
 
-layers = {"in_features": games.single_observation_space.shape[0], "num_cells": [128, 128]}
-logits = TensorDictModule(MLP(**layers, out_features=sum(sizes)), ["observation"], ["logits"])
-actor = ProbabilisticActor(logits, ["logits"], distribution_class=Choices, return_log_prob=True)
-critic = ValueOperator(MLP(**layers, out_features=1), ["observation"])
+logits = TensorDictModule(MLP(width, absent.numel(), num_cells=[128, 128]), ["observation"], ["logits"])
+actor = ProbabilisticActor(logits, ["logits"], distribution_class=choices, return_log_prob=True)
+critic = ValueOperator(MLP(width, 1, num_cells=[128, 128]), ["observation"])
 advantages = GAE(gamma=0.99, lmbda=0.95, value_network=critic)
 losses = ClipPPOLoss(actor, critic, entropy_coeff=0.01, normalize_advantage=True)
 optimizer = torch.optim.Adam(losses.parameters(), lr=1e-3)
-envs = GymWrapper(games, categorical_action_encoding=True)
-for update, played in zip(range(updates), Collector(envs, actor, frames_per_batch=LANES * STEPS), strict=False):
+collector = Collector(envs, actor, frames_per_batch=LANES * STEPS, auto_register_policy_transforms=False)
+for update, played in enumerate(collector, start=1):
     batch = advantages(played).reshape(-1)
     for rows in [rows for _ in range(EPOCHS) for rows in torch.randperm(LANES * STEPS).split(MINIBATCH)]:
         found = losses(batch[rows])
@@ -56,4 +49,6 @@ for update, played in zip(range(updates), Collector(envs, actor, frames_per_batc
         torch.nn.utils.clip_grad_norm_(losses.parameters(), 0.5)
         optimizer.step()
     share = played["next", "reward"][played["next", "done"]].mean()  # the reward of a game comes with its end
-    print(f"{(update + 1) * LANES * STEPS} steps: {100 * share:.0f} % of the last balls caught")
+    print(f"{update * LANES * STEPS} steps: {100 * share:.0f} % of the last balls caught")
+    if update * LANES * STEPS >= total_steps:
+        break
