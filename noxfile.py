@@ -5,6 +5,7 @@ nox -s environments                                 # every Python with every Gy
 nox -s "environments-3.12(gymnasium='1.2.2')"       # one of them
 nox -s wheel                                        # metadata, contents, import without torch
 nox -s docs                                         # builds the pages into site/, strictly
+nox -s "examples(library='rllib')"                  # a library's example, with the versions that it wants
 """
 
 from pathlib import Path
@@ -16,6 +17,13 @@ GYMNASIUMS = ["1.1.0", "1.2.2", "1.4.0"]
 TESTS = [
     f"tests/test_{name}.py" for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes")
 ]
+LIBRARIES = {  # by the beginning of the example's name
+    "stable_baselines3": ["-c", "constraints.txt", "stable-baselines3"],
+    "cleanrl_style": ["-c", "constraints.txt"],
+    "torchrl": ["-c", "constraints.txt", "torchrl"],
+    "skrl": ["-c", "constraints.txt", "skrl"],
+    "rllib": ["ray[rllib]==2.60.0", "gymnasium==1.2.2"],  # not our Gymnasium: an environment of its own
+}
 
 nox.options.error_on_missing_interpreters = False
 SCREENLESS = {"SDL_VIDEODRIVER": "dummy"}
@@ -68,3 +76,12 @@ def docs(session: nox.Session) -> None:
     """The pages, into site/; a broken link is an error."""
     session.install("-c", "constraints.txt", "-e", ".[docs]")
     session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("library", LIBRARIES)
+def examples(session: nox.Session, library: str) -> None:
+    """A library's example, for a few hundred steps, in an environment with what the library wants."""
+    session.install("-c", "constraints.txt", "torch")
+    session.install(".", *LIBRARIES[library])
+    session.run("python", f"examples/{library}_ppo.py", *(session.posargs or ["500"]))

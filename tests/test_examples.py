@@ -1,5 +1,6 @@
 """The examples run as they are, from any folder."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -11,21 +12,23 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "said", "needed"),
     [
-        (["look_around.py"], "caught after 24 glimpses"),
-        (["play.py", "--help"], "the mouse is the gaze"),
-        (["own_images.py"], "glimpse (6, 8, 8)"),
-        (["custom_dataset.py"], "20 images of disc, square; glimpse (9, 16, 16)"),
-        (["custom_dataset.py", "--size", "90", "70", "--picture", "seen.png"], "20 images"),
-        (["stable_baselines3_ppo.py", "512"], "% of 20 balls"),
+        (["look_around.py"], "caught after 24 glimpses", "ram_envs"),
+        (["play.py", "--help"], "the mouse is the gaze", "ram_envs"),
+        (["own_images.py"], "glimpse (6, 8, 8)", "ram_envs"),
+        (["custom_dataset.py"], "20 images of disc, square; glimpse (9, 16, 16)", "PIL"),
+        (["custom_dataset.py", "--size", "90", "70", "--picture", "seen.png"], "20 images", "PIL"),
+        (["stable_baselines3_ppo.py", "512"], "% of 20 balls", "stable_baselines3"),
+        (["cleanrl_style_ppo.py", "500"], "% of the last balls", "torch"),
+        (["torchrl_ppo.py", "500"], "% of the last balls", "torchrl"),
+        (["skrl_ppo.py", "500"], "% of the last balls", "skrl"),
+        (["rllib_ppo.py", "500"], "% of the last balls", "ray"),
     ],
 )
-def test_example_runs(arguments, said, tmp_path):
-    if "stable" in arguments[0]:
-        pytest.importorskip("stable_baselines3")
-    if "custom" in arguments[0]:
-        pytest.importorskip("PIL")
+def test_example_runs(arguments, said, needed, tmp_path):
+    if importlib.util.find_spec(needed) is None:
+        pytest.skip(f"needs {needed}")
     path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     command = [sys.executable, str(ROOT / "examples" / arguments[0]), *arguments[1:]]
     found = subprocess.run(
@@ -46,5 +49,6 @@ def test_folder_without_images_is_refused_in_one_sentence(tmp_path):
 
 def test_every_example_is_tested_and_short():
     names = {path.name for path in (ROOT / "examples").glob("*.py")}
-    assert names == {"custom_dataset.py", "look_around.py", "own_images.py", "play.py", "stable_baselines3_ppo.py"}
+    (parameters,) = test_example_runs.pytestmark
+    assert names == {arguments[0] for arguments, _, _ in parameters.args[1]}
     assert all(len((ROOT / "examples" / name).read_text().splitlines()) < 60 for name in names)
