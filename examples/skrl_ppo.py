@@ -20,7 +20,7 @@ LANES, STEPS = 64, 46  # 46 steps are two games
 set_seed(1)
 games = gym.make_vec("CatchBall-v0", num_envs=LANES, obs_mode="flat", autoreset_mode="SameStep")
 games = gym.wrappers.vector.RecordEpisodeStatistics(games, buffer_length=1000)
-envs = wrap_env(games, wrapper="gymnasium")  # "auto" does not know the class
+envs = wrap_env(games, wrapper="gymnasium")
 spaces = {"observation_space": envs.observation_space, "action_space": envs.action_space, "device": envs.device}
 network = [{"name": "net", "input": "OBSERVATIONS", "layers": [128, 128], "activations": "tanh"}]
 settings = {"rollouts": STEPS, "learning_epochs": 4, "mini_batches": 8, "entropy_loss_scale": 0.01}
