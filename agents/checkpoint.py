@@ -113,6 +113,21 @@ def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
     return agent.eval()
 
 
+def begin_with(agent: RecurrentAttentionAgent, checkpoint: str) -> None:
+    """Gives an agent the weights in a checkpoint, found from here or from the repository; what these lack it keeps.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        ValueError: if it cannot be read, or holds weights that this agent does not have.
+    """
+    path = Path(checkpoint)
+    path = path if path.exists() else Path(__file__).resolve().parents[1] / path
+    weights, own = load_checkpoint(path)["agent"], agent.state_dict()
+    if shapes(weights) != shapes({name: own[name] for name in weights if name in own}):
+        raise ValueError(f"warm_start: the agent in {path} has other networks than these settings.")
+    agent.load_state_dict(weights, strict=False)
+
+
 def shapes(tensors: Mapping[Any, torch.Tensor]) -> dict[Any, torch.Size]:
     """The shape of each tensor."""
     return {name: tensor.shape for name, tensor in tensors.items()}

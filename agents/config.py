@@ -39,6 +39,8 @@ class Config(Settings):
     """Keywords of the environment, such as num_glimpses=4 glimpse_cost=0.01."""
     name: str = ""
     """Name of the preset, for the run's folder and results."""
+    warm_start: str = ""
+    """Checkpoint whose weights the agent begins with, from here or from the repository; what it lacks begins afresh."""
     seed: int = 1
     """Seed of the weights, the episodes and the sampling."""
 

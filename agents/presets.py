@@ -98,6 +98,19 @@ def _rows() -> dict[str, Config]:
             rows[f"{scene}-random"] = replace(
                 _WIDE, env=env, env_args=("num_glimpses=8",), gaze="random", pathways="shared"
             )
+    # The agent of eight glimpses learns to stop when another is not worth its price.
+    rows["cluttered60-stop"] = replace(
+        rows["cluttered60-8"],
+        env_args=(*rows["cluttered60-8"].env_args, "glimpse_cost=0.01"),
+        scored_glimpses=(),
+        warm_start="results/cluttered60-8.pt",
+        learn_stop=True,
+        entropy_bonus=0.01,
+        location_std=0.1,
+        learning_rate=5e-4,
+        location_learning_rate=5e-4,
+        total_episodes=10 * EPOCH,
+    )
     rows["catch"] = _CATCH
     # What attention is worth, and harder games.
     rows["catch-center"] = replace(_CATCH, gaze="center")

@@ -5,6 +5,7 @@ Axes: B lanes, K options of a choice, H hidden units.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -99,6 +100,11 @@ class RecurrentAttentionAgent(nn.Module):
                 if name != "stop" or config.learn_stop
             }
         )
+        if "stop" in self.action_networks:  # begins by looking on nine times in ten, or it would never learn to look
+            weight, bias = self.action_networks["stop"].parameters()
+            nn.init.zeros_(weight)
+            with torch.no_grad():
+                bias.copy_(torch.tensor([math.log(9.0), 0.0]))
         self.baseline_network = head(config.hidden_size, 1, config.baseline_hidden)
         self._move_inputs = move_inputs
 

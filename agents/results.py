@@ -25,6 +25,7 @@ PAPER: dict[str, float | None] = {
     "translated60-4": 1.54, "translated60-6": 1.22, "translated60-8": 1.2,
     "cluttered60-fc64": 28.58, "cluttered60-fc256": 11.96, "cluttered60-conv": 8.09,
     "cluttered60-4": 4.96, "cluttered60-6": 4.08, "cluttered60-8": 4.04, "cluttered60-random": 14.4,
+    "cluttered60-stop": 4.04,
     "cluttered100-conv": 14.35,
     "cluttered100-4": 9.41, "cluttered100-6": 8.31, "cluttered100-8": 8.11, "cluttered100-random": 28.4,
     "mnist-6-faithful": 1.12, "catch": 15.0, "catch-faithful": 15.0,
@@ -90,7 +91,9 @@ def _rows(
     """For each row: the preset it is compared with, its label, the number of glimpses if not the agent's own, the runs."""
     for preset in PAPER:
         if preset in results:
-            yield preset, f"`{preset}`", None, results[preset]
+            stops = results[preset][0]["config"].get("learn_stop")
+            looks = statistics.mean(run["test"].get("mean_glimpses", 0.0) for run in results[preset])
+            yield preset, f"`{preset}`" + f", {looks:.2f} glimpses" * bool(stops), None, results[preset]
         scene, _, glimpses = preset.rpartition("-")
         for other, runs in results.items():
             if other.rpartition("-")[0] == scene and all(glimpses in run.get("fewer_glimpses", {}) for run in runs):

@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents import losses
-from agents.checkpoint import first_line, load_checkpoint, save_checkpoint
+from agents.checkpoint import begin_with, first_line, load_checkpoint, save_checkpoint
 from agents.config import Config
 from agents.evaluation import Score, evaluate, make_envs, prepare_torch
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
@@ -119,6 +119,8 @@ class Trainer:
         self.envs = make_envs(config, config.batch_size, **({"split": "train"} if digits else {}))
         self.images = len(self.envs.unwrapped.data) if digits else 0
         self.agent = make_agent(config, self.envs).to(self.device)
+        if config.warm_start:
+            begin_with(self.agent, config.warm_start)
         self.scored = copy.deepcopy(self.agent) if config.weight_averaging else self.agent  # the average of its weights
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)

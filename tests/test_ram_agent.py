@@ -243,6 +243,13 @@ def test_agent_that_may_stop_stops_at_different_times():
     assert (rollout.last.sum(0) == 1).all()
 
 
+def test_untrained_agent_that_may_stop_looks_on_nine_times_in_ten():
+    _, rollout = play(digits(lanes=64, num_glimpses=9), Config(learn_stop=True))
+    chances = rollout.logits["stop"].detach().softmax(-1)[..., 1]
+    torch.testing.assert_close(chances, torch.full_like(chances, 0.1))
+    assert rollout.num_glimpses.float().mean() > 4
+
+
 def test_stop_is_not_trained_at_the_last_glimpse_where_it_changes_nothing():
     agent, rollout = play(digits(lanes=64), Config(learn_stop=True))
     rollout.logits["stop"].retain_grad()

@@ -253,6 +253,21 @@ def test_finished_agent_of_digits_is_scored_with_fewer_glimpses_too(fake_mnist, 
     assert result["test"]["mean_glimpses"] == 6
 
 
+def test_warm_start_takes_the_weights_there_are_and_keeps_the_rest(fake_mnist, tmp_path, monkeypatch):
+    config = Config(hidden_size=8, batch_size=4, total_episodes=4)
+    Trainer(config, tmp_path).save()
+    monkeypatch.chdir(tmp_path)
+    stopping = replace(config, seed=2, learn_stop=True, warm_start=CHECKPOINT)
+    agent = Trainer(stopping, tmp_path).agent.state_dict()
+    taken = load_checkpoint(tmp_path / CHECKPOINT)["agent"]
+    assert {name for name in agent if name not in taken} == {"action_networks.stop.weight", "action_networks.stop.bias"}
+    assert all(torch.equal(agent[name], weights) for name, weights in taken.items())
+    with pytest.raises(ValueError, match="other networks"):
+        Trainer(replace(stopping, hidden_size=16), tmp_path)
+    with pytest.raises(FileNotFoundError, match="No checkpoint"):
+        Trainer(replace(stopping, warm_start="nowhere.pt"), tmp_path)
+
+
 @pytest.mark.parametrize("native", [False, True])
 def test_products_are_in_bfloat16_only_where_the_machine_has_them(native, monkeypatch):
     config = replace(TINY, matmul_precision="bfloat16")
