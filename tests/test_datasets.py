@@ -35,6 +35,7 @@ from ram_envs.datasets import (
     read_idx,
 )
 
+needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="there is no such lock on Windows")
 MIRRORS = ("https://one.invalid/", "https://two.invalid/")
 
 
@@ -266,6 +267,48 @@ def test_an_interrupted_download_leaves_no_stray_file(monkeypatch, cache):
     with pytest.raises(KeyboardInterrupt):
         fetch("tiny")
     assert names(cache) == set()
+
+
+@needs_locks
+@pytest.mark.parametrize("complete", [False, True])
+def test_what_a_killed_fetch_left_is_swept_up_when_the_cache_is_next_looked_at(monkeypatch, cache, complete):
+    monkeypatch.setattr("pooch.retrieve", serve(ALL_ZIPPED))
+    put_files(cache / ".fetch-1")
+    (cache / ".fetch-2" / "deep").mkdir(parents=True)
+    if complete:
+        put_files(cache)
+        monkeypatch.setattr("pooch.retrieve", refuse)
+    assert fetch("tiny") == cache
+    assert names(cache) == set(FILES)
+
+
+@needs_locks
+def test_what_somebody_is_fetching_into_is_not_swept_up(monkeypatch, cache):
+    def retrieve(*args, **kwargs):
+        folders = names(cache) - set(FILES)
+        assert len(folders) == 1
+        with monkeypatch.context() as patch:  # somebody else, who is faster
+            patch.setattr("pooch.retrieve", serve(ALL_ZIPPED))
+            assert fetch("tiny") == cache
+        assert names(cache) == folders | set(FILES)
+        return serve(ALL_ZIPPED)(*args, **kwargs)
+
+    monkeypatch.setattr("pooch.retrieve", retrieve)
+    assert fetch("tiny") == cache
+    assert names(cache) == set(FILES)
+
+
+def test_cache_on_a_file_system_without_locks_is_fetched_into_and_not_swept(monkeypatch, cache):
+    fcntl = pytest.importorskip("fcntl")
+
+    def unsupported(*args):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    monkeypatch.setattr("pooch.retrieve", serve(ALL_ZIPPED))
+    (cache / ".fetch-1").mkdir(parents=True)  # of somebody who may be alive
+    assert fetch("tiny") == cache
+    assert names(cache) == {".fetch-1", *FILES}
 
 
 def test_files_enter_the_cache_whole_and_by_replacement(monkeypatch, cache):
