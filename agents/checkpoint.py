@@ -7,7 +7,8 @@ import json
 import pickletools
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -63,6 +64,28 @@ def load_checkpoint(path: Path, settings: type[Settings] = Config) -> dict[str, 
         return {**state, "config": settings.from_dict(json.loads(state["config"]))}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{path} holds settings that cannot be used: {first_line(error)}") from None
+
+
+@contextmanager
+def restoring(
+    path: Path, state: Mapping[str, Any], config: Settings, optimizer: torch.optim.Optimizer
+) -> Iterator[None]:
+    """Whatever does not fit while a run goes back to a checkpoint is told as such.
+
+    Raises:
+        ValueError: if the checkpoint is one of other settings, or of networks of other shapes.
+    """
+    if state["config"] != config:
+        raise ValueError(f"{path} was written with other settings: go on with those, or name another folder.")
+    try:
+        yield
+        for parameter, moments in optimizer.state.items():  # fused kernels would write beyond moments of other shapes
+            like = (parameter.shape, parameter.stride())
+            for name, moment in moments.items():
+                if name != "step" and (moment.shape, moment.stride()) != like:
+                    raise ValueError(f"{name} of the optimiser has another shape than its parameter.")
+    except Exception as error:
+        raise ValueError(f"{path} does not fit this run: {first_line(error)}") from None
 
 
 def first_line(error: Exception) -> str:

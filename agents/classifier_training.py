@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from agents.checkpoint import load_checkpoint, save_checkpoint
+from agents.checkpoint import load_checkpoint, restoring, save_checkpoint
 from agents.evaluation import make_envs, prepare_torch
 from agents.image_classifiers import ClassifierConfig, describe, make_network, score_classifier
 from agents.run_folder import (
@@ -28,11 +28,13 @@ from agents.run_folder import (
     RESULT,
     current_commit,
     cut_logs,
+    demand_finite,
     interruptible,
     log_sizes,
     provenance,
     record,
     reserved,
+    told_in_a_sentence,
     write_whole,
 )
 from ram_envs.digit_scenes import draw_scenes
@@ -84,12 +86,17 @@ class ClassifierTrainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes back to where a checkpoint was written; what was reported since is taken back."""
-        self.network.load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        for name in ("update", "seconds", "curve"):
-            setattr(self, name, state[name])
-        self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
+        """Goes back to where a checkpoint was written; what was reported since is taken back.
+
+        Raises:
+            ValueError: if the checkpoint is one of other settings, or of a network of other shapes.
+        """
+        with restoring(self.folder / CHECKPOINT, state, self.config, self.optimizer):
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            for name in ("update", "seconds", "curve"):
+                setattr(self, name, state[name])
+            self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
         cut_logs(self.folder, state)
 
     def save(self) -> None:
@@ -107,29 +114,35 @@ class ClassifierTrainer:
         return pixels.float() / 255, torch.from_numpy(self.data.labels[index]).to(self.device)
 
     def step(self) -> tuple[Tensor, Tensor]:
-        """One update; returns the loss, and the share of scenes named rightly before it."""
+        """One update; returns the loss, and the share of scenes named rightly before it.
+
+        Raises:
+            FloatingPointError: if anything is not finite that should be; the last checkpoint is still good.
+        """
         progress = self.update / self.config.total_updates
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
         scenes, labels = self.draw()
         logits = self.network(scenes)
         loss = nn.functional.cross_entropy(logits, labels)
+        self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        parameters = [*self.network.parameters()]
+        self._demand_finite("The gradient", *(parameter.grad for parameter in parameters))
         self.optimizer.step()
+        self._demand_finite("The norm of the weights after the step", *parameters)
         self.update += 1
         return loss.detach(), (logits.argmax(1) == labels).float().mean()
 
-    def report(self, updates: int) -> dict[str, float]:
-        """Makes so many updates; returns a line for `metrics.jsonl` with their means.
+    def _demand_finite(self, what: str, *values: Tensor | None) -> None:
+        norms = torch.stack(torch._foreach_norm([value for value in values if value is not None]))
+        demand_finite(what, norms, self.update, self.folder)
 
-        Raises:
-            FloatingPointError: if the loss is not finite; the last checkpoint is still good.
-        """
+    def report(self, updates: int) -> dict[str, float]:
+        """Makes so many updates; returns a line for `metrics.jsonl` with their means."""
         losses, successes = zip(*(self.step() for _ in range(updates)), strict=True)
         loss, success = (float(torch.stack(found).mean()) for found in (losses, successes))
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"Loss before update {self.update} is not finite: a lower learning rate may help.")
         seen = {"episodes": self.frames, "frames": self.frames}
         return {"update": self.update, **seen, "success": success, "loss": loss}
 
@@ -147,7 +160,8 @@ def train_classifier(config: ClassifierConfig, folder: Path, resume: bool = Fals
         resume: go on from the folder's checkpoint, if there is one.
 
     Raises:
-        OSError: if another process trains in the folder, or it cannot be written to.
+        OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
+        FloatingPointError: see `ClassifierTrainer.step`.
     """
     with reserved(folder):
         trainer = ClassifierTrainer(config, folder)
@@ -155,18 +169,20 @@ def train_classifier(config: ClassifierConfig, folder: Path, resume: bool = Fals
             trainer.restore(load_checkpoint(folder / CHECKPOINT, ClassifierConfig))
         else:
             cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
-        _make_updates(trainer)
-        if trainer.update < config.total_updates:
-            print(f"Stopped after {trainer.update} of {config.total_updates} updates; go on with --resume {folder}")
-            return {}
-        result = _result(trainer)
-        write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+        with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
+            _make_updates(trainer)
+            if trainer.update < config.total_updates:
+                print(f"Stopped after {trainer.update} of {config.total_updates} updates; go on with --resume {folder}")
+                return {}
+            result = _result(trainer)
+            write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
     return result
 
 
 def _make_updates(trainer: ClassifierTrainer) -> None:
     """Makes what is left of the run's updates; Ctrl-C ends it after the report under way."""
     config, folder = trainer.config, trainer.folder
+    trainer.save()  # so that there is always a checkpoint to go on from
     total, evaluate_every = config.total_updates, max(1, config.total_updates // max(1, config.evaluations))
     started, before = time.monotonic(), trainer.seconds
     bar = tqdm(total=total * config.batch_size, initial=trainer.frames, unit="img", unit_scale=True)

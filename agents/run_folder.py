@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,35 @@ def reserved(folder: Path) -> Iterator[None]:
         for stray in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             stray.unlink(missing_ok=True)
         yield
+
+
+@contextmanager
+def told_in_a_sentence(folder: Path, place: Callable[[], str]) -> Iterator[None]:
+    """Says of a folder that can no longer be written to where its run stopped, and whether it can be gone on with.
+
+    Raises:
+        OSError: in place of the system's.
+    """
+    try:
+        yield
+    except OSError as error:
+        kept = f" Its last checkpoint is good: go on with --resume {folder}." * (folder / CHECKPOINT).exists()
+        raise OSError(
+            f"The run in {folder} stopped at {place()}, as it could not write there: {error.strerror or error}.{kept}"
+        ) from None
+
+
+def demand_finite(what: str, values: torch.Tensor, update: int, folder: Path) -> None:
+    """Stops a run before what it learnt is spoilt.
+
+    Raises:
+        FloatingPointError: if a value is not finite.
+    """
+    if not values.isfinite().all():
+        raise FloatingPointError(
+            f"{what} of update {update} is not finite. The last good checkpoint is {folder / CHECKPOINT}; "
+            "a lower learning rate may help."
+        )
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:

@@ -1,6 +1,7 @@
 """The networks that see the whole scene, their training and its command."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from agents.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from agents.classifier_training import ClassifierTrainer  # noqa: E402
 from agents.config import Config  # noqa: E402
 from agents.image_classifiers import CLASSIFIERS, ClassifierConfig, held_out_scenes, make_network  # noqa: E402
-from agents.run_folder import CHECKPOINT, METRICS, RESULT, TIMES  # noqa: E402
+from agents.run_folder import CHECKPOINT, METRICS, RESULT, TIMES, reserved  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = ClassifierConfig(hidden_sizes=(16,), batch_size=8, total_episodes=88, report_every=2, evaluations=3)
@@ -182,12 +183,94 @@ def test_a_run_that_chooses_settings_never_sees_the_test_scenes(fake_mnist, tmp_
     assert set(splits) == {"validation"}
 
 
-def test_loss_that_is_not_finite_stops_the_run_by_name(fake_mnist, tmp_path):
-    trainer = ClassifierTrainer(TINY, tmp_path)
+def at_update(monkeypatch, number, happen):
+    step = ClassifierTrainer.step
+
+    def eventful(trainer):
+        if trainer.update == number:
+            happen(trainer)
+        return step(trainer)
+
+    monkeypatch.setattr(ClassifierTrainer, "step", eventful)
+
+
+def spoil_weight(trainer):
     with torch.no_grad():
         next(trainer.network.parameters()).fill_(float("nan"))
-    with pytest.raises(FloatingPointError, match="update 2 is not finite"):
-        trainer.report(2)
+
+
+def spoil_gradient(trainer):
+    next(trainer.network.parameters()).register_hook(lambda gradient: torch.full_like(gradient, float("inf")))
+
+
+def spoil_moment(trainer):
+    next(iter(trainer.optimizer.state.values()))["exp_avg"].fill_(float("inf"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (spoil_weight, "The loss"),
+        (spoil_gradient, "The gradient"),
+        (spoil_moment, "The norm of the weights after the step"),
+    ],
+)
+def test_what_is_not_finite_stops_the_run_by_name_and_keeps_the_last_good_checkpoint(
+    fake_mnist, tmp_path, monkeypatch, spoil, named
+):
+    at_update(monkeypatch, 5, spoil)
+    with pytest.raises(FloatingPointError, match=rf"^{named} of update 5 is not finite\. .*{CHECKPOINT}"):
+        classifier_training.train_classifier(TINY, tmp_path)
+    state = load_checkpoint(tmp_path / CHECKPOINT, ClassifierConfig)
+    assert state["update"] == 4
+    assert all(tensor.isfinite().all() for tensor in state["network"].values())
+
+
+def test_folder_that_vanishes_ends_the_run_in_a_sentence(fake_mnist, tmp_path, monkeypatch):
+    at_update(monkeypatch, 5, lambda _: shutil.rmtree(tmp_path / "run"))
+    with pytest.raises(OSError, match=r"run stopped at update 6, .*: No such file or directory\.$"):
+        classifier_training.train_classifier(TINY, tmp_path / "run")
+
+
+def test_full_disk_ends_the_run_in_a_sentence_and_leaves_a_checkpoint_to_go_on_from(fake_mnist, tmp_path, monkeypatch):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    at_update(monkeypatch, 5, lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1])))
+    monkeypatch.setattr(classifier_training.SummaryWriter, "add_scalar", lambda *_: None)
+    try:
+        with pytest.raises(OSError, match=r"stopped at update 6, .*File too large\. .* --resume"):
+            classifier_training.train_classifier(TINY, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert load_checkpoint(tmp_path / CHECKPOINT, ClassifierConfig)["update"] == 4
+
+
+def test_second_resume_is_refused_and_touches_nothing(fake_mnist, tmp_path):
+    pytest.importorskip("fcntl")
+    ClassifierTrainer(TINY, tmp_path).save()
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    with reserved(tmp_path), pytest.raises(SystemExit, match=r"^error: Another process is training in .*: wait for it"):
+        train_classifier.main(["--resume", str(tmp_path)])
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_state_that_does_not_fit_the_run_is_refused(fake_mnist, tmp_path):
+    trainer = ClassifierTrainer(TINY, tmp_path)
+    trainer.step()
+    good = trainer.state()
+    moments = {**good["optimizer"]["state"], 0: {**good["optimizer"]["state"][0], "exp_avg": torch.zeros(2)}}
+    for spoilt in (
+        {"network": {}},
+        {"network": {**good["network"], "1.weight": torch.zeros(3, 3)}},
+        {"optimizer": {**good["optimizer"], "state": moments}},
+        {"commits": 1},
+    ):
+        save_checkpoint(tmp_path / CHECKPOINT, {**good, **spoilt})
+        with pytest.raises(ValueError, match="does not fit this run"):
+            classifier_training.train_classifier(TINY, tmp_path, resume=True)
+    trainer.save()
+    with pytest.raises(ValueError, match="other settings"):
+        classifier_training.train_classifier(replace(TINY, learning_rate=1e-4), tmp_path, resume=True)
 
 
 # Settings and the command
