@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from dataclasses import replace
@@ -269,16 +270,21 @@ def test_folder_that_cannot_be_made_is_named(tmp_path):
         train(TINY, tmp_path / "file" / "run")
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
-def test_folder_that_may_only_be_read_is_named_and_its_checkpoint_still_loads(tmp_path):
-    Trainer(TINY, tmp_path).save()
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(OSError, match=r"cannot be written to: Permission denied"):
-            train(TINY, tmp_path, resume=True)
-        assert load_checkpoint(tmp_path / CHECKPOINT)["update"] == 0
-    finally:
-        tmp_path.chmod(0o700)
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs the users of Unix")
+def test_folder_that_may_only_be_read_is_named_and_its_checkpoint_still_loads():
+    with tempfile.TemporaryDirectory() as name:  # in `tmp_path` nobody else can look
+        folder, user = Path(name), os.geteuid()
+        Trainer(TINY, folder).save()
+        load_checkpoint(folder / CHECKPOINT)  # imports what torch imports late
+        folder.chmod(0o555)
+        os.seteuid(user or 65534)  # root may write anywhere, so it is nobody for a while
+        try:
+            with pytest.raises(OSError, match=r"cannot be written to: Permission denied"):
+                train(TINY, folder, resume=True)
+            assert load_checkpoint(folder / CHECKPOINT)["update"] == 0
+        finally:
+            os.seteuid(user)
+            folder.chmod(0o700)
 
 
 def test_checkpoint_cut_off_by_a_full_disk_leaves_the_old_one_and_no_litter(tmp_path):
