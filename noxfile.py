@@ -6,6 +6,8 @@ nox -s "environments-3.12(gymnasium='1.2.2')"       # one of them
 nox -s wheel                                        # metadata, contents, import without torch
 nox -s docs                                         # builds the pages into site/, strictly
 nox -s "examples(library='rllib')"                  # a library's example, with the versions that it wants
+nox -s mutants                                      # every change to the retina, Catch and the losses is seen by a test
+nox -s fuzz                                         # a million inputs for the IDX reader; `-- -atheris_runs=1000` for fewer
 """
 
 from pathlib import Path
@@ -85,3 +87,21 @@ def examples(session: nox.Session, library: str) -> None:
     session.install("-c", "constraints.txt", "torch")
     session.install(".", *LIBRARIES[library])
     session.run("python", f"examples/{library}_ppo.py", *(session.posargs or ["500"]))
+
+
+def mutants(session: nox.Session) -> None:
+    """Mutation testing: a mutant that no test kills is an error, unless `docs/testing.md` says why it is none."""
+    session.install("-c", "constraints.txt", "-e", ".[dev]", "mutmut")
+    session.run("mutmut", "run", *session.posargs)
+    lines = str(session.run("mutmut", "results", silent=True)).splitlines()
+    survived = [line.strip() for line in lines if "__mutmut_" in line]
+    explained = Path("docs/testing.md").read_text(encoding="utf-8")
+    if unexplained := [line for line in survived if f"`{line.partition(': ')[0]}`" not in explained]:
+        session.error("\n".join(["mutants that no test kills (`mutmut show NAME`):", *unexplained]))
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """The IDX reader against inputs that look for a way through it."""
+    session.install("-c", "constraints.txt", ".", "atheris")
+    session.run("python", "tests/fuzz_idx_reader.py", *(session.posargs or ["-atheris_runs=1000000"]))

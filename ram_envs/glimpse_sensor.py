@@ -100,7 +100,7 @@ class GlimpseSensor:
         corners = tables.reshape(-1, channels).take(y[..., :, None] + edges[:, :, 0, None, :], axis=0)
         strips = corners[:, :, 1:] - corners[:, :, :-1]  # (M, k, g, g + 1, C)
         sums = strips[:, :, :, 1:] - strips[:, :, :, :-1]  # (M, k, g, g, C)
-        means: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32, casting="unsafe")
+        means: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32)
         if channels > 1:
             means = np.moveaxis(means, -1, 2)  # (M, k, C, g, g)
         return means.reshape(len(rows), *self.glimpse_shape(channels))

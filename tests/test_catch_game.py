@@ -78,6 +78,28 @@ def test_ball_starts_at_any_column_of_the_top_row_and_paddle_anywhere():
     assert envs._games.speed.max() > 0.9
 
 
+@pytest.mark.parametrize(("diagonal", "speeds"), [(False, [-3.0, -0.75, 0.0, 1.5]), (True, [-3.0, -3.0, 3.0, 3.0])])
+def test_draws_say_where_a_ball_starts_how_fast_it_goes_and_where_its_paddle_is(diagonal, speeds):
+    games, state = np.array([1, 2, 4, 5]), catch_game.new_games(6)
+    state.row[:] = 7
+    draws = np.array([[0.0, 0.0, 0.99], [0.5, 0.375, 0.5], [0.99, 0.5, 0.25], [0.24, 0.75, 0.0]])
+    catch_game.drop_balls(state, games, draws, 8, 3.0, diagonal)
+    catch_game.place_paddles(state, games, draws, 8)
+    assert state.start.tolist() == [0, 0, 4, 0, 7, 1]
+    assert state.speed.tolist() == [0, speeds[0], speeds[1], 0, speeds[2], speeds[3]]
+    assert state.row.tolist() == [7, 0, 0, 7, 0, 0]
+    assert state.paddle.tolist() == [0, 6, 3, 0, 1, 0]
+
+
+def test_ball_is_caught_at_the_bottom_by_either_pixel_of_the_paddle():
+    columns = [0, 1, 2, 3, 2, 2]  # of the balls; the paddle is at columns 1 and 2
+    state = catch_game.CatchState(np.array(columns), np.zeros(6), np.array([4, 4, 4, 4, 3, 4]), np.ones(6, int))
+    landed, caught = catch_game.advance(state, np.arange(5), np.ones(5, int), 6)
+    assert landed.tolist() == [True, True, True, True, False]
+    assert caught.tolist() == [False, True, True, False, False]
+    assert state.row.tolist() == [5, 5, 5, 5, 4, 4]  # the sixth does not play
+
+
 def test_diagonal_ball_goes_to_either_side_at_full_speed():
     envs = CatchBallVectorEnv(200, ball_angles="diagonal", ball_speed=2.5)
     envs.reset(seed=0)
@@ -90,7 +112,9 @@ def test_screen_shows_ball_and_paddle():
     state = catch_game.CatchState(*(np.array([x]) for x in (2, 0.0, 1, 3)))
     expected = np.zeros((5, 5), np.uint8)
     expected[1, 2] = expected[4, 3] = expected[4, 4] = 255
-    np.testing.assert_array_equal(catch_game.draw(state, np.array([0]), 5)[0, :, :, 0], expected)
+    screens = catch_game.draw(state, np.array([0]), 5)
+    assert (screens.dtype, screens.shape) == (np.uint8, (1, 5, 5, 1))
+    np.testing.assert_array_equal(screens[0, :, :, 0], expected)
 
 
 def test_paddle_stops_at_the_sides():

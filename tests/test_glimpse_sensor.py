@@ -29,7 +29,7 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("sides", [(28, 28), (27, 27), (9, 14), (15, 8), (1, 1)])
 @pytest.mark.parametrize(("patch_size", "num_scales"), [(8, 1), (6, 3), (5, 2), (1, 4), (12, 3), (7, 1)])
 def test_a_glimpse_is_a_padded_crop_averaged(
@@ -129,12 +129,21 @@ def test_scales_come_before_channels_in_the_order_of_planes() -> None:
     means = GlimpseSensor(2, 2)(image, [[0, 0]]).mean(axis=(0, 2, 3))
     np.testing.assert_allclose(means, [0, 0.2, 1] * 2, rtol=1e-6)
     assert GlimpseSensor(2, 2).glimpse_shape(3) == (6, 2, 2)
+    assert GlimpseSensor(2, 2).glimpse_shape() == (2, 2, 2)
 
 
 def test_pixels_and_locations_are_inverse_to_each_other() -> None:
     points = np.random.default_rng(3).uniform(0, 9, (5, 2))
     np.testing.assert_allclose(to_pixels(to_location(points, 7, 9), 7, 9), points)
     assert to_pixels(np.array([[-1, 1], [0, 0]]), 6, 10).tolist() == [[0, 6], [5, 3]]
+
+
+def test_locations_and_points_of_half_precision_neither_lose_it_nor_overflow() -> None:
+    values = np.random.default_rng(4).uniform(-40_000, 40_000, (20, 2)).astype(np.float16)
+    for convert in (to_pixels, to_location):
+        converted = convert(values, 77, 91)
+        assert converted.dtype == np.float64
+        np.testing.assert_array_equal(converted, convert(values.astype(np.float64), 77, 91))
 
 
 @pytest.mark.parametrize("value", [0, -1, 2.0, "8", None, True])
@@ -145,7 +154,9 @@ def test_a_bad_patch_size_or_number_of_scales_is_named(value: object) -> None:
         GlimpseSensor(8, value)  # type: ignore[arg-type]
 
 
-def test_scales_too_coarse_for_32_bits_are_refused() -> None:
+def test_scales_are_exact_up_to_the_twelfth_and_refused_beyond() -> None:
+    white = np.full((1, 2048, 2048), 255, np.uint8)
+    np.testing.assert_array_equal(GlimpseSensor(1, 12)(white, [[0, 0]]), np.ones((1, 12, 1, 1)))
     with pytest.raises(ValueError, match="num_scales must be at most 12"):
         GlimpseSensor(8, 13)
 
@@ -158,9 +169,9 @@ def test_bad_images_are_named(images: np.ndarray) -> None:
         GlimpseSensor(2)(images, [[0, 0]])
 
 
-@pytest.mark.parametrize("location", [[np.nan, 0], [1.01, 0], [0, -np.inf]])
-def test_locations_outside_are_named(location: list[float]) -> None:
-    with pytest.raises(ValueError, match=r"locations must be numbers in \[-1, 1\]"):
+@pytest.mark.parametrize("location", [[np.nan, 0], [1.01, 0], [0, -np.inf], [None, 0]])
+def test_locations_outside_are_named(location: list[object]) -> None:
+    with pytest.raises(ValueError, match=r"^locations must be numbers in \[-1, 1\]\.$"):
         GlimpseSensor(2)(np.zeros((1, 4, 4), np.uint8), [location])
 
 

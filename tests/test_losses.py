@@ -16,6 +16,12 @@ def test_gaussian_log_prob_is_that_of_a_normal_distribution():
     assert losses.gaussian_log_prob(sample, mean, 0.25).item() == pytest.approx(expected.item())
 
 
+def test_gaussian_log_probs_are_summed_over_the_coordinates_alone():
+    sample = torch.arange(8.0).reshape(2, 2, 2)  # (T, B, 2)
+    expected = torch.distributions.Normal(0.5, 2.0).log_prob(sample).sum(-1)
+    torch.testing.assert_close(losses.gaussian_log_prob(sample, torch.tensor(0.5), 2.0), expected)
+
+
 def test_categorical_log_prob_and_entropy_of_a_known_distribution():
     logits = torch.tensor([[math.log(1.0), math.log(3.0)]])
     assert losses.categorical_log_prob(torch.tensor([1]), logits).item() == pytest.approx(math.log(0.75))
@@ -40,6 +46,11 @@ def test_generalised_advantages_by_hand():
     first = (0.0 + 0.9 * 0.6 - 0.2) + 0.9 * 0.5 * last
     torch.testing.assert_close(advantages, torch.tensor([[first], [last]]))
     torch.testing.assert_close(returns, torch.tensor([[first + 0.2], [1.0]]))
+
+
+def test_rollout_may_have_a_single_step():
+    advantages, returns = losses.advantages_and_returns(torch.tensor([[1.0]]), torch.tensor([[0.25]]), torch.ones(1, 1))
+    assert (advantages.tolist(), returns.tolist()) == ([[0.75]], [[1.0]])
 
 
 def test_steps_after_an_episodes_end_have_no_advantage():
@@ -118,6 +129,12 @@ def test_normalized_advantages_have_standard_deviation_one_and_none_of_none():
     found = losses.normalize(advantages, torch.tensor([[1.0, 1.0, 0.0]]))
     torch.testing.assert_close(found, torch.tensor([[-1.0, 1.0, 0.0]]))
     assert losses.normalize(advantages, torch.zeros(1, 3)).tolist() == [[0, 0, 0]]
+
+
+def test_normalized_advantages_of_a_single_step_are_zero_and_all_but_equal_ones_are_not_blown_up():
+    assert losses.normalize(torch.tensor([[5.0, 9.0]]), torch.tensor([[1.0, 0.0]])).tolist() == [[0, 0]]
+    found = losses.normalize(torch.tensor([[0.0, 2e-9]]), torch.ones(1, 2))
+    torch.testing.assert_close(found, torch.tensor([[-1 / 11, 1 / 11]]))
 
 
 def test_reinforce_loss_leaves_out_steps_that_do_not_count_and_divides_by_episodes():
