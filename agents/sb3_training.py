@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import io
 import json
 import time
 from pathlib import Path
@@ -19,7 +20,18 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.evaluation import prepare_torch
-from agents.run_folder import RESULT, current_commit, interruptible, provenance, record
+from agents.run_folder import (
+    LOGS,
+    RESULT,
+    current_commit,
+    cut_logs,
+    interruptible,
+    provenance,
+    record,
+    reserved,
+    told_in_a_sentence,
+    write_whole,
+)
 from agents.sb3_config import Sb3Config
 from agents.sb3_evaluation import evaluate_model
 from agents.sb3_hybrid_policy import HybridPolicy, RecurrentHybridPolicy
@@ -71,6 +83,9 @@ class Reporter(BaseCallback):
         self.ended: list[dict[str, Any]] = []  # last infos of the episodes since the last report
         self.bar = tqdm(total=config.frames, unit="fr", unit_scale=True)
 
+    def _on_rollout_start(self) -> None:
+        demand_finite_weights(self.model)
+
     def _on_step(self) -> bool:
         self.ended += [info for info in self.locals["infos"] if "episode" in info]
         self.bar.update(self.num_timesteps - self.bar.n)
@@ -106,36 +121,65 @@ class Reporter(BaseCallback):
         self.ended, self.reported, self.evaluated = [], frames, due
 
 
+def demand_finite_weights(model: BaseAlgorithm) -> None:
+    """Stops a run that only seems to learn.
+
+    Raises:
+        FloatingPointError: if a weight is not finite.
+    """
+    if not all(parameter.isfinite().all() for parameter in model.policy.parameters()):
+        raise FloatingPointError(
+            f"The weights at frame {model.num_timesteps} are not finite: a lower learning_rate in algo_args may help."
+        )
+
+
 def train_model(config: Sb3Config, folder: Path) -> dict[str, Any]:
     """Trains to the end, or until Ctrl-C; saves the model, and returns the result, or nothing if interrupted.
 
     Args:
         config: the run's settings.
         folder: the run's folder.
+
+    Raises:
+        OSError: if another process trains in the folder, or it cannot be written to.
+        FloatingPointError: if the weights are no longer finite.
     """
     commit, device = current_commit(), prepare_torch(config.shared())
     model = make_model(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    model.set_logger(Logger(None, []))  # the reporter writes what it holds
-    with interruptible() as interrupted, SummaryWriter(str(folder)) as board:
-        reporter = Reporter(config, folder, board, interrupted)
-        model.learn(config.frames, callback=reporter, log_interval=None)  # type: ignore[arg-type]
-    model.save(folder / MODEL)
-    if interrupted:
-        print(f"Stopped after {model.num_timesteps} of {config.frames} frames; {folder / MODEL} is the model so far.")
-        return {}
+    with reserved(folder), told_in_a_sentence(folder, lambda: f"frame {model.num_timesteps}"):
+        cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that was not finished
+        model.set_logger(Logger(None, []))  # the reporter writes what it holds
+        with interruptible() as interrupted, SummaryWriter(str(folder)) as board:
+            reporter = Reporter(config, folder, board, interrupted)
+            try:
+                model.learn(config.frames, callback=reporter, log_interval=None)  # type: ignore[arg-type]
+            except (ValueError, RuntimeError):  # so torch says of numbers that are not finite, at length
+                demand_finite_weights(model)
+                raise
+        demand_finite_weights(model)
+        buffer = io.BytesIO()
+        model.save(buffer)
+        write_whole(folder / MODEL, buffer.getbuffer())
+        if interrupted:
+            done = f"{model.num_timesteps} of {config.frames} frames"
+            print(f"Stopped after {done}; {folder / MODEL} is the model so far.")
+            return {}
+        origin = provenance(reporter.seconds, [commit], device, config.threads)
+        origin["versions"] |= {name: importlib.metadata.version(name) for name in ("stable-baselines3", "sb3-contrib")}
+        result = {**_result(model, config, reporter.curve), **origin}
+        write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+    return result
+
+
+def _result(model: BaseAlgorithm, config: Sb3Config, curve: list[dict[str, float]]) -> dict[str, Any]:
+    """What an agent's run leaves, less where it comes from."""
     scores = {}
     for split in ("validation", *(["test"] if config.score_test else [])):
         scores[split] = evaluate_model(model, config.shared(), split)
         print(f"{split}: {describe(scores[split])}")
-    origin = provenance(reporter.seconds, [commit], device, config.threads)
-    origin["versions"] |= {name: importlib.metadata.version(name) for name in ("stable-baselines3", "sb3-contrib")}
-    result = {
+    return {
         "config": config.to_dict(),
         **{split: score.to_dict() for split, score in scores.items()},
-        "curve": reporter.curve,
+        "curve": curve,
         "frames": model.num_timesteps,
-        **origin,
     }
-    (folder / RESULT).write_text(json.dumps(result, indent=1) + "\n")
-    return result

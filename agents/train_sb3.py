@@ -18,6 +18,7 @@ if not __package__:  # run as a file: import from the repository, not from agent
 import tyro
 
 from agents.command_line import new_folder, one_sentence_errors
+from agents.run_folder import CHECKPOINT, METRICS
 from agents.sb3_config import Sb3Config
 from agents.sb3_training import MODEL, train_model
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """`python agents/train_sb3.py`"""
     command = tyro.cli(Sb3Command, args=argv, config=(tyro.conf.FlagConversionOff,))
     folder = command.run_dir or new_folder(command.config.shared())
-    if (folder / MODEL).exists():
+    if any((folder / name).exists() for name in (MODEL, CHECKPOINT, METRICS)):
         raise ValueError(f"{folder} holds a run already: name another --run-dir.")
     print(f"Training {command.config.shared().name} in {folder}")
     train_model(command.config, folder)

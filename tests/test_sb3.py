@@ -18,7 +18,7 @@ from agents import evaluation, sb3_evaluation, sb3_training, train_sb3  # noqa: 
 from agents.config import Config  # noqa: E402
 from agents.evaluation import evaluate, make_envs  # noqa: E402
 from agents.ram_agent import make_agent  # noqa: E402
-from agents.run_folder import METRICS, RESULT  # noqa: E402
+from agents.run_folder import CHECKPOINT, METRICS, RESULT, reserved  # noqa: E402
 from agents.sb3_config import Sb3Config  # noqa: E402
 from agents.sb3_evaluation import evaluate_model  # noqa: E402
 from agents.sb3_hybrid_policy import HybridDistribution  # noqa: E402
@@ -246,6 +246,7 @@ def test_every_algorithm_leaves_a_run_like_the_agents(algo, policy, env_id, tmp_
         "date",
         "commit",
         "versions",
+        "matmul_precision",
         "machine",
     } == set(result)
     assert result["validation"]["episodes"] == (7 if env_id == "CatchBall-v0" else 10)
@@ -330,6 +331,52 @@ def test_command_trains_and_does_not_overwrite(tmp_path, capsys):
     assert "validation: error" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="holds a run already"):
         train_sb3.main(argv)
+
+
+@pytest.mark.parametrize("name", [MODEL, METRICS, CHECKPOINT])
+def test_folder_of_another_run_is_not_trained_in(tmp_path, name):
+    (tmp_path / name).write_text("of another run")
+    argv = ["--algo", "a2c", "--env", "CatchBall-v0", "--env-args", *SMALL_ARGS, "--run-dir", str(tmp_path)]
+    with pytest.raises(SystemExit, match="holds a run already"):
+        train_sb3.main(argv)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "of another run"}
+
+
+def test_second_training_in_a_folder_is_refused_in_a_sentence(tmp_path):
+    pytest.importorskip("fcntl")
+    argv = ["--algo", "a2c", "--env", "CatchBall-v0", "--env-args", *SMALL_ARGS, "--run-dir", str(tmp_path)]
+    with reserved(tmp_path), pytest.raises(SystemExit, match=r"^error: Another process is training in .*: wait for it"):
+        train_sb3.main(argv)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_lines_of_an_attempt_that_was_not_finished_are_not_mixed_in(tmp_path):
+    (tmp_path / METRICS).write_text('{"update": 2}\n{"upda')
+    train_model(tiny("a2c"), tmp_path)
+    assert json.loads((tmp_path / METRICS).read_text().splitlines()[0])["frames"] == 32
+
+
+def test_full_disk_ends_the_run_in_a_sentence_and_leaves_no_half_model(tmp_path, monkeypatch):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setattr(sb3_training.SummaryWriter, "add_scalar", lambda *_: None)  # it would complain too, in a thread
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
+        with pytest.raises(OSError, match=r"stopped at frame 80, as it could not write there: File too large\.$"):
+            train_model(tiny("a2c"), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not (tmp_path / MODEL).exists()
+    assert not list(tmp_path.glob(".*.tmp"))
+
+
+@pytest.mark.parametrize("algo", ALGORITHMS)
+def test_weights_that_are_not_finite_stop_the_run_by_name_and_are_not_saved(algo, tmp_path):
+    config = tiny(algo, frames=6400)
+    config = Sb3Config(**{**vars(config), "algo_args": (*config.algo_args, "learning_rate=1e999")})
+    with pytest.raises(FloatingPointError, match=r"^The weights at frame \d+ are not finite: a lower learning_rate"):
+        train_model(config, tmp_path)
+    assert not (tmp_path / MODEL).exists()
 
 
 def test_interrupted_run_keeps_its_model_and_has_no_result(tmp_path, monkeypatch, capsys):
