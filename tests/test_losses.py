@@ -61,6 +61,18 @@ def test_steps_after_an_episodes_end_have_no_advantage():
     torch.testing.assert_close(returns, torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
 
 
+def test_each_look_gains_what_it_adds_to_the_probability_of_the_right_class():
+    right = torch.tensor([[0.25, 0.5], [0.75, 0.125], [0.5, 0.9]])  # (T, B): the second episode ends at its second step
+    logits = torch.stack([right, 1 - right], -1).log()  # of class 0, then of class 1
+    logits[:, 1] = logits[:, 1].flip(-1)  # the second episode's label is 1
+    logits.requires_grad_()
+    active = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
+    gains = losses.probability_gains(logits, torch.tensor([0, 1]), active)
+    torch.testing.assert_close(gains, torch.tensor([[0.5, -0.375], [-0.25, 0.0], [0.0, 0.0]]))
+    assert not gains.requires_grad
+    assert losses.probability_gains(logits[:1], torch.tensor([0, 1]), active[:1]).tolist() == [[0, 0]]
+
+
 def test_leave_one_out_compares_with_the_other_rollouts_of_the_same_image():
     returns = torch.tensor([[1.0, 0.0, 0.0, 5.0, 5.0, 5.0]])
     expected = torch.tensor([[1.0, -0.5, -0.5, 0.0, 0.0, 0.0]])
