@@ -89,6 +89,7 @@ def examples(session: nox.Session, library: str) -> None:
     session.run("python", f"examples/{library}_ppo.py", *(session.posargs or ["500"]))
 
 
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Mutation testing: a mutant that no test kills is an error, unless `docs/testing.md` says why it is none."""
     session.install("-c", "constraints.txt", "-e", ".[dev]", "mutmut")

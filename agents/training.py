@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents import losses
-from agents.checkpoint import begin_with, first_line, load_checkpoint, save_checkpoint
+from agents.checkpoint import begin_with, load_checkpoint, restoring, save_checkpoint
 from agents.config import Config
 from agents.evaluation import Score, evaluate, make_envs, prepare_torch
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
@@ -28,11 +28,13 @@ from agents.run_folder import (
     RESULT,
     current_commit,
     cut_logs,
+    demand_finite,
     interruptible,
     log_sizes,
     provenance,
     record,
     reserved,
+    told_in_a_sentence,
     write_whole,
 )
 
@@ -155,32 +157,18 @@ class Trainer:
         Raises:
             ValueError: if the checkpoint is one of other settings, or of networks of other shapes.
         """
-        path = self.folder / CHECKPOINT
-        if state["config"] != self.config:
-            raise ValueError(f"{path} was written with other settings: go on with those, or name another folder.")
-        try:
+        with restoring(self.folder / CHECKPOINT, state, self.config, self.optimizer):
             self.scored.load_state_dict(state["agent"])
             if self.scored is not self.agent:
                 self.agent.load_state_dict(state["learner"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self._check_moments()
             self.generator.set_state(state["sampling"])
             for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):
                 lane.bit_generator.state = json.loads(text)
             for name in ("update", "frames", "seconds", "window", "curve"):
                 setattr(self, name, state[name])
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
-        except Exception as error:  # whatever does not fit
-            raise ValueError(f"{path} does not fit this run: {first_line(error)}") from None
         cut_logs(self.folder, state)
-
-    def _check_moments(self) -> None:
-        """The optimiser's tensors must be like the parameters: fused kernels write beyond them otherwise."""
-        for parameter, moments in self.optimizer.state.items():
-            like = (parameter.shape, parameter.stride())
-            for name, moment in moments.items():
-                if name != "step" and (moment.shape, moment.stride()) != like:
-                    raise ValueError(f"{name} of the optimiser has another shape than its parameter.")
 
     def save(self) -> None:
         """Writes a checkpoint."""
@@ -236,11 +224,7 @@ class Trainer:
             self.window[name] = self.window.get(name, 0.0) + float(value)
 
     def _demand_finite(self, what: str, values: Tensor) -> None:
-        if not values.isfinite().all():
-            raise FloatingPointError(
-                f"{what} of update {self.update} is not finite. The last good checkpoint is "
-                f"{self.folder / CHECKPOINT}; a lower learning rate or max_grad_norm may help."
-            )
+        demand_finite(what, values, self.update, self.folder)
 
     def _images(self) -> dict[str, Any] | None:
         """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
@@ -292,19 +276,13 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
             trainer.restore(load_checkpoint(folder / CHECKPOINT))
         else:
             cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
-        try:
+        with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
             _make_updates(trainer)
             if trainer.update < config.total_updates:
                 print(f"Stopped after {trainer.update} of {config.total_updates} updates; go on with --resume {folder}")
                 return {}
             result = _result(trainer)
             write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
-        except OSError as error:
-            kept = f" Its last checkpoint is good: go on with --resume {folder}." * (folder / CHECKPOINT).exists()
-            raise OSError(
-                f"The run in {folder} stopped at update {trainer.update}, as it could not write there: "
-                f"{error.strerror or error}.{kept}"
-            ) from None
     return result
 
 

@@ -166,14 +166,3 @@ def test_border_penalty_is_the_squared_way_back_into_the_image():
     locations = torch.tensor([[[0.5, -1.0], [1.5, -3.0]], [[2.0, 0.0], [9.0, 9.0]]])  # (T=2, B=2, 2)
     mask = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
     assert losses.border_penalty(locations, mask).item() == pytest.approx((0.5**2 + 2**2 + 1) / 2)
-
-
-def test_probability_gains_tell_each_look_what_it_added():
-    chances = torch.tensor(
-        [[0.25, 0.5], [0.75, 0.4], [0.5, 0.9]]
-    )  # (T=3, B=2) of the right class; lane 2 ends after two
-    logits = torch.stack([chances.log(), (1 - chances).log()], dim=-1).requires_grad_()
-    active = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
-    gains = losses.probability_gains(logits, torch.tensor([0, 0]), active)
-    torch.testing.assert_close(gains, torch.tensor([[0.5, -0.1], [-0.25, 0.0], [0.0, 0.0]]))
-    assert not gains.requires_grad
