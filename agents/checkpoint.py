@@ -20,6 +20,7 @@ from agents.ram_agent import RecurrentAttentionAgent, make_agent
 from agents.run_folder import RESULT, write_whole
 
 FORMAT = 1
+SAME_NETWORKS = ("core", "pathways", "location_mean", "glimpse_scaling", "glimpse_gain")  # that shapes do not tell
 PARTS = re.compile(r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage")  # all it may name
 FOUND: dict[type[Settings], str] = {
     Config: "an agent, not a classifier: train_ram.py goes on with it, evaluate_ram.py scores it.",
@@ -145,9 +146,14 @@ def begin_with(agent: RecurrentAttentionAgent, checkpoint: str) -> None:
     """
     path = Path(checkpoint)
     path = path if path.exists() else Path(__file__).resolve().parents[1] / path
-    weights, own = load_checkpoint(path)["agent"], agent.state_dict()
-    if shapes(weights) != shapes({name: own[name] for name in weights if name in own}):
-        raise ValueError(f"warm_start: the agent in {path} has other networks than these settings.")
+    state, own = load_checkpoint(path), agent.state_dict()
+    weights, config = state["agent"], state["config"]
+    alike = all(getattr(config, name) == getattr(agent.config, name) for name in SAME_NETWORKS)
+    if not alike or shapes(weights) != shapes({name: own[name] for name in weights if name in own}):
+        raise ValueError(
+            f"warm_start: the agent in {path} has other networks than these settings: "
+            f"{', '.join(SAME_NETWORKS)} and all sizes must be the same."
+        )
     agent.load_state_dict(weights, strict=False)
 
 

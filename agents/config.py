@@ -75,6 +75,8 @@ class Config(Settings):
     """Where to look: learned; uniformly random; always the centre."""
     learn_stop: bool = False
     """Whether the agent may stop before the last glimpse."""
+    stop_hidden: int = 0
+    """Rectifiers between core and the decision to stop; 0 for linear, as the paper's actions are."""
 
     # The loss
     supervised: bool = True

@@ -95,13 +95,13 @@ class RecurrentAttentionAgent(nn.Module):
         self.location_network = head(config.hidden_size, 2, config.location_hidden)
         self.action_networks = nn.ModuleDict(
             {
-                name: nn.Linear(config.hidden_size, size)
+                name: head(config.hidden_size, size, config.stop_hidden if name == "stop" else 0)
                 for name, size in choices.items()
                 if name != "stop" or config.learn_stop
             }
         )
         if "stop" in self.action_networks:  # begins by looking on nine times in ten, or it would never learn to look
-            weight, bias = self.action_networks["stop"].parameters()
+            *_, weight, bias = self.action_networks["stop"].parameters()
             nn.init.zeros_(weight)
             with torch.no_grad():
                 bias.copy_(torch.tensor([math.log(9.0), 0.0]))
@@ -177,7 +177,8 @@ class RecurrentAttentionAgent(nn.Module):
         elif self.config.location_mean == "relative":
             mean = seen_from + mean
         location, explored = self._sample_location(mean.detach(), greedy, generator)
-        logits = {name: network(where if name == "stop" else what) for name, network in self.action_networks.items()}
+        known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
+        logits = {name: network(known if name == "stop" else what) for name, network in self.action_networks.items()}
         choices = {name: self._choose(name, logits, greedy, generator, len(mean)) for name in self.choices}
         baseline = self.baseline_network(_let_through(what, self.config.baseline_into_core)).squeeze(1)
         last_move = functional.one_hot(choices["move"], self._move_inputs).float() if self._move_inputs else None
