@@ -16,7 +16,7 @@ from agents.presets import PRESETS
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PAGES = (RESULTS.parent / "README.md", RESULTS.parent / "docs" / "experiments.md")
 SIZES = RESULTS / "image_sizes.json"
-MARK = re.compile(r"<!-- (results|image sizes|ablations \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
+MARK = re.compile(r"<!-- (results|image sizes|ablations \S+|stopping \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
 
 PAPER: dict[str, float | None] = {
     "mnist-fc256": 1.69, "mnist-conv": 1.21,
@@ -126,6 +126,23 @@ def ablation_table(name: str, results: Path = RESULTS) -> str:
     return "\n".join(lines)
 
 
+def stopping_table(scene: str, results: Path = RESULTS) -> str:
+    """A Markdown table of agents that decide when to stop, beside one that is stopped, by the number of glimpses."""
+    lines = ["| who decides when to stop | glimpses, mean | test error in % |", "|---|---|---|"]
+    rows = []
+    for path in results.glob(f"{scene}-8-seed1.json"):
+        run = json.loads(path.read_text())
+        for scores in ({"test": run["test"]}, *run["fewer_glimpses"].values()):
+            rows.append((scores["test"], "a fixed number"))
+    for path in (*results.glob(f"{scene}-stop-seed*.json"), *(results / "ablations").glob(f"{scene}-stop-*.json")):
+        run = json.loads(path.read_text())
+        price = Config.from_dict(run["config"]).env_kwargs()["glimpse_cost"]
+        rows.append((run["test"], f"the agent, {price} a glimpse, seed {run['config']['seed']}"))
+    rows.sort(key=lambda row: float(row[0]["mean_glimpses"]))
+    lines += [f"| {who} | {test['mean_glimpses']:.2f} | {test['error_percent']:.2f} |" for test, who in rows]
+    return "\n".join(lines)
+
+
 def sizes_table(path: Path = SIZES) -> str:
     """A Markdown table of what a larger image costs, from the measurements of `image_sizes.py`."""
     record = json.loads(path.read_text())
@@ -152,6 +169,8 @@ def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
             body = table(load_results())
         elif name == "image sizes":
             body = sizes_table()
+        elif name.startswith("stopping "):
+            body = stopping_table(name.split()[1])
         else:
             body = ablation_table(name.split()[1])
         return f"<!-- {name}: begin -->\n{body}\n<!-- {name}: end -->"

@@ -1,10 +1,13 @@
 """The table that is made of the files of results."""
 
+import json
+
 import pytest
 
 pytest.importorskip("torch")
 
 from agents import results
+from agents.config import Config
 
 
 def score(error):
@@ -35,3 +38,19 @@ def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_tha
 def test_a_row_of_ablations_names_what_differs_from_its_base():
     table = results.ablation_table("cluttered60-4")
     assert "| gae_lambda 1.0, normalize_advantages False | 825,000 |" in table
+
+
+def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_path):
+    def scored(glimpses, error):
+        return {"test": {"mean_glimpses": glimpses, "error_percent": error}}
+
+    (tmp_path / "ablations").mkdir()
+    fixed = {**scored(8.0, 4.0), "fewer_glimpses": {"3": scored(3.0, 9.0)}}
+    config = Config(env_args=("glimpse_cost=0.02",)).to_dict()
+    (tmp_path / "cluttered60-8-seed1.json").write_text(json.dumps(fixed))
+    (tmp_path / "ablations" / "cluttered60-stop-a.json").write_text(json.dumps({**scored(3.25, 4.5), "config": config}))
+    assert results.stopping_table("cluttered60", tmp_path).splitlines()[2:] == [
+        "| a fixed number | 3.00 | 9.00 |",
+        "| the agent, 0.02 a glimpse, seed 1 | 3.25 | 4.50 |",
+        "| a fixed number | 8.00 | 4.00 |",
+    ]
