@@ -87,11 +87,8 @@ class RecurrentAttentionAgent(nn.Module):
             )
             self.cores[pathway] = make_core(config.core, feature_size + move_inputs, config.hidden_size)
         if config.initialization == "he":
-            for network in (
-                *self.glimpse_networks.values(),
-                *(self.cores.values() if config.core == "rectifier" else ()),
-            ):
-                initialize_for_rectifiers(network)
+            for network in (*self.glimpse_networks.values(), *self.cores.values()):
+                initialize_for_rectifiers(network)  # an LSTM has no layer that it changes
         self.location_network = head(config.hidden_size, 2, config.location_hidden)
         self.action_networks = nn.ModuleDict(
             {
@@ -187,16 +184,18 @@ class RecurrentAttentionAgent(nn.Module):
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Where to look (B, 2), and whether that was sampled around the mean (B,)."""
-        lanes, learned = mean.shape[:1], self.config.gaze == "learned"
-        explored = torch.full(lanes, learned and not greedy, device=mean.device)
-        if not learned:
-            random = self.config.gaze == "random"
-            drawn = torch.rand(mean.shape, generator=generator, device=mean.device) if random else 0.5
-            return torch.zeros_like(mean) + 2 * drawn - 1, explored
+        explored = torch.zeros(len(mean), dtype=torch.bool, device=mean.device)
+        if self.config.gaze == "center":
+            return torch.zeros_like(mean), explored
+        if self.config.gaze == "random":
+            return 2 * torch.rand(mean.shape, generator=generator, device=mean.device) - 1, explored
         if greedy:
             return mean, explored
-        if self.config.exploration_share < 1:
-            explored = torch.rand(lanes, generator=generator, device=mean.device) < self.config.exploration_share
+        share = self.config.exploration_share
+        if share < 1:
+            explored = torch.rand(len(mean), generator=generator, device=mean.device) < share
+        else:
+            explored = ~explored
         noise = self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
         return mean + noise * explored[:, None], explored
 
@@ -216,9 +215,7 @@ def multiplies_bfloat16(device: str) -> bool:
     """Whether a "cuda" or "cpu" device has instructions for products in bfloat16; without, they take twice as long as in float32."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    capabilities: Mapping[str, Any] = getattr(
-        torch.cpu, "get_capabilities", dict
-    )()  # before PyTorch 2.12 there is no telling
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorches cannot tell
     return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
