@@ -191,11 +191,7 @@ class RecurrentAttentionAgent(nn.Module):
             return 2 * torch.rand(mean.shape, generator=generator, device=mean.device) - 1, explored
         if greedy:
             return mean, explored
-        share = self.config.exploration_share
-        if share < 1:
-            explored = torch.rand(len(mean), generator=generator, device=mean.device) < share
-        else:
-            explored = ~explored
+        explored = torch.rand(len(mean), generator=generator, device=mean.device) < self.config.exploration_share
         noise = self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
         return mean + noise * explored[:, None], explored
 
