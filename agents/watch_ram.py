@@ -2,7 +2,7 @@
 
 python agents/watch_ram.py --checkpoint results/catch.pt
 python agents/watch_ram.py --checkpoint results/catch.pt --video catch.gif --episodes 3
-python agents/watch_ram.py --checkpoint results/cluttered60-4.pt --video last_frame.png --episodes 1
+python agents/watch_ram.py --checkpoint results/cluttered60-8.pt --video last_frame.png --episodes 1
 """
 
 from __future__ import annotations
