@@ -98,21 +98,19 @@ def _rows() -> dict[str, Config]:
             rows[f"{scene}-random"] = replace(
                 _WIDE, env=env, env_args=("num_glimpses=8",), gaze="random", pathways="shared"
             )
-    # Agents of eight glimpses learn to stop when another is not worth its price.
-    for scene in ("cluttered60", "cluttered100"):
-        eight = rows[f"{scene}-8"]
-        rows[f"{scene}-stop"] = replace(
-            eight,
-            env_args=(*eight.env_args, "glimpse_cost=0.01"),
-            scored_glimpses=(),
-            warm_start=f"results/{scene}-8.pt",
-            learn_stop=True,
-            stop_hidden=128,
-            entropy_bonus=0.05,
-            location_std=0.1,
-            learning_rate=5e-4,
-            total_episodes=5 * EPOCH,
-        )
+    # The agent of eight glimpses learns to stop when another is not worth its price.
+    rows["cluttered60-stop"] = replace(
+        rows["cluttered60-8"],
+        env_args=(*rows["cluttered60-8"].env_args, "glimpse_cost=0.01"),
+        scored_glimpses=(),
+        warm_start="results/cluttered60-8.pt",
+        learn_stop=True,
+        stop_hidden=128,
+        entropy_bonus=0.05,
+        location_std=0.1,
+        learning_rate=5e-4,
+        total_episodes=5 * EPOCH,
+    )
     rows["catch"] = _CATCH
     # What attention is worth, and harder games.
     rows["catch-center"] = replace(_CATCH, gaze="center")

@@ -25,7 +25,7 @@ PAPER: dict[str, float | None] = {
     "translated60-4": 1.54, "translated60-6": 1.22, "translated60-8": 1.2,
     "cluttered60-fc64": 28.58, "cluttered60-fc256": 11.96, "cluttered60-conv": 8.09,
     "cluttered60-4": 4.96, "cluttered60-6": 4.08, "cluttered60-8": 4.04, "cluttered60-random": 14.4,
-    "cluttered60-stop": 4.04, "cluttered100-stop": 8.11,
+    "cluttered60-stop": 4.04,
     "cluttered100-conv": 14.35,
     "cluttered100-4": 9.41, "cluttered100-6": 8.31, "cluttered100-8": 8.11, "cluttered100-random": 28.4,
     "mnist-6-faithful": 1.12, "catch": 15.0, "catch-faithful": 15.0,
