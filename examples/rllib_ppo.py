@@ -1,6 +1,6 @@
-"""RLlib's PPO plays Catch, with a point to look at and a move as the action. Needs: pip install ram-envs "ray[rllib]" torch
+"""RLlib's PPO plays a small Catch. Needs: pip install ram-envs torch "ray[rllib]"
 
-python examples/rllib_ppo.py 1000000
+python examples/rllib_ppo.py 2000000
 """
 
 import sys
@@ -8,12 +8,13 @@ import sys
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig
 
+# The action is a Dict: a point to look at, and a move of the paddle.
 config = (
     PPOConfig()
-    .environment("ram_envs:CatchBall-v0", env_config={"obs_mode": "flat", "action_mode": "dict"})
+    .environment("ram_envs:CatchBall-v0", env_config={"screen_size": 12, "obs_mode": "flat", "action_mode": "dict"})
     .env_runners(num_env_runners=0, num_envs_per_env_runner=8)
-    .rl_module(model_config=DefaultModelConfig(fcnet_hiddens=[128, 128], fcnet_activation="tanh"))
-    .training(train_batch_size=2944, minibatch_size=368, num_epochs=4, lr=1e-3, entropy_coeff=0.01, grad_clip=0.5)
+    .rl_module(model_config=DefaultModelConfig(fcnet_hiddens=[256, 256], fcnet_activation="relu"))
+    .training(train_batch_size=2816, minibatch_size=352, num_epochs=4, lr=1e-3, entropy_coeff=0.01, grad_clip=0.5)
     .debugging(seed=1)
 )
 algorithm = config.build_algo()

@@ -1,6 +1,6 @@
-"""skrl's PPO plays Catch in the native vector environment. Needs: pip install ram-envs torch skrl
+"""skrl's PPO plays a small Catch in the native vector environment. Needs: pip install ram-envs torch skrl
 
-python examples/skrl_ppo.py 1000000
+python examples/skrl_ppo.py 2000000
 """
 
 import sys
@@ -15,14 +15,14 @@ from skrl.utils.model_instantiators.torch import deterministic_model, multicateg
 
 import ram_envs  # noqa: F401  registers the environments
 
-LANES, STEPS = 64, 46  # 46 steps are two games
+LANES, STEPS = 64, 44  # 44 steps are four games
 
 set_seed(1)
-games = gym.make_vec("CatchBall-v0", num_envs=LANES, obs_mode="flat", autoreset_mode="SameStep")
+games = gym.make_vec("CatchBall-v0", screen_size=12, num_envs=LANES, obs_mode="flat", autoreset_mode="SameStep")
 games = gym.wrappers.vector.RecordEpisodeStatistics(games, buffer_length=1000)
 envs = wrap_env(games, wrapper="gymnasium")
 spaces = {"observation_space": envs.observation_space, "action_space": envs.action_space, "device": envs.device}
-network = [{"name": "net", "input": "OBSERVATIONS", "layers": [128, 128], "activations": "tanh"}]
+network = [{"name": "net", "input": "OBSERVATIONS", "layers": [256, 256], "activations": "relu"}]
 settings = {"rollouts": STEPS, "learning_epochs": 4, "mini_batches": 8, "entropy_loss_scale": 0.01}
 agent = PPO(
     models={
@@ -33,7 +33,7 @@ agent = PPO(
     cfg={**settings, "experiment": {"write_interval": 0, "checkpoint_interval": 0}},
     **spaces,
 )
-updates = max(1, (int(sys.argv[1]) if len(sys.argv) > 1 else 500_000) // (LANES * STEPS))
+updates = max(1, (int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000) // (LANES * STEPS))
 options = {"timesteps": updates * STEPS, "headless": True, "disable_progressbar": True}
 trainer = StepTrainer(env=envs, agents=agent, cfg=options)
 for update in range(1, updates + 1):

@@ -1,6 +1,6 @@
-"""PPO from TorchRL's parts plays Catch in the native vector environment. Needs: pip install ram-envs torchrl
+"""PPO from TorchRL's parts plays a small Catch in the native vector environment. Needs: pip install ram-envs torchrl
 
-python examples/torchrl_ppo.py 1000000
+python examples/torchrl_ppo.py 2000000
 """
 
 import sys
@@ -17,11 +17,11 @@ from torchrl.objectives.value import GAE
 
 import ram_envs  # noqa: F401  registers the environments
 
-LANES, STEPS, EPOCHS, MINIBATCH = 64, 46, 4, 368  # 46 steps are two games
-total_steps = int(sys.argv[1]) if len(sys.argv) > 1 else 500_000
+LANES, STEPS, EPOCHS, MINIBATCH = 64, 44, 4, 352  # 44 steps are four games
+total_steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
 
 torch.manual_seed(1)
-games = gym.make_vec("CatchBall-v0", num_envs=LANES, obs_mode="flat", autoreset_mode="Disabled")
+games = gym.make_vec("CatchBall-v0", screen_size=12, num_envs=LANES, obs_mode="flat", autoreset_mode="Disabled")
 envs = GymWrapper(games, categorical_action_encoding=True)
 width = games.single_observation_space.shape[0]
 sizes = torch.from_numpy(games.single_action_space.nvec)  # cells to look at, moves of the paddle
@@ -33,9 +33,10 @@ def choices(logits):
     return Independent(Categorical(logits=logits.unflatten(-1, absent.shape).masked_fill(absent, -1e9)), 1)
 
 
-logits = TensorDictModule(MLP(width, absent.numel(), num_cells=[128, 128]), ["observation"], ["logits"])
+layers = {"num_cells": [256, 256], "activation_class": torch.nn.ReLU}
+logits = TensorDictModule(MLP(width, absent.numel(), **layers), ["observation"], ["logits"])
 actor = ProbabilisticActor(logits, ["logits"], distribution_class=choices, return_log_prob=True)
-critic = ValueOperator(MLP(width, 1, num_cells=[128, 128]), ["observation"])
+critic = ValueOperator(MLP(width, 1, **layers), ["observation"])
 advantages = GAE(gamma=0.99, lmbda=0.95, value_network=critic)
 losses = ClipPPOLoss(actor, critic, entropy_coeff=0.01, normalize_advantage=True)
 optimizer = torch.optim.Adam(losses.parameters(), lr=1e-3)
