@@ -25,7 +25,7 @@ from agents.image_classifiers import ClassifierConfig, describe, make_network, s
 from agents.run_folder import (
     CHECKPOINT,
     LOGS,
-    RESULT,
+    carry_out,
     current_commit,
     cut_logs,
     demand_finite,
@@ -34,8 +34,6 @@ from agents.run_folder import (
     provenance,
     record,
     reserved,
-    told_in_a_sentence,
-    write_whole,
 )
 from ram_envs.digit_scenes import draw_scenes
 
@@ -169,14 +167,7 @@ def train_classifier(config: ClassifierConfig, folder: Path, resume: bool = Fals
             trainer.restore(load_checkpoint(folder / CHECKPOINT, ClassifierConfig))
         else:
             cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
-        with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
-            _make_updates(trainer)
-            if trainer.update < config.total_updates:
-                print(f"Stopped after {trainer.update} of {config.total_updates} updates; go on with --resume {folder}")
-                return {}
-            result = _result(trainer)
-            write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
-    return result
+        return carry_out(trainer, _make_updates, _result)
 
 
 def _make_updates(trainer: ClassifierTrainer) -> None:
@@ -185,8 +176,11 @@ def _make_updates(trainer: ClassifierTrainer) -> None:
     trainer.save()  # so that there is always a checkpoint to go on from
     total, evaluate_every = config.total_updates, max(1, config.total_updates // max(1, config.evaluations))
     started, before = time.monotonic(), trainer.seconds
-    bar = tqdm(total=total * config.batch_size, initial=trainer.frames, unit="img", unit_scale=True)
-    with interruptible() as interrupted, SummaryWriter(str(folder), purge_step=trainer.frames) as board:
+    with (
+        tqdm(total=total * config.batch_size, initial=trainer.frames, unit="img", unit_scale=True) as bar,
+        interruptible() as interrupted,
+        SummaryWriter(str(folder), purge_step=trainer.frames) as board,
+    ):
         while trainer.update < total and not interrupted:
             first = trainer.update
             line = trainer.report(min(config.report_every, total - first))
@@ -202,7 +196,6 @@ def _make_updates(trainer: ClassifierTrainer) -> None:
             bar.set_postfix_str(f"success {line['success']:.3f}")
             if evaluating:
                 trainer.save()
-    bar.close()
     trainer.seconds = before + time.monotonic() - started
     trainer.save()
 

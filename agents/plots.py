@@ -134,8 +134,9 @@ def error_by_minutes(path: Path) -> None:
     """Validation error of the digits' rows against the minutes of training, first seed of each."""
     figure, axis = plt.subplots(figsize=(6, 4))
     for name, runs in load_results().items():
-        if name.partition("-")[0] in SCENES and "-fc" not in name and "-conv" not in name:
-            run = runs[0]
+        run = runs[0]
+        begun_afresh = not run["config"].get("warm_start")
+        if name.partition("-")[0] in SCENES and "-fc" not in name and "-conv" not in name and begun_afresh:
             minutes = [run["minutes"] * point["frames"] / run["frames"] for point in run["curve"]]
             axis.plot(minutes, [point["error_percent"] for point in run["curve"]], label=name, linewidth=1.2)
     axis.set(xlabel="minutes on one core", ylabel="validation error in %", yscale="log")

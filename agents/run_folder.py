@@ -72,6 +72,30 @@ def told_in_a_sentence(folder: Path, place: Callable[[], str]) -> Iterator[None]
         ) from None
 
 
+def carry_out(
+    trainer: Any, make_updates: Callable[[Any], None], make_result: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
+    """Makes what is left of a run's updates and writes its result; returns it, or nothing if the run was interrupted.
+
+    Args:
+        trainer: of an agent or of a classifier, with its `config`, `folder` and the number of its `update`.
+        make_updates: trains to the end, or until Ctrl-C.
+        make_result: what is to be kept of a finished run.
+
+    Raises:
+        OSError: if the folder cannot be written to.
+    """
+    folder, total = trainer.folder, trainer.config.total_updates
+    with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
+        make_updates(trainer)
+        if trainer.update < total:
+            print(f"Stopped after {trainer.update} of {total} updates; go on with --resume {folder}")
+            return {}
+        result = make_result(trainer)
+        write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+    return result
+
+
 def demand_finite(what: str, values: torch.Tensor, update: int, folder: Path) -> None:
     """Stops a run before what it learnt is spoilt.
 

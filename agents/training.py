@@ -25,7 +25,7 @@ from agents.rollout import GAZES, Rollout, collect_rollout
 from agents.run_folder import (
     CHECKPOINT,
     LOGS,
-    RESULT,
+    carry_out,
     current_commit,
     cut_logs,
     demand_finite,
@@ -34,8 +34,6 @@ from agents.run_folder import (
     provenance,
     record,
     reserved,
-    told_in_a_sentence,
-    write_whole,
 )
 
 
@@ -276,14 +274,7 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
             trainer.restore(load_checkpoint(folder / CHECKPOINT))
         else:
             cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
-        with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
-            _make_updates(trainer)
-            if trainer.update < config.total_updates:
-                print(f"Stopped after {trainer.update} of {config.total_updates} updates; go on with --resume {folder}")
-                return {}
-            result = _result(trainer)
-            write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
-    return result
+        return carry_out(trainer, _make_updates, _result)
 
 
 def _make_updates(trainer: Trainer) -> None:
@@ -293,8 +284,13 @@ def _make_updates(trainer: Trainer) -> None:
     total, evaluate_every = config.total_updates, max(1, config.total_updates // max(1, config.evaluations))
     started = saved = time.monotonic()
     before = trainer.seconds
-    bar = tqdm(total=total * config.batch_size, initial=trainer.update * config.batch_size, unit="ep", smoothing=0.05)
-    with interruptible() as interrupted, SummaryWriter(str(folder), purge_step=trainer.frames) as board:
+    with (
+        tqdm(
+            total=total * config.batch_size, initial=trainer.update * config.batch_size, unit="ep", smoothing=0.05
+        ) as bar,
+        interruptible() as interrupted,
+        SummaryWriter(str(folder), purge_step=trainer.frames) as board,
+    ):
         while trainer.update < total and not interrupted:
             trainer.step()
             bar.update(config.batch_size)
@@ -316,7 +312,6 @@ def _make_updates(trainer: Trainer) -> None:
             if time.monotonic() - saved > 60 * config.checkpoint_minutes:
                 trainer.save()
                 saved = time.monotonic()
-    bar.close()
     trainer.seconds = before + time.monotonic() - started
     trainer.save()
 
