@@ -61,6 +61,8 @@ class EvaluateCommand:
     """How many; by default all 10,000 test images, or 20,000 games."""
     env_args: tuple[str, ...] = ()
     """Keywords of the environment that replace those of the training, such as num_glimpses=4."""
+    price: float | None = None
+    """Price of a glimpse that the agent is told, where it was trained for a range of them."""
     sample: bool = False
     """Sampled locations and actions instead of the likeliest."""
     json: Path | None = None
@@ -102,7 +104,13 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
     agent = load_agent(path, envs)
     envs.close()
     score = evaluate(
-        agent, config, command.split, episodes=command.episodes, gaze=command.gaze, greedy=not command.sample
+        agent,
+        config,
+        command.split,
+        episodes=command.episodes,
+        gaze=command.gaze,
+        greedy=not command.sample,
+        price=command.price,
     )
     print(f"{config.env}, {score.episodes} {command.split} episodes: {describe(score)}")
     if command.json is not None:

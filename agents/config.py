@@ -77,6 +77,8 @@ class Config(Settings):
     """Whether the agent may stop before the last glimpse."""
     stop_hidden: int = 0
     """Rectifiers between core and the decision to stop; 0 for linear, as the paper's actions are."""
+    price_range: tuple[float, ...] = ()
+    """Lowest and highest price of a glimpse, for an agent that is told the price and learns to stop at every one of them."""
 
     # The loss
     supervised: bool = True
@@ -135,6 +137,8 @@ class Config(Settings):
     """How often the agent is scored on held-out episodes during training."""
     scored_glimpses: tuple[int, ...] = ()
     """Smaller numbers of glimpses that a finished agent of digits is scored with too, as it is."""
+    scored_prices: tuple[float, ...] = ()
+    """Prices of a glimpse that a finished agent with a `price_range` is scored at."""
     score_test: bool = True
     """Whether a finished run is scored on the test episodes too; turn it off while choosing settings."""
     report_every: int = 100
@@ -188,6 +192,10 @@ class Config(Settings):
             raise ValueError(f"batch_size must be a multiple of rollouts, got {self.batch_size} and {self.rollouts}.")
         if self.leave_one_out and self.rollouts < 2:
             raise ValueError("leave_one_out needs rollouts of at least 2.")
+        if self.price_range and not (len(self.price_range) == 2 and 0 < self.price_range[0] < self.price_range[1]):
+            raise ValueError(f"price_range must be two prices, 0 < lowest < highest, got {self.price_range!r}.")
+        if self.price_range and not self.learn_stop:
+            raise ValueError("price_range is for agents that learn when to stop: it needs learn_stop.")
 
     @property
     def total_updates(self) -> int:

@@ -76,6 +76,7 @@ def evaluate(
     episodes: int | None = None,
     gaze: str = "agent",
     greedy: bool = True,
+    price: float | None = None,
     lanes: int = 500,
 ) -> Score:
     """Plays every image of the split once, or the split's fresh games of Catch.
@@ -87,6 +88,7 @@ def evaluate(
         episodes: how many; None for all images of the split, or as many games as `CATCH_GAMES` has.
         gaze: see `collect_rollout`.
         greedy: the mean location and the likeliest options instead of samples.
+        price: of a glimpse, told to an agent with a `price_range`.
         lanes: episodes at a time.
     """
     digits = "GlimpseMNIST" in config.env
@@ -108,6 +110,7 @@ def evaluate(
                 greedy=greedy,
                 generator=generator,
                 gaze=gaze,
+                prices=price,
             )
             successes.append(rollout.successes.numpy()[counted])
             glimpses.append(rollout.num_glimpses.numpy()[counted])

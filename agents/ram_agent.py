@@ -22,10 +22,17 @@ from agents.networks import GlimpseNetwork, head, initialize_for_rectifiers, mak
 
 @dataclass(frozen=True)
 class AgentState:
-    """What the agent remembers: the state of each pathway's core, and the last move (B, K) where the core sees it."""
+    """What the agent remembers.
+
+    Attributes:
+        cores: pathway -> the state of its core.
+        last_move: (B, K) where the core sees it.
+        price: (B, 1) where the agent is told what a glimpse costs: its logarithm, -1 at the lowest price and 1 at the highest.
+    """
 
     cores: dict[str, tuple[Tensor, ...]]
     last_move: Tensor | None
+    price: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -90,9 +97,12 @@ class RecurrentAttentionAgent(nn.Module):
             for network in (*self.glimpse_networks.values(), *self.cores.values()):
                 initialize_for_rectifiers(network)  # an LSTM has no layer that it changes
         self.location_network = head(config.hidden_size, 2, config.location_hidden)
+        price_inputs = 1 if config.price_range else 0
         self.action_networks = nn.ModuleDict(
             {
-                name: head(config.hidden_size, size, config.stop_hidden if name == "stop" else 0)
+                name: head(config.hidden_size + price_inputs, size, config.stop_hidden)
+                if name == "stop"
+                else head(config.hidden_size, size)
                 for name, size in choices.items()
                 if name != "stop" or config.learn_stop
             }
@@ -103,6 +113,8 @@ class RecurrentAttentionAgent(nn.Module):
             with torch.no_grad():
                 bias.copy_(torch.tensor([math.log(9.0), 0.0]))
         self.baseline_network = head(config.hidden_size, 1, config.baseline_hidden)
+        if price_inputs:  # what the price changes
+            self.price_baseline_network = head(config.hidden_size + 1, 1, config.stop_hidden)
         self._move_inputs = move_inputs
 
     @property
@@ -120,11 +132,35 @@ class RecurrentAttentionAgent(nn.Module):
         taken = {id(p) for p in where}
         return {"what": [p for p in self.parameters() if id(p) not in taken], "where": where}
 
-    def initial_state(self, batch: int) -> AgentState:
-        """The state before the first glimpse: zeros."""
+    def initial_state(self, batch: int, prices: Tensor | float | None = None) -> AgentState:
+        """The state before the first glimpse: zeros.
+
+        Args:
+            batch: how many episodes.
+            prices: of a glimpse, for all episodes or for each (B,), for an agent with a `price_range`; None for the
+                geometric mean of the range.
+
+        Raises:
+            ValueError: if there is a price that the agent was not trained for.
+        """
         device = next(self.parameters()).device
         cores = {name: core.initial_state(batch, device) for name, core in self.cores.items()}  # type: ignore[operator]
-        return AgentState(cores, torch.zeros(batch, self._move_inputs, device=device) if self._move_inputs else None)
+        last_move = torch.zeros(batch, self._move_inputs, device=device) if self._move_inputs else None
+        return AgentState(cores, last_move, self._price_input(batch, prices, device))
+
+    def _price_input(self, batch: int, prices: Tensor | float | None, device: torch.device) -> Tensor | None:
+        if not self.config.price_range:
+            if prices is not None:
+                raise ValueError("This agent is not told prices: it was trained without a price_range.")
+            return None
+        low, high = self.config.price_range
+        given = torch.as_tensor(math.sqrt(low * high) if prices is None else prices, device=device).float()
+        # A little beyond the range, for what rounding to float32 does at its ends.
+        if not ((given >= low * (1 - 1e-6)) & (given <= high * (1 + 1e-6))).all():
+            raise ValueError(
+                f"Prices of a glimpse must lie in the range of the training, {low} to {high}, got {prices}."
+            )
+        return (2 * torch.log(given / low) / math.log(high / low) - 1).expand(batch).unsqueeze(1)
 
     def act(
         self,
@@ -175,12 +211,18 @@ class RecurrentAttentionAgent(nn.Module):
             mean = seen_from + mean
         location, explored = self._sample_location(mean.detach(), greedy, generator)
         known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
-        logits = {name: network(known if name == "stop" else what) for name, network in self.action_networks.items()}
+        logits = {
+            name: network(_append(known, state.price) if name == "stop" else what)
+            for name, network in self.action_networks.items()
+        }
         choices = {name: self._choose(name, logits, greedy, generator, len(mean)) for name in self.choices}
-        baseline = self.baseline_network(_let_through(what, self.config.baseline_into_core)).squeeze(1)
+        expects = _let_through(what, self.config.baseline_into_core)
+        baseline = self.baseline_network(expects).squeeze(1)
+        if state.price is not None:
+            baseline = baseline + self.price_baseline_network(_append(expects, state.price)).squeeze(1)
         last_move = functional.one_hot(choices["move"], self._move_inputs).float() if self._move_inputs else None
         decision = Decision(location, mean, explored, choices, logits, baseline)
-        return decision, AgentState(cores, last_move)
+        return decision, AgentState(cores, last_move, state.price)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Where to look (B, 2), and whether that was sampled around the mean (B,)."""
@@ -228,6 +270,10 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
     choices = {name: int(space.n) for name, space in action.items() if isinstance(space, spaces.Discrete)}
     sensor = envs.unwrapped.sensor if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane.sensor
     return RecurrentAttentionAgent(config, observation["glimpse"].shape, sensor.num_scales, choices)  # type: ignore[arg-type]
+
+
+def _append(hidden: Tensor, price: Tensor | None) -> Tensor:
+    return hidden if price is None else torch.cat([hidden, price], dim=1)
 
 
 def _let_through(hidden: Tensor, share: float) -> Tensor:

@@ -23,6 +23,7 @@ def watch_episodes(
     seed: int = 0,
     env: str | None = None,
     env_args: tuple[str, ...] = (),
+    price: float | None = None,
 ) -> int:
     """Lets an agent play, greedily, on episodes that it has not seen; returns how many ended in success.
 
@@ -33,6 +34,7 @@ def watch_episodes(
         seed: of the first; the same seed shows the same ones.
         env: another environment than that of the training.
         env_args: keywords of the environment that replace those of the training.
+        price: of a glimpse, told to an agent with a `price_range`.
 
     Raises:
         ValueError: if the environment's glimpses or choices are not those that the agent was trained with.
@@ -52,7 +54,7 @@ def watch_episodes(
     succeeded = 0
     with torch.no_grad():
         for episode in range(episodes):
-            rollout = collect_rollout(agent, envs, seed=seed + episode, greedy=True, watch=see)
+            rollout = collect_rollout(agent, envs, seed=seed + episode, greedy=True, prices=price, watch=see)
             succeeded += int(rollout.successes.sum())
             show(envs.unwrapped.view())
     envs.close()

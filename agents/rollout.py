@@ -62,6 +62,7 @@ def collect_rollout(
     greedy: bool = False,
     generator: torch.Generator | None = None,
     gaze: str = "agent",
+    prices: Tensor | float | None = None,
     watch: Callable[[Decision], None] | None = None,
 ) -> Rollout:
     """Plays one episode in every lane, to the end; keeps the graph for learning unless called under `torch.no_grad`.
@@ -75,11 +76,13 @@ def collect_rollout(
         generator: source of the agent's samples.
         gaze: who looks: the "agent"; or to measure what its gaze is worth, always the "center", a "random"
             place, or an "oracle" that knows where digit or ball is.
+        prices: of a glimpse, told to an agent with a `price_range` and taken from the reward like the environment's
+            `glimpse_cost`; for all lanes or for each (B,).
         watch: called with every decision before it is played.
     """
     device = next(agent.parameters()).device
     observation, info = envs.reset(seed=seed, options=options)
-    state = agent.initial_state(envs.num_envs)
+    state = agent.initial_state(envs.num_envs, prices)
     over = np.zeros(envs.num_envs, np.bool_)
     labels = torch.from_numpy(info["label"]).to(device) if "label" in info else None
     successes = np.zeros(envs.num_envs, np.bool_)
@@ -110,8 +113,11 @@ def collect_rollout(
     def stack(arrays: list[Any]) -> Tensor:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(device)
 
+    paid, looked_on = stack(rewards), stack(active) - stack(last)
+    if prices is not None:
+        paid = paid - prices * looked_on
     return Rollout(
-        rewards=stack(rewards),
+        rewards=paid,
         active=stack(active),
         last=stack(last),
         locations=torch.stack(locations),

@@ -191,6 +191,7 @@ class Trainer:
             self.envs,
             options=self._images(),
             generator=self.generator,
+            prices=self._prices(),
             watch=lambda decision: self._demand_finite("A location", decision.location),
         )
         loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - explored))
@@ -221,6 +222,15 @@ class Trainer:
         for name, value in found.items():
             self.window[name] = self.window.get(name, 0.0) + float(value)
 
+    def _prices(self) -> Tensor | None:
+        """A price of a glimpse for every episode, its logarithm uniform, for an agent that is told."""
+        if not self.config.price_range:
+            return None
+        low, high = self.config.price_range
+        images = self.config.batch_size // self.config.rollouts
+        shares = torch.rand(images, generator=self.generator, device=self.device)
+        return (low * (high / low) ** shares).repeat_interleave(self.config.rollouts)
+
     def _demand_finite(self, what: str, values: Tensor) -> None:
         demand_finite(what, values, self.update, self.folder)
 
@@ -248,12 +258,12 @@ class Trainer:
         self.window = {}
         return {**line, **means}
 
-    def score(self, split: str, gaze: str = "agent", glimpses: int | None = None) -> Score:
-        """Scores the agent as it is, with its own number of glimpses or another."""
+    def score(self, split: str, gaze: str = "agent", glimpses: int | None = None, price: float | None = None) -> Score:
+        """Scores the agent as it is, with its own number of glimpses or another, at its own price or another."""
         config = self.config
         if glimpses is not None:
             config = replace(config, env_args=(*config.env_args, f"num_glimpses={glimpses}"))
-        return evaluate(self.scored, config, split, gaze=gaze)
+        return evaluate(self.scored, config, split, gaze=gaze, price=price)
 
 
 def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
@@ -324,8 +334,11 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         glimpses: {split: trainer.score(split, glimpses=glimpses) for split in splits}
         for glimpses in trainer.config.scored_glimpses
     }
+    prices = {
+        price: {split: trainer.score(split, price=price) for split in splits} for price in trainer.config.scored_prices
+    }
     for split in splits:
-        for score in (*(found[split] for found in fewer.values()), scores[split]):
+        for score in (*(found[split] for found in (*fewer.values(), *prices.values())), scores[split]):
             print(f"{split}: {describe(score)}")
     gazes = [gaze for gaze in GAZES if gaze != "agent"] if trainer.config.gaze == "learned" else []
     return {
@@ -334,6 +347,9 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         "fewer_glimpses": {
             str(glimpses): {split: score.to_dict() for split, score in found.items()}
             for glimpses, found in fewer.items()
+        },
+        "prices": {
+            str(price): {split: score.to_dict() for split, score in found.items()} for price, found in prices.items()
         },
         "other_gazes": {gaze: trainer.score("validation", gaze).error_percent for gaze in gazes},
         "curve": trainer.curve,

@@ -48,6 +48,8 @@ class WatchCommand:
     """Frames a second; by default 10 in Catch and 4 elsewhere."""
     env_args: tuple[str, ...] = ()
     """Keywords of the environment that replace those of the training."""
+    price: float | None = None
+    """Price of a glimpse that the agent is told, where it was trained for a range of them."""
 
 
 @one_sentence_errors
@@ -71,7 +73,13 @@ def main() -> None:
 
     try:
         succeeded = watch_episodes(
-            path, show, episodes=command.episodes, seed=command.seed, env=command.env, env_args=command.env_args
+            path,
+            show,
+            episodes=command.episodes,
+            seed=command.seed,
+            env=command.env,
+            env_args=command.env_args,
+            price=command.price,
         )
     finally:
         window.close()

@@ -38,9 +38,9 @@ def gradients(loss, agent):
     return moved
 
 
-def play(envs, config, seed=0, **kwargs):
+def play(envs, config, seed=0, agent=None, **kwargs):
     torch.manual_seed(seed)
-    agent = make_agent(config, envs)
+    agent = agent or make_agent(config, envs)
     return agent, collect_rollout(agent, envs, seed=seed, generator=torch.Generator().manual_seed(seed), **kwargs)
 
 
@@ -256,6 +256,51 @@ def test_stop_is_not_trained_at_the_last_glimpse_where_it_changes_nothing():
     training_loss(rollout, agent, 0.0)[0].backward()
     assert (rollout.logits["stop"].grad[2] == 0).all()
     assert (rollout.logits["stop"].grad[0] != 0).any()
+
+
+PRICED = Config(learn_stop=True, stop_hidden=8, price_range=(0.01, 0.04))
+
+
+def test_told_price_is_paid_for_each_glimpse_after_the_first():
+    prices = torch.tensor([0.01, 0.02, 0.04]).repeat(20)
+    _, rollout = play(digits(lanes=60), PRICED, prices=prices)
+    _, free = play(digits(lanes=60), replace(PRICED, price_range=()))
+    assert (free.num_glimpses == rollout.num_glimpses).all()
+    torch.testing.assert_close(free.rewards.sum(0) - rollout.rewards.sum(0), prices * (rollout.num_glimpses - 1))
+
+
+def test_price_reaches_stop_and_baseline_alone():
+    agent = make_agent(PRICED, digits())
+    with torch.no_grad():  # as training will
+        agent.action_networks["stop"][-1].weight.normal_()
+    cheap, dear = (play(digits(), PRICED, agent=agent, greedy=True, prices=price)[1] for price in (0.01, 0.04))
+    assert (cheap.logits["stop"][0] != dear.logits["stop"][0]).all()
+    assert (cheap.baselines[0] != dear.baselines[0]).all()
+    assert (cheap.logits["answer"][0] == dear.logits["answer"][0]).all()
+    assert (cheap.locations[0] == dear.locations[0]).all()
+
+
+def test_price_that_is_not_told_is_the_middle_of_the_range():
+    agent = make_agent(PRICED, digits())
+    torch.testing.assert_close(agent.initial_state(2).price, torch.zeros(2, 1))
+    torch.testing.assert_close(agent.initial_state(2, torch.tensor([0.01, 0.04])).price, torch.tensor([[-1.0], [1.0]]))
+
+
+@pytest.mark.parametrize("price", [0.0, 0.009, 0.041, float("nan"), -1.0])
+def test_price_that_was_not_trained_for_is_refused(price):
+    with pytest.raises(ValueError, match=r"0\.01 to 0\.04"):
+        make_agent(PRICED, digits()).initial_state(2, price)
+
+
+def test_agent_that_is_not_told_prices_refuses_one():
+    with pytest.raises(ValueError, match="price_range"):
+        make_agent(Config(learn_stop=True), digits()).initial_state(2, 0.01)
+
+
+@pytest.mark.parametrize("wrong", [{"price_range": (0.02, 0.01)}, {"price_range": (0.0, 0.1)}, {"learn_stop": False}])
+def test_range_of_prices_is_checked(wrong):
+    with pytest.raises(ValueError, match="price_range"):
+        replace(PRICED, **wrong)
 
 
 def test_greedy_play_is_the_same_whatever_the_generator():

@@ -253,6 +253,20 @@ def test_finished_agent_of_digits_is_scored_with_fewer_glimpses_too(fake_mnist, 
     assert result["test"]["mean_glimpses"] == 6
 
 
+def test_finished_agent_that_is_told_prices_is_scored_at_each_of_them(fake_mnist, tmp_path):
+    config = Config(
+        learn_stop=True,
+        price_range=(0.01, 0.1),
+        scored_prices=(0.01, 0.05),
+        hidden_size=8,
+        batch_size=4,
+        total_episodes=8,
+    )
+    result = train(config, tmp_path)
+    assert set(result["prices"]) == {"0.01", "0.05"}
+    assert all(found["test"]["episodes"] == 20 for found in result["prices"].values())
+
+
 def test_warm_start_takes_the_weights_there_are_and_keeps_the_rest(fake_mnist, tmp_path, monkeypatch):
     config = Config(hidden_size=8, batch_size=4, total_episodes=4)
     Trainer(config, tmp_path).save()
