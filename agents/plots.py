@@ -67,43 +67,62 @@ def last_look(env_id: str, seed: int = 0) -> Callable[[Path], None]:
     return write
 
 
-def fixation_paths(env_id: str, scenes: int = 4, seed: int = 0) -> Callable[[Path], None]:
+def fixation_paths(env_id: str, scenes: int = 4) -> Callable[[Path], None]:
     """Figure 3 of Mnih et al. 2014: a scene with the fixation path, the first glimpse a filled circle and the last an
     empty one, then what each glimpse tells of the scene."""
 
     def write(path: Path) -> None:
-        rows: list[list[View]] = [[]]
-
-        def show(view: View) -> None:
-            if view.outcome is None:
-                rows[-1].append(view)
-            else:  # the answer takes no glimpse
-                rows.append([])
-
-        watch_episodes(shipped_agent(env_id), show, episodes=scenes, seed=seed)
-        rows.pop()
-        figure, axes = plt.subplots(
-            len(rows), 1 + len(rows[0]), figsize=(1.5 * (1 + len(rows[0])), 1.5 * len(rows)), squeeze=False
-        )
-        for line, views in zip(axes, rows, strict=True):
-            scene, x, y = views[-1].scene, *views[-1].fixations.T
-            height, width = scene.shape[:2]
-            line[0].imshow(scene[..., 0], cmap="gray", extent=(0, width, height, 0))
-            line[0].plot(x, y, color=ORANGE, linewidth=1.5)
-            line[0].plot(x[0], y[0], "o", color=ORANGE, markersize=5)
-            line[0].plot(x[-1], y[-1], "o", color=ORANGE, markersize=7, fillstyle="none", markeredgewidth=1.5)
-            for panel, view in zip(line[1:], views, strict=True):
-                panel.imshow(
-                    foveated(view.glimpse, view.squares, (height, width))[..., 0], cmap="gray", vmin=0, vmax=255
-                )
-            for panel in line:
-                panel.set(xticks=[], yticks=[])
-            line[0].set(xlim=(0, width), ylim=(height, 0))
-        figure.tight_layout(pad=0.2)
-        figure.savefig(path, dpi=100)
-        plt.close(figure)
+        _draw_paths([views for views, _ in _episodes(shipped_agent(env_id), scenes)], path)
 
     return write
+
+
+def stopping_paths(path: Path) -> None:
+    """The same for an agent that may stop: of sixty digits those it was right about soonest, and those latest."""
+    checkpoint = RESULTS / "cluttered60-stop.pt"
+    if not checkpoint.exists():
+        raise FileNotFoundError(f"no {checkpoint}: python agents/reproduce_tables.py --rows cluttered60-stop")
+    right = sorted((views for views, succeeded in _episodes(checkpoint, 60) if succeeded), key=len)
+    _draw_paths([*right[:3], *right[-3:]], path)
+
+
+def _episodes(checkpoint: Path, count: int) -> list[tuple[list[View], bool]]:
+    """What an agent sees at each glimpse of an episode, and whether it was right."""
+    found: list[tuple[list[View], bool]] = []
+    views: list[View] = []
+
+    def show(view: View) -> None:
+        if view.outcome is None:
+            views.append(view)
+        else:  # the answer takes no glimpse
+            found.append((views.copy(), view.outcome))
+            views.clear()
+
+    watch_episodes(checkpoint, show, episodes=count)
+    return found
+
+
+def _draw_paths(rows: list[list[View]], path: Path) -> None:
+    """A row per episode: the scene with the fixation path, then a panel per glimpse."""
+    columns = 1 + max(len(views) for views in rows)
+    figure, axes = plt.subplots(len(rows), columns, figsize=(1.5 * columns, 1.5 * len(rows)), squeeze=False)
+    for line, views in zip(axes, rows, strict=True):
+        scene, x, y = views[-1].scene, *views[-1].fixations.T
+        height, width = scene.shape[:2]
+        line[0].imshow(scene[..., 0], cmap="gray", extent=(0, width, height, 0))
+        line[0].plot(x, y, color=ORANGE, linewidth=1.5)
+        line[0].plot(x[0], y[0], "o", color=ORANGE, markersize=5)
+        line[0].plot(x[-1], y[-1], "o", color=ORANGE, markersize=7, fillstyle="none", markeredgewidth=1.5)
+        for panel, view in zip(line[1:], views, strict=False):
+            panel.imshow(foveated(view.glimpse, view.squares, (height, width))[..., 0], cmap="gray", vmin=0, vmax=255)
+        for panel in line:
+            panel.set(xticks=[], yticks=[])
+        for panel in line[1 + len(views) :]:
+            panel.axis("off")
+        line[0].set(xlim=(0, width), ylim=(height, 0))
+    figure.tight_layout(pad=0.2)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
 
 
 def error_by_glimpses(path: Path) -> None:
@@ -164,6 +183,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "headline.png": last_look("GlimpseMNIST-Cluttered60-v0"),
     "figure3-cluttered60.png": fixation_paths("GlimpseMNIST-Cluttered60-v0"),
     "figure3-cluttered100.png": fixation_paths("GlimpseMNIST-Cluttered100-v0"),
+    "stopping-cluttered60.png": stopping_paths,
     "error-by-glimpses.png": error_by_glimpses,
     "error-by-minutes.png": error_by_minutes,
     "catch-learning.png": catch_learning,

@@ -60,17 +60,29 @@ def draw_scenes(
     scenes[_window(top, left, height, width)] = digits[indices]
 
     size = recipe.clutter_size
-    for piece in draws[:, 2:].reshape(count, recipe.clutter_pieces, _DRAWS_PER_PIECE).swapaxes(0, 1):
+    corners = clutter_corners(draws, recipe)
+    for i, piece in enumerate(_pieces(draws, recipe)):
         other = _below(piece[:, 0], len(digits) - 1)
         other += other >= indices  # never cut from the digit that is to be classified
         y, x = _below(piece[:, 1], height - size + 1), _below(piece[:, 2], width - size + 1)
         rows, columns = _window(y, x, size, size)[1:]
         cut = digits[other[:, None, None], rows, columns]  # (N, size, size, C)
-        place = _window(
-            _below(piece[:, 3], canvas_height - size + 1), _below(piece[:, 4], canvas_width - size + 1), size, size
-        )
+        place = _window(corners[:, i, 1], corners[:, i, 0], size, size)
         scenes[place] = np.maximum(scenes[place], cut)
     return scenes, np.stack([left + width / 2, top + height / 2], axis=-1)
+
+
+def clutter_corners(draws: NDArray[np.float64], recipe: SceneRecipe) -> NDArray[np.int64]:
+    """Where the pieces of clutter lie that `draw_scenes` makes of these draws: (N, pieces, 2), the upper left corners as (x, y)."""
+    height, width = recipe.canvas
+    size, places = recipe.clutter_size, _pieces(draws, recipe)[:, :, 3:]
+    y, x = _below(places[..., 0], height - size + 1), _below(places[..., 1], width - size + 1)
+    return np.stack([x, y], axis=-1).swapaxes(0, 1)
+
+
+def _pieces(draws: NDArray[np.float64], recipe: SceneRecipe) -> NDArray[np.float64]:
+    """The draws of each piece of clutter, (pieces, N, _DRAWS_PER_PIECE)."""
+    return draws[:, 2:].reshape(len(draws), recipe.clutter_pieces, _DRAWS_PER_PIECE).swapaxes(0, 1)
 
 
 def _below(draws: NDArray[np.float64], size: int) -> NDArray[np.int64]:

@@ -105,13 +105,20 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         self._indices[lanes] = self._choose(lanes, draws[:, 2], options)
         indices = self._indices[lanes]
         if self.split != "train":  # the same scenes for everybody
-            rows = [np.random.default_rng((self.scene_seed, i)).random(draws.shape[1]) for i in indices]
-            draws = np.array(rows)
+            draws = self.held_out_draws(indices)
         scenes, centers = draw_scenes(self.data.images, indices, draws[:, 3:], self.recipe)
         self._scenes[lanes] = scenes
         self._centers[lanes] = to_location(centers, *self.recipe.canvas)
         self._answers[lanes] = _NO_ANSWER
         return draws
+
+    def held_out_draws(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What decides the validation or test scenes of these images (N,): one row of uniform draws each.
+
+        The first look takes the first two, the choice of the image the third, and `draw_scenes` the rest.
+        """
+        size = 3 + self.recipe.num_draws
+        return np.array([np.random.default_rng((self.scene_seed, i)).random(size) for i in indices])
 
     def _rewind(self) -> None:
         self._next_index = 0

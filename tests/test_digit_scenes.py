@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ram_envs.digit_scenes import SceneRecipe, draw_scenes
+from ram_envs.digit_scenes import SceneRecipe, clutter_corners, draw_scenes
 
 LAST = np.nextafter(1, 0)  # the greatest draw that there can be
 
@@ -43,6 +43,17 @@ def test_every_place_is_equally_likely() -> None:
     assert len(counts) == 9
     assert counts.min() > 850
     assert counts.max() < 1150
+
+
+def test_corners_tell_where_the_clutter_lies() -> None:
+    recipe = SceneRecipe((9, 8), clutter_pieces=2, clutter_size=2)
+    draws = random_draws(50, recipe)
+    scenes, _ = draw_scenes(flat(0, 5), np.zeros(50, int), draws, recipe)  # clutter is cut from the other digit
+    lit = np.zeros_like(scenes)
+    for scene, corners in zip(lit, clutter_corners(draws, recipe), strict=True):
+        for x, y in corners:
+            scene[y : y + 2, x : x + 2] = 5
+    np.testing.assert_array_equal(scenes, lit)
 
 
 def test_the_center_is_the_middle_of_the_digit() -> None:

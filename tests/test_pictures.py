@@ -99,6 +99,7 @@ def test_window_shows_the_episodes(catch_agent, monkeypatch):
 def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist, monkeypatch, capsys):
     results = tmp_path / "results"
     results.mkdir()
+    export_agent(untrained("cluttered60-stop", tmp_path / "stop", warm_start=""), results / "cluttered60-stop.pt")
     for env_id, preset in plots.DEFAULTS.items():
         export_agent(untrained(preset, tmp_path / preset), results / f"{preset}.pt")
         config = {"seed": 1, "env": env_id, "total_episodes": 100}
