@@ -63,6 +63,8 @@ class Config(Settings):
     """Where the standard deviation ends; None keeps it fixed."""
     exploration_share: float = 1.0
     """Share of the looks that are sampled in training; the others go where a greedy agent would look."""
+    gaze_fraction: float = 1.0
+    """Share of the training in which the gaze learns, its learning rate falling to 0; then it stays, greedy, and answers learn on."""
     exploration_fraction: float = 1.0
     """Share of the training in which standard deviation and entropy bonus fall to their ends."""
     glimpse_scaling: Literal["mean", "sum"] = "mean"
@@ -85,6 +87,10 @@ class Config(Settings):
     """The hybrid loss: cross entropy for the answer. Otherwise the reward alone teaches (always so in Catch)."""
     early_answer_weight: float = 0.0
     """Weight of the cross entropy of the answers before the last, which do not count for the reward."""
+    glance_weight: float = 0.0
+    """Weight of the cross entropy of answers from each glimpse alone, without the core; they do not count for the reward."""
+    glance_reward: bool = False
+    """Rewards each look with the probability that its glimpse alone gives to the right class."""
     dense_reward: bool = False
     """Rewards each look with what it adds to the probability of the right class, instead of the right answer at the end."""
     rollouts: int = 1
@@ -185,13 +191,28 @@ class Config(Settings):
         for name in (*positive, "rollouts"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)!r}.")
-        for name in ("discount", "gae_lambda", "weight_averaging", "exploration_share", "exploration_fraction"):
+        for name in (
+            "discount",
+            "gae_lambda",
+            "weight_averaging",
+            "exploration_share",
+            "exploration_fraction",
+            "gaze_fraction",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)!r}.")
         if self.batch_size % self.rollouts:
             raise ValueError(f"batch_size must be a multiple of rollouts, got {self.batch_size} and {self.rollouts}.")
         if self.leave_one_out and self.rollouts < 2:
             raise ValueError("leave_one_out needs rollouts of at least 2.")
+        if self.glance_reward and self.dense_reward:
+            raise ValueError("glance_reward and dense_reward are two ways to pay a look: choose one.")
+        if self.glance_reward and not self.glance_weight:
+            raise ValueError("glance_reward needs answers from single glimpses: a glance_weight above 0.")
+        if self.gaze_fraction < 1 and self.gaze == "learned" and self.pathways == "shared":
+            raise ValueError(
+                'gaze_fraction below 1 needs pathways="separate": the gaze would go on changing with a shared core.'
+            )
         if self.price_range and not (len(self.price_range) == 2 and 0 < self.price_range[0] < self.price_range[1]):
             raise ValueError(f"price_range must be two prices, 0 < lowest < highest, got {self.price_range!r}.")
         if self.price_range and not self.learn_stop:

@@ -46,6 +46,7 @@ class Decision:
         choices: name -> (B,) the options chosen.
         logits: name -> (B, K) of each choice.
         baseline: (B,) the return that is expected.
+        glance: (B, K) logits of an answer from this glimpse alone, where the agent learns to give one.
     """
 
     location: Tensor
@@ -54,6 +55,7 @@ class Decision:
     choices: dict[str, Tensor]
     logits: dict[str, Tensor]
     baseline: Tensor
+    glance: Tensor | None
 
 
 class RecurrentAttentionAgent(nn.Module):
@@ -79,11 +81,13 @@ class RecurrentAttentionAgent(nn.Module):
         super().__init__()
         self.config, self.choices = config, dict(choices)
         self.location_std = config.location_std  # annealed by training
+        self.gaze_learns = config.gaze == "learned"  # ended by training
         self.supervised = config.supervised and "answer" in self.choices
-        if config.dense_reward and not self.supervised:
-            raise ValueError(
-                "dense_reward needs supervised answers: labels, and an environment that asks for an answer."
-            )
+        for name in ("dense_reward", "glance_weight"):
+            if getattr(config, name) and not self.supervised:
+                raise ValueError(
+                    f"{name} needs supervised answers: labels, and an environment that asks for an answer."
+                )
         move_inputs = self.choices.get("move", 0) if config.previous_action else 0
         feature_size = 256
         self.glimpse_networks = nn.ModuleDict()
@@ -113,6 +117,8 @@ class RecurrentAttentionAgent(nn.Module):
             with torch.no_grad():
                 bias.copy_(torch.tensor([math.log(9.0), 0.0]))
         self.baseline_network = head(config.hidden_size, 1, config.baseline_hidden)
+        if config.glance_weight:
+            self.glance_network = nn.Linear(feature_size, self.choices["answer"])
         if price_inputs:  # what the price changes
             self.price_baseline_network = head(config.hidden_size + 1, 1, config.stop_hidden)
         self._move_inputs = move_inputs
@@ -123,14 +129,16 @@ class RecurrentAttentionAgent(nn.Module):
         return "where" if "where" in self.cores else "what"
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
-        """Parameters by what they serve: "where" to look (and its pathway, where it has one of its own), or "what" is seen."""
-        modules = [self.location_network]
+        """Parameters by what they serve: "where" to look (and its pathway, where it has one of its own), "when" to stop
+        (where that disturbs nothing else), or "what" is seen."""
+        modules: dict[str, list[nn.Module]] = {"where": [self.location_network]}
         if self.where == "where":
-            modules += [self.glimpse_networks["where"], self.cores["where"]]
-            modules += [self.action_networks["stop"]] if "stop" in self.action_networks else []
-        where = [p for module in modules for p in module.parameters()]
-        taken = {id(p) for p in where}
-        return {"what": [p for p in self.parameters() if id(p) not in taken], "where": where}
+            modules["where"] += [self.glimpse_networks["where"], self.cores["where"]]
+            if "stop" in self.action_networks:
+                modules["when"] = [self.action_networks["stop"]]
+        groups = {name: [p for module in several for p in module.parameters()] for name, several in modules.items()}
+        taken = {id(p) for group in groups.values() for p in group}
+        return {"what": [p for p in self.parameters() if id(p) not in taken], **groups}
 
     def initial_state(self, batch: int, prices: Tensor | float | None = None) -> AgentState:
         """The state before the first glimpse: zeros.
@@ -179,14 +187,14 @@ class RecurrentAttentionAgent(nn.Module):
             greedy: the mean location and the likeliest options instead of samples.
             generator: source of the samples.
         """
-        cores = {}
+        features, cores = {}, {}
         for name, core in self.cores.items():
-            features = self.glimpse_networks[name](glimpse, location)
-            if state.last_move is not None:
-                features = torch.cat([features, state.last_move], dim=1)
-            cores[name] = core(features, state.cores[name])
+            with torch.set_grad_enabled(torch.is_grad_enabled() and (name == "what" or self.gaze_learns)):
+                features[name] = self.glimpse_networks[name](glimpse, location)
+                moved = [] if state.last_move is None else [state.last_move]
+                cores[name] = core(torch.cat([features[name], *moved], dim=1), state.cores[name])
         with self.autocast(enabled=False):
-            return self._decide(location, cores, state, greedy, generator)
+            return self._decide(location, features["what"].float(), cores, state, greedy, generator)
 
     def autocast(self, enabled: bool = True) -> torch.autocast:
         """Matrix products in bfloat16, where settings and machine want it; the heads on the core always stay in float32."""
@@ -197,6 +205,7 @@ class RecurrentAttentionAgent(nn.Module):
     def _decide(
         self,
         seen_from: Tensor,
+        seen: Tensor,
         cores: dict[str, tuple[Tensor, ...]],
         state: AgentState,
         greedy: bool,
@@ -221,7 +230,8 @@ class RecurrentAttentionAgent(nn.Module):
         if state.price is not None:
             baseline = baseline + self.price_baseline_network(_append(expects, state.price)).squeeze(1)
         last_move = functional.one_hot(choices["move"], self._move_inputs).float() if self._move_inputs else None
-        decision = Decision(location, mean, explored, choices, logits, baseline)
+        glance = self.glance_network(seen) if self.config.glance_weight else None
+        decision = Decision(location, mean, explored, choices, logits, baseline, glance)
         return decision, AgentState(cores, last_move, state.price)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -231,7 +241,7 @@ class RecurrentAttentionAgent(nn.Module):
             return torch.zeros_like(mean), explored
         if self.config.gaze == "random":
             return 2 * torch.rand(mean.shape, generator=generator, device=mean.device) - 1, explored
-        if greedy:
+        if greedy or not self.gaze_learns:
             return mean, explored
         explored = torch.rand(len(mean), generator=generator, device=mean.device) < self.config.exploration_share
         noise = self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)

@@ -37,7 +37,8 @@ PAPER: dict[str, float | None] = {
 
 _FIRST_WIDE: dict[str, Any] = {
     "initialization": "default", "glimpse_gain": 1.0, "location_mean": "linear", "location_std_final": 0.08,
-    "exploration_share": 1.0, "early_answer_weight": 0.0, "dense_reward": False, "border_penalty": 0.0,
+    "exploration_share": 1.0, "exploration_fraction": 1.0, "gaze_fraction": 1.0, "early_answer_weight": 0.0,
+    "glance_weight": 0.0, "glance_reward": False, "gae_lambda": 0.9, "border_penalty": 0.0,
     "weight_averaging": 0.0, "learning_rate": 1e-3, "location_learning_rate": None, "matmul_precision": "medium",
     "scored_glimpses": (),
 }  # fmt: skip

@@ -30,6 +30,7 @@ class Rollout:
         explored: (T, B), 1 where the location was sampled, 0 where it is the mean or not the agent's own.
         choices: name -> (T, B); `logits`: name -> (T, B, K) with gradient.
         baselines: (T, B) with gradient.
+        glances: (T, B, K) with gradient, logits of answers from each glimpse alone; None where the agent gives none.
         labels: (B,), for worlds that have them.
         successes: (B,) bool.
         num_glimpses: (B,).
@@ -46,6 +47,7 @@ class Rollout:
     choices: dict[str, Tensor]
     logits: dict[str, Tensor]
     baselines: Tensor
+    glances: Tensor | None
     labels: Tensor | None
     successes: Tensor
     num_glimpses: Tensor
@@ -113,6 +115,7 @@ def collect_rollout(
     def stack(arrays: list[Any]) -> Tensor:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(device)
 
+    glances = [decision.glance for decision in decisions if decision.glance is not None]
     paid, looked_on = stack(rewards), stack(active) - stack(last)
     if prices is not None:
         paid = paid - prices * looked_on
@@ -126,6 +129,7 @@ def collect_rollout(
         choices={name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices},
         logits={name: torch.stack([d.logits[name] for d in decisions]) for name in decisions[0].logits},
         baselines=torch.stack([decision.baseline for decision in decisions]),
+        glances=torch.stack(glances) if glances else None,
         labels=labels,
         successes=torch.from_numpy(successes),
         num_glimpses=torch.from_numpy(info["num_glimpses"]),

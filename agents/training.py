@@ -47,10 +47,12 @@ def training_loss(
     """
     config, active = agent.config, rollout.active
     rewards = rollout.rewards
-    if config.dense_reward:  # what the answer brings is paid look by look; what looking costs stays
-        rewards = rewards * (1 - rollout.last) + losses.probability_gains(
-            rollout.logits["answer"], _labels(rollout), active
-        )
+    if (
+        config.dense_reward or config.glance_reward
+    ):  # the answer's reward is paid look by look; what looking costs stays
+        logits = rollout.logits["answer"] if config.dense_reward else _glances(rollout)
+        pay = losses.probability_gains if config.dense_reward else losses.glance_rewards
+        rewards = rewards * (1 - rollout.last) + pay(logits, _labels(rollout), active)
     advantages, returns = losses.advantages_and_returns(
         rewards, rollout.baselines, active, config.discount, config.gae_lambda
     )
@@ -67,11 +69,14 @@ def training_loss(
         only_looks = agent.supervised and "stop" not in rollout.logits  # were sampled
         advantages = losses.normalize(advantages, looked if only_looks else active)
 
-    if config.gaze == "learned":
+    if agent.gaze_learns:
         log_probs = losses.gaussian_log_prob(rollout.locations, rollout.location_means, agent.location_std)
         total = total + config.location_weight * losses.reinforce_loss(log_probs, advantages, looked)
         parts["border_penalty"] = losses.border_penalty(rollout.location_means, active * (1 - rollout.last))
         total = total + config.border_penalty * parts["border_penalty"]
+    if config.glance_weight:
+        parts["glance_loss"] = losses.answer_loss(_glances(rollout), _labels(rollout), active)
+        total = total + config.glance_weight * parts["glance_loss"]
     for name, logits in rollout.logits.items():
         if name == "answer":
             mask = rollout.last  # only the last answer counts
@@ -97,6 +102,11 @@ def training_loss(
 def _labels(rollout: Rollout) -> Tensor:
     assert rollout.labels is not None, "The hybrid loss needs an environment that tells the label."
     return rollout.labels
+
+
+def _glances(rollout: Rollout) -> Tensor:
+    assert rollout.glances is not None, "Only an agent with a glance_weight answers from single glimpses."
+    return rollout.glances
 
 
 class Trainer:
@@ -179,9 +189,10 @@ class Trainer:
             FloatingPointError: if anything is not finite that should be; the last checkpoint is still good.
         """
         config, progress = self.config, self.update / self.config.total_updates
-        factor = {"linear": 1 - progress, "cosine": 0.5 * (1 + math.cos(math.pi * progress)), "constant": 1.0}
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor[config.annealing]
+        self.agent.gaze_learns = config.gaze == "learned" and progress < config.gaze_fraction
+        for serves, group in zip(self.agent.parameter_groups(), self.optimizer.param_groups, strict=True):
+            fraction = config.gaze_fraction if serves == "where" else 1.0
+            group["lr"] = group["initial_lr"] * _annealed(config.annealing, progress, fraction)
         final = config.location_std if config.location_std_final is None else config.location_std_final
         explored = min(1.0, progress / config.exploration_fraction)
         self.agent.location_std = config.location_std + (final - config.location_std) * explored
@@ -364,12 +375,19 @@ def describe(score: Score) -> str:
     return f"error {error}, {score.mean_glimpses:.2f} glimpses, gaze off by {score.gaze_distance[-1]:.2f}"
 
 
+def _annealed(annealing: str, progress: float, fraction: float = 1.0) -> float:
+    """Factor of the learning rate of what learns for a fraction of the training."""
+    if progress >= fraction:
+        return 0.0
+    done = progress / fraction
+    return {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}[annealing]
+
+
 def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.optim.Optimizer:
-    rates = {"what": config.learning_rate, "where": config.location_learning_rate or config.learning_rate}
-    groups = [
-        {"params": parameters, "lr": rates[name], "initial_lr": rates[name]}
-        for name, parameters in agent.parameter_groups().items()
-    ]
+    groups = []
+    for name, parameters in agent.parameter_groups().items():
+        rate = (name != "what" and config.location_learning_rate) or config.learning_rate
+        groups.append({"params": parameters, "lr": rate, "initial_lr": rate})
     if config.optimizer == "adam":
         return torch.optim.AdamW(groups, weight_decay=config.weight_decay, fused=True)
     return torch.optim.SGD(groups, momentum=config.momentum, fused=True)

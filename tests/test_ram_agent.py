@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from torch.nn import functional  # noqa: E402
+
 from agents.config import Config  # noqa: E402
 from agents.networks import GlimpseNetwork, LSTMCore, RectifierCore  # noqa: E402
 from agents.ram_agent import make_agent  # noqa: E402
@@ -201,9 +203,61 @@ def test_dense_reward_pays_looks_and_what_they_cost_but_not_the_answer():
     torch.testing.assert_close(rollout.location_means.grad[:-1], -advantages[..., None] * way / 4)
 
 
-def test_dense_reward_is_refused_where_there_is_no_answer_to_be_right():
-    with pytest.raises(ValueError, match="dense_reward"):
-        make_agent(Config(core="lstm", dense_reward=True), catch())
+def test_glance_reward_pays_a_look_what_its_glimpse_alone_tells():
+    config = Config(glance_weight=1.0, glance_reward=True, gae_lambda=0.0, discount=0.0)
+    agent, rollout = play(digits(glimpse_cost=0.25), config)
+    right = rollout.glances.softmax(-1).gather(-1, rollout.labels.expand(3, 4)[..., None])[..., 0]
+    rollout = replace(rollout, baselines=0 * rollout.baselines)
+    rollout.location_means.retain_grad()
+    training_loss(rollout, agent, 0.0)[0].backward()
+    way = (rollout.locations - rollout.location_means).detach()[:-1] / 0.1**2
+    torch.testing.assert_close(rollout.location_means.grad[:-1], -(right[1:] - 0.25).detach()[..., None] * way / 4)
+
+
+def test_glance_is_answered_from_its_glimpse_alone_and_shapes_the_glimpse_network():
+    agent, rollout = play(digits(), Config(glance_weight=1.0))
+    answers = functional.cross_entropy(rollout.glances.flatten(0, 1), rollout.labels.repeat(3))
+    assert gradients(answers, agent) == {"glance_network", "glimpse_networks"}
+
+
+def test_every_glance_is_trained():
+    agent, rollout = play(digits(), Config(glance_weight=0.5))
+    rollout.glances.retain_grad()
+    training_loss(rollout, agent, 0.0)[0].backward()
+    wanted = (rollout.glances.softmax(-1) - functional.one_hot(rollout.labels, 10)) * 0.5 / 12
+    torch.testing.assert_close(rollout.glances.grad, wanted.detach())
+
+
+@pytest.mark.parametrize("settings", [{"dense_reward": True}, {"glance_weight": 1.0}])
+def test_rewards_of_answers_are_refused_where_there_is_no_answer_to_be_right(settings):
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        make_agent(Config(core="lstm", **settings), catch())
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"glance_reward": True}, "glance_weight above 0"),
+        ({"glance_reward": True, "glance_weight": 1.0, "dense_reward": True}, "choose one"),
+        ({"gaze_fraction": 0.5}, "separate"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        Config(**settings)
+
+
+def test_gaze_that_learns_no_more_is_greedy_and_without_gradient():
+    config = Config(pathways="separate", glance_weight=1.0)
+    agent = make_agent(config, digits())
+    agent.gaze_learns = False
+    _, rollout = play(digits(), config, agent=agent)
+    assert not rollout.explored.any()
+    assert (rollout.locations == rollout.location_means).all()
+    assert {p.grad is None for p in agent.parameter_groups()["where"]} == {True}
+    training_loss(rollout, agent, 0.0)[0].backward()
+    assert {p.grad is None for p in agent.parameter_groups()["where"]} == {True}
+    assert all(p.grad is not None for p in agent.glimpse_networks["what"].parameters())
 
 
 def test_early_answers_are_trained_where_an_option_says_so():

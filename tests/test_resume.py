@@ -171,7 +171,15 @@ DIGITS = replace(
     total_episodes=80,
     matmul_precision="highest",
 )
-NEW_IN_WIDE = ("initialization", "location_mean", "exploration_share", "early_answer_weight", "dense_reward")
+NEW_IN_WIDE = (
+    "initialization",
+    "location_mean",
+    "exploration_share",
+    "early_answer_weight",
+    "glance_weight",
+    "glance_reward",
+    "gaze_fraction",
+)
 
 
 @pytest.mark.parametrize(

@@ -168,6 +168,30 @@ def test_std_and_learning_rate_are_annealed(tmp_path):
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(TINY.learning_rate / 2)
 
 
+def test_gaze_stays_when_its_share_of_the_training_is_over(fake_mnist, tmp_path):
+    config = replace(
+        PRESETS["mnist-6"], gaze_fraction=0.5, annealing="cosine", hidden_size=8, batch_size=4, total_episodes=32
+    )
+    trainer = Trainer(config, tmp_path)
+    rates, moved = [], []
+    for _ in range(8):
+        before = {name: [p.clone() for p in group] for name, group in trainer.agent.parameter_groups().items()}
+        trainer.step()
+        rates.append([group["lr"] for group in trainer.optimizer.param_groups])
+        after = trainer.agent.parameter_groups()
+        moved.append(
+            {
+                name
+                for name in before
+                if any(not torch.equal(*pair) for pair in zip(before[name], after[name], strict=True))
+            }
+        )
+    assert moved == [{"what", "where"}] * 4 + [{"what"}] * 4
+    assert rates[2][1] == pytest.approx(config.learning_rate / 2)  # halfway through its share
+    assert rates[4][0] == pytest.approx(config.learning_rate / 2)
+    assert [where for _, where in rates[4:]] == [0.0] * 4
+
+
 def test_evaluation_counts_every_episode_once_and_repeats_itself():
     agent = training.make_agent(TINY, make_envs(TINY, 1))
     one, other = (evaluate(agent, TINY, "test", lanes=lanes) for lanes in (16, 16))
