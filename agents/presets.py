@@ -102,24 +102,32 @@ def _rows() -> dict[str, Config]:
             rows[f"{scene}-random"] = replace(
                 _WIDE, env=env, env_args=("num_glimpses=8",), gaze="random", pathways="shared"
             )
-    # The agent of eight glimpses learns to stop when another is not worth its price. Its gaze stays as it is; a look is paid
-    # what it adds to what is known, since that is what stopping would save.
-    rows["cluttered60-stop"] = replace(
-        rows["cluttered60-8"],
-        env_args=(*rows["cluttered60-8"].env_args, "glimpse_cost=0.01"),
-        scored_glimpses=(),
-        warm_start="results/cluttered60-8.pt",
-        learn_stop=True,
-        stop_hidden=128,
-        entropy_bonus=0.05,
-        gaze_fraction=0.0,
-        exploration_fraction=1.0,
-        glance_reward=False,
-        dense_reward=True,
-        gae_lambda=0.9,
-        learning_rate=5e-4,
-        total_episodes=5 * EPOCH,
-    )
+    # The agent of eight glimpses learns to stop when another is not worth its price, or at every price that it is told. Its
+    # gaze stays as it is; a look is paid what it adds to what is known, since that is what stopping would save.
+    for scene in ("translated60", "cluttered60"):
+        eight = rows[f"{scene}-8"]
+        stopping = replace(
+            eight,
+            scored_glimpses=(),
+            warm_start=f"results/{scene}-8.pt",
+            learn_stop=True,
+            stop_hidden=128,
+            entropy_bonus=0.05,
+            gaze_fraction=0.0,
+            exploration_fraction=1.0,
+            glance_reward=False,
+            dense_reward=True,
+            gae_lambda=0.9,
+            learning_rate=5e-4,
+            total_episodes=5 * EPOCH,
+        )
+        rows[f"{scene}-stop"] = replace(stopping, env_args=(*eight.env_args, "glimpse_cost=0.01"))
+        rows[f"{scene}-prices"] = replace(
+            stopping,
+            price_range=(0.002, 0.1),
+            scored_prices=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
+            total_episodes=10 * EPOCH,
+        )
     rows["catch"] = _CATCH
     # What attention is worth, and harder games.
     rows["catch-center"] = replace(_CATCH, gaze="center")

@@ -23,9 +23,10 @@ PAPER: dict[str, float | None] = {
     "mnist-2": 3.79, "mnist-3": 1.51, "mnist-4": 1.54, "mnist-5": 1.34, "mnist-6": 1.12, "mnist-7": 1.07,
     "translated60-fc64": 6.42, "translated60-fc256": 2.63, "translated60-conv": 1.62,
     "translated60-4": 1.54, "translated60-6": 1.22, "translated60-8": 1.2,
+    "translated60-stop": 1.2, "translated60-prices": 1.2,
     "cluttered60-fc64": 28.58, "cluttered60-fc256": 11.96, "cluttered60-conv": 8.09,
     "cluttered60-4": 4.96, "cluttered60-6": 4.08, "cluttered60-8": 4.04, "cluttered60-random": 14.4,
-    "cluttered60-stop": 4.04,
+    "cluttered60-stop": 4.04, "cluttered60-prices": 4.04,
     "cluttered100-conv": 14.35,
     "cluttered100-4": 9.41, "cluttered100-6": 8.31, "cluttered100-8": 8.11, "cluttered100-random": 28.4,
     "mnist-6-faithful": 1.12, "catch": 15.0, "catch-faithful": 15.0,
@@ -128,13 +129,22 @@ def ablation_table(name: str, results: Path = RESULTS) -> str:
 
 
 def stopping_table(scene: str, results: Path = RESULTS) -> str:
-    """A Markdown table of agents that decide when to stop, beside one that is stopped, by the number of glimpses."""
+    """A Markdown table of agents that decide when to stop, beside one that is stopped, by the number of glimpses.
+
+    For one price each, or for every price that they are told.
+    """
     lines = ["| who decides when to stop | glimpses, mean | test error in % |", "|---|---|---|"]
     rows = []
     for path in results.glob(f"{scene}-8-seed1.json"):
         run = json.loads(path.read_text())
         for scores in ({"test": run["test"]}, *run["fewer_glimpses"].values()):
             rows.append((scores["test"], "a fixed number"))
+    for path in results.glob(f"{scene}-prices-seed*.json"):
+        run = json.loads(path.read_text())
+        for price, scores in run["prices"].items():
+            rows.append(
+                (scores["test"], f"the agent for every price, told {price} a glimpse, seed {run['config']['seed']}")
+            )
     for path in (*results.glob(f"{scene}-stop-seed*.json"), *(results / "ablations").glob(f"{scene}-stop-*.json")):
         run = json.loads(path.read_text())
         price = Config.from_dict(run["config"]).env_kwargs()["glimpse_cost"]
