@@ -40,8 +40,8 @@ SCENES = {
 }  # fmt: skip
 
 
-def episode_gif(env_id: str, episodes: int = 3, seed: int = 1) -> Callable[[Path], None]:
-    """The trained agent of an environment at work."""
+def episode_gif(env_id: str, preset: str | None = None, episodes: int = 3, seed: int = 1) -> Callable[[Path], None]:
+    """The trained agent of an environment at work, of its default preset or another."""
 
     def write(path: Path) -> None:
         fps = 10 if "Catch" in env_id else 2
@@ -50,7 +50,7 @@ def episode_gif(env_id: str, episodes: int = 3, seed: int = 1) -> Callable[[Path
         def show(view: View) -> None:
             frames.extend([draw_view(view, 320)] * (1 if view.outcome is None else round(1.5 * fps)))
 
-        watch_episodes(shipped_agent(env_id), show, episodes=episodes, seed=seed)
+        watch_episodes(shipped_agent(env_id, preset), show, episodes=episodes, seed=seed)
         write_video(path, frames, fps)
 
     return write
@@ -79,9 +79,7 @@ def fixation_paths(env_id: str, scenes: int = 4) -> Callable[[Path], None]:
 
 def stopping_paths(path: Path) -> None:
     """The same for an agent that may stop: of sixty digits those it was right about soonest, and those latest."""
-    checkpoint = RESULTS / "cluttered60-stop.pt"
-    if not checkpoint.exists():
-        raise FileNotFoundError(f"no {checkpoint}: python agents/reproduce_tables.py --rows cluttered60-stop")
+    checkpoint = shipped_agent("GlimpseMNIST-Cluttered60-v0", "cluttered60-stop")
     right = sorted((views for views, succeeded in _episodes(checkpoint, 60) if succeeded), key=len)
     _draw_paths([*right[:3], *right[-3:]], path)
 
@@ -184,6 +182,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "figure3-cluttered60.png": fixation_paths("GlimpseMNIST-Cluttered60-v0"),
     "figure3-cluttered100.png": fixation_paths("GlimpseMNIST-Cluttered100-v0"),
     "stopping-cluttered60.png": stopping_paths,
+    "stopping-cluttered60.gif": episode_gif("GlimpseMNIST-Cluttered60-v0", "cluttered60-stop", episodes=6),
     "error-by-glimpses.png": error_by_glimpses,
     "error-by-minutes.png": error_by_minutes,
     "catch-learning.png": catch_learning,
@@ -191,18 +190,19 @@ PICTURES: dict[str, Callable[[Path], None]] = {
 """File in docs/ -> what makes it."""
 
 
-def shipped_agent(env_id: str) -> Path:
-    """The shipped agent of an environment: its default preset's, or else the first in results/ that was trained in it.
+def shipped_agent(env_id: str, preset: str | None = None) -> Path:
+    """The shipped agent of a preset; by default the environment's own, or else the first in results/ that was trained in it.
 
     Raises:
         FileNotFoundError: if there is none yet.
     """
-    paths = [RESULTS / f"{DEFAULTS[env_id]}.pt", *sorted(RESULTS.glob("*.pt"))]
-    for path in paths:
+    others = sorted(RESULTS.glob("*.pt")) if preset is None else []
+    for path in (RESULTS / f"{preset or DEFAULTS[env_id]}.pt", *others):
         if path.exists() and load_checkpoint(path)["config"].env == env_id:
             return path
     raise FileNotFoundError(
-        f"No trained agent for {env_id} in {RESULTS}: python agents/reproduce_tables.py --rows {DEFAULTS[env_id]}"
+        f"No trained agent for {env_id} in {RESULTS}: "
+        f"python agents/reproduce_tables.py --rows {preset or DEFAULTS[env_id]}"
     )
 
 
