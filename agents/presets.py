@@ -138,6 +138,11 @@ def _rows() -> dict[str, Config]:
     rows["catch-48"] = replace(_CATCH, env_args=("screen_size=48",), total_episodes=20_000_000 // 47)
     rows["catch-fast"] = replace(_CATCH, env_args=("ball_speed=1.5",))
     rows["catch-two-balls"] = replace(_CATCH, env_args=("num_balls=2",), total_episodes=20_000_000 // 46)
+    # What Stable-Baselines3's agents are compared with after two million frames, from the hybrid loss and from the reward alone.
+    mnist = replace(rows["mnist-6"], total_episodes=2_000_000 // 6)
+    rows["mnist-2m-ram"] = mnist
+    rows["mnist-2m-reward"] = replace(mnist, supervised=False, rollouts=4, leave_one_out=True, entropy_bonus=0.01)
+    rows["catch-2m-ram"] = replace(_CATCH, total_episodes=2_000_000 // 23)
     # The paper's own setting: undiscounted return, lambda 1, SGD with momentum, mini-batches of 20, linear networks.
     faithful = Config(optimizer="sgd", learning_rate=0.01, annealing="linear", batch_size=20)
     rows["mnist-6-faithful"] = replace(faithful, location_std=0.1, total_episodes=90 * EPOCH)

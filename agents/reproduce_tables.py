@@ -23,8 +23,9 @@ from agents.classifier_training import train_classifier
 from agents.command_line import one_sentence_errors
 from agents.image_classifiers import CLASSIFIERS
 from agents.presets import PRESETS
-from agents.results import PAPER, RESULTS, load_results, result_path, table, write_pages
+from agents.results import COMPARED, PAPER, RESULTS, load_results, result_path, table, write_pages
 from agents.run_folder import CHECKPOINT, RESULT
+from agents.sb3_config import SB3_PRESETS
 from agents.training import train
 
 
@@ -32,8 +33,8 @@ from agents.training import train
 class TablesCommand:
     """Trains the rows that have no result yet, one after the other, and writes the table into the README."""
 
-    rows: tuple[str, ...] = tuple(PAPER)
-    """Presets to train, of agents or of classifiers."""
+    rows: tuple[str, ...] = (*PAPER, *COMPARED)
+    """Presets to train, of agents, of classifiers, or of Stable-Baselines3."""
     seeds: tuple[int, ...] = (1,)
     """Seeds of each row."""
     runs: Path = Path("runs/tables")
@@ -41,7 +42,15 @@ class TablesCommand:
 
 
 def train_row(row: str, seed: int, folder: Path) -> dict[str, Any]:
-    """Trains a row's agent or classifier, or goes on with it; returns the result, or nothing if interrupted."""
+    """Trains a row's agent or classifier, or goes on with it; returns the result, or nothing if interrupted.
+
+    What Stable-Baselines3 trains begins anew.
+    """
+    if row in SB3_PRESETS:
+        from agents.sb3_training import train_model  # an extra, which the other rows do without
+
+        folder.mkdir(parents=True, exist_ok=True)
+        return train_model(replace(SB3_PRESETS[row], seed=seed), folder)
     if row in CLASSIFIERS:
         return train_classifier(replace(CLASSIFIERS[row], seed=seed), folder, resume=True)
     return train(replace(PRESETS[row], seed=seed), folder, resume=True)
@@ -51,8 +60,9 @@ def train_row(row: str, seed: int, folder: Path) -> dict[str, Any]:
 def main() -> None:
     """`python agents/reproduce_tables.py`"""
     command = tyro.cli(TablesCommand)
-    if unknown := set(command.rows) - {*PRESETS, *CLASSIFIERS}:
-        raise ValueError(f"rows must be among {sorted({*PRESETS, *CLASSIFIERS})}, got {sorted(unknown)}.")
+    known = {*PRESETS, *CLASSIFIERS, *SB3_PRESETS}
+    if unknown := set(command.rows) - known:
+        raise ValueError(f"rows must be among {sorted(known)}, got {sorted(unknown)}.")
     RESULTS.mkdir(exist_ok=True)
     for seed in command.seeds:
         for row in command.rows:
@@ -64,7 +74,7 @@ def main() -> None:
             if not train_row(row, seed, folder):
                 return
             shutil.copy(folder / RESULT, path)
-            if seed == command.seeds[0] and row in PRESETS:
+            if seed == command.seeds[0] and row in PRESETS and row not in COMPARED:
                 export_agent(folder / CHECKPOINT, RESULTS / f"{row}.pt")
     write_pages()
     print(table(load_results()))

@@ -16,7 +16,9 @@ from agents.presets import PRESETS
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 PAGES = (RESULTS.parent / "README.md", RESULTS.parent / "docs" / "experiments.md")
 SIZES = RESULTS / "image_sizes.json"
-MARK = re.compile(r"<!-- (results|image sizes|ablations \S+|stopping \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
+MARK = re.compile(
+    r"<!-- (results|image sizes|comparison|ablations \S+|stopping \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL
+)
 
 PAPER: dict[str, float | None] = {
     "mnist-fc256": 1.69, "mnist-conv": 1.21,
@@ -35,6 +37,13 @@ PAPER: dict[str, float | None] = {
 }  # fmt: skip
 """Error in % of each preset's row in Mnih et al. 2014, Tables 1 and 2 and section 4.2; None where it has none."""
 
+COMPARED = {
+    "mnist-2m-ram": "RAM, hybrid loss", "mnist-2m-reward": "RAM, reward alone",
+    "mnist-2m-ppo": "PPO, no memory", "mnist-2m-recurrent-ppo": "RecurrentPPO",
+    "catch-2m-ram": "RAM, reward alone",
+    "catch-2m-ppo": "PPO, no memory", "catch-2m-recurrent-ppo": "RecurrentPPO",
+}  # fmt: skip
+"""Preset -> what is compared at equal numbers of frames, ours and Stable-Baselines3's."""
 
 _FIRST_WIDE: dict[str, Any] = {
     "initialization": "default", "glimpse_gain": 1.0, "location_mean": "linear", "location_std_final": 0.08,
@@ -128,6 +137,25 @@ def ablation_table(name: str, results: Path = RESULTS) -> str:
     return "\n".join(lines)
 
 
+def comparison_table(results: Path = RESULTS) -> str:
+    """A Markdown table of our agent beside those of Stable-Baselines3, after equal numbers of frames."""
+    lines = [
+        "| environment | agent | preset | million frames | test error in % | seeds | minutes | date |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for preset, label in COMPARED.items():
+        runs = [json.loads(path.read_text()) for path in sorted(results.glob(f"{preset}-seed*.json"))]
+        if runs:
+            errors = ", ".join(f"{run['test']['error_percent']:.2f}" for run in runs)
+            seeds = ", ".join(str(run["config"]["seed"]) for run in runs)
+            minutes = statistics.mean(run["minutes"] for run in runs)
+            lines.append(
+                f"| `{runs[0]['config']['env']}` | {label} | `{preset}` | {runs[0]['frames'] / 1e6:.2f} | {errors} | {seeds} "
+                f"| {minutes:.0f} | {max(run['date'] for run in runs)} |"
+            )
+    return "\n".join(lines)
+
+
 def stopping_table(scene: str, results: Path = RESULTS) -> str:
     """A Markdown table of agents that decide when to stop, beside one that is stopped, by the number of glimpses.
 
@@ -180,6 +208,8 @@ def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
             body = table(load_results())
         elif name == "image sizes":
             body = sizes_table()
+        elif name == "comparison":
+            body = comparison_table()
         elif name.startswith("stopping "):
             body = stopping_table(name.split()[1])
         else:

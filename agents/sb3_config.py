@@ -92,3 +92,13 @@ class Sb3Config(Settings):
             per_step = max(1, self.num_envs // 4) if self.algo == "dqn" else self.num_envs
             return {"buffer_size": 200_000, "train_freq": 1, "gradient_steps": per_step, **given}
         return given
+
+
+SB3_PRESETS: dict[str, Sb3Config] = {
+    f"{game}-2m-{algo.replace('_', '-')}": Sb3Config(
+        algo=algo, policy="hybrid", env=env, frames=2_000_000, name=f"{game}-2m-{algo.replace('_', '-')}"
+    )
+    for game, env in (("mnist", "GlimpseMNIST-v0"), ("catch", "CatchBall-v0"))
+    for algo in ("ppo", "recurrent_ppo")
+}
+"""Name -> settings of what our agent is compared with at equal numbers of frames (`mnist-2m-ram`, `catch-2m-ram`)."""

@@ -1,6 +1,7 @@
 """Trains an algorithm of Stable-Baselines3, to compare our agent with. Needs: ram-envs[agents,sb3].
 
 python agents/train_sb3.py --algo recurrent_ppo --policy hybrid --env CatchBall-v0
+python agents/train_sb3.py --preset catch-2m-ppo
 python agents/train_sb3.py --algo dqn --env GlimpseMNIST-v0 --frames 200000
 """
 
@@ -17,9 +18,9 @@ if not __package__:  # run as a file: import from the repository, not from agent
 
 import tyro
 
-from agents.command_line import new_folder, one_sentence_errors
+from agents.command_line import flag_value, new_folder, one_sentence_errors
 from agents.run_folder import CHECKPOINT, METRICS
-from agents.sb3_config import Sb3Config
+from agents.sb3_config import SB3_PRESETS, Sb3Config
 from agents.sb3_training import MODEL, train_model
 
 
@@ -28,6 +29,8 @@ class Sb3Command:
     """Trains by Stable-Baselines3 and scores the model as `evaluate_ram.py` scores our agent."""
 
     config: Annotated[Sb3Config, tyro.conf.arg(name="")]
+    preset: str | None = None
+    """Settings to start from, by name."""
     run_dir: Path | None = None
     """Folder of the run; the default is a new one under runs/."""
 
@@ -35,7 +38,12 @@ class Sb3Command:
 @one_sentence_errors
 def main(argv: Sequence[str] | None = None) -> None:
     """`python agents/train_sb3.py`"""
-    command = tyro.cli(Sb3Command, args=argv, config=(tyro.conf.FlagConversionOff,))
+    argv = list(sys.argv[1:] if argv is None else argv)
+    preset = flag_value(argv, "--preset")
+    if preset is not None and preset not in SB3_PRESETS:
+        raise ValueError(f"preset must be one of {sorted(SB3_PRESETS)}, got {preset!r}.")
+    default = Sb3Command(config=Sb3Config() if preset is None else SB3_PRESETS[preset])
+    command = tyro.cli(Sb3Command, args=argv, default=default, config=(tyro.conf.FlagConversionOff,))
     folder = command.run_dir or new_folder(command.config.shared())
     if any((folder / name).exists() for name in (MODEL, CHECKPOINT, METRICS)):
         raise ValueError(f"{folder} holds a run already: name another --run-dir.")

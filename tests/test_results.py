@@ -8,6 +8,8 @@ pytest.importorskip("torch")
 
 from agents import results
 from agents.config import Config
+from agents.presets import PRESETS
+from agents.sb3_config import SB3_PRESETS
 
 
 def score(error):
@@ -58,3 +60,27 @@ def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_pat
         "| the agent for every price, told 0.01 a glimpse, seed 1 | 5.00 | 4.20 |",
         "| a fixed number | 8.00 | 4.00 |",
     ]
+
+
+def test_equal_numbers_of_frames_stand_side_by_side(tmp_path):
+    for seed, error in ((1, 40.0), (2, 44.0)):
+        run = {
+            "config": {"env": "CatchBall-v0", "seed": seed},
+            "test": {"error_percent": error},
+            "frames": 2_000_384,
+            "minutes": 10.0 * seed,
+            "date": "2026-11-24",
+        }
+        (tmp_path / f"catch-2m-ppo-seed{seed}.json").write_text(json.dumps(run))
+    assert results.comparison_table(tmp_path).splitlines()[2:] == [
+        "| `CatchBall-v0` | PPO, no memory | `catch-2m-ppo` | 2.00 | 40.00, 44.00 | 1, 2 | 15 | 2026-11-24 |"
+    ]
+
+
+def test_everything_compared_has_a_preset_of_its_own_name_and_as_many_frames():
+    steps = {"GlimpseMNIST-v0": 6, "CatchBall-v0": 23}
+    for name in results.COMPARED:
+        config = SB3_PRESETS.get(name) or PRESETS[name]
+        assert config.name == name
+        frames = config.frames if name in SB3_PRESETS else config.total_episodes * steps[config.env]
+        assert abs(frames - 2_000_000) < 25

@@ -313,6 +313,7 @@ def test_every_image_is_scored_once(fake_mnist):
         (["--algo", "ppo", "--algo-args", "n_stops=8"], "unexpected keyword argument 'n_stops'"),
         (["--algo", "ppo", "--algo-args", "n_steps"], "algo_args must be of the form KEY=VALUE"),
         (["--algo", "ppo", "--env", "Catch-v0"], "Catch"),
+        (["--preset", "catch"], "preset must be one of ['catch-2m-ppo', "),
     ],
 )
 def test_what_cannot_work_ends_in_one_sentence(argv, said, tmp_path, fake_mnist):
@@ -331,6 +332,14 @@ def test_command_trains_and_does_not_overwrite(tmp_path, capsys):
     assert "validation: error" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="holds a run already"):
         train_sb3.main(argv)
+
+
+def test_preset_trains_with_its_settings_and_what_the_flags_change(tmp_path):
+    argv = ["--preset", "catch-2m-ppo", "--env-args", *SMALL_ARGS, "--frames", "40", "--num-envs", "4"]
+    argv += ["--algo-args", "n_steps=10", "batch_size=20", "--run-dir", str(tmp_path), "--score-test", "False"]
+    train_sb3.main(argv)
+    config = json.loads((tmp_path / RESULT).read_text())["config"]
+    assert (config["name"], config["policy"], config["frames"]) == ("catch-2m-ppo", "hybrid", 40)
 
 
 @pytest.mark.parametrize("name", [MODEL, METRICS, CHECKPOINT])
