@@ -118,7 +118,7 @@ def _rows() -> dict[str, Config]:
             glance_reward=False,
             dense_reward=True,
             gae_lambda=0.9,
-            learning_rate=5e-4,
+            learning_rate=1e-4,
             total_episodes=5 * EPOCH,
         )
         rows[f"{scene}-stop"] = replace(stopping, env_args=(*eight.env_args, "glimpse_cost=0.01"))
