@@ -140,6 +140,8 @@ def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
 def begin_with(agent: RecurrentAttentionAgent, checkpoint: str) -> None:
     """Gives an agent the weights in a checkpoint, found from here or from the repository; what these lack it keeps.
 
+    The baseline begins afresh: it may have been one of other rewards.
+
     Raises:
         FileNotFoundError: if there is no such checkpoint.
         ValueError: if it cannot be read, or holds weights that this agent does not have.
@@ -147,7 +149,8 @@ def begin_with(agent: RecurrentAttentionAgent, checkpoint: str) -> None:
     path = Path(checkpoint)
     path = path if path.exists() else Path(__file__).resolve().parents[1] / path
     state, own = load_checkpoint(path), agent.state_dict()
-    weights, config = state["agent"], state["config"]
+    weights = {name: value for name, value in state["agent"].items() if not name.startswith("baseline_network.")}
+    config = state["config"]
     alike = all(getattr(config, name) == getattr(agent.config, name) for name in SAME_NETWORKS)
     if not alike or shapes(weights) != shapes({name: own[name] for name in weights if name in own}):
         raise ValueError(

@@ -79,6 +79,8 @@ class Config(Settings):
     """Whether the agent may stop before the last glimpse."""
     stop_hidden: int = 0
     """Rectifiers between core and the decision to stop; 0 for linear, as the paper's actions are."""
+    stop_sees_answer: bool = False
+    """Whether the decision to stop and the baseline see, beside the core, how likely each answer is, the likeliest first."""
     price_range: tuple[float, ...] = ()
     """Lowest and highest price of a glimpse, for an agent that is told the price and learns to stop at every one of them."""
 
@@ -215,8 +217,9 @@ class Config(Settings):
             )
         if self.price_range and not (len(self.price_range) == 2 and 0 < self.price_range[0] < self.price_range[1]):
             raise ValueError(f"price_range must be two prices, 0 < lowest < highest, got {self.price_range!r}.")
-        if self.price_range and not self.learn_stop:
-            raise ValueError("price_range is for agents that learn when to stop: it needs learn_stop.")
+        for name in ("price_range", "stop_sees_answer"):
+            if getattr(self, name) and not self.learn_stop:
+                raise ValueError(f"{name} is for agents that learn when to stop: it needs learn_stop.")
 
     @property
     def total_updates(self) -> int:

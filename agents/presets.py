@@ -112,6 +112,8 @@ def _rows() -> dict[str, Config]:
             warm_start=f"results/{scene}-8.pt",
             learn_stop=True,
             stop_hidden=128,
+            stop_sees_answer=True,
+            baseline_hidden=128,
             entropy_bonus=0.05,
             gaze_fraction=0.0,
             exploration_fraction=1.0,

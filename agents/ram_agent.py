@@ -101,12 +101,10 @@ class RecurrentAttentionAgent(nn.Module):
             for network in (*self.glimpse_networks.values(), *self.cores.values()):
                 initialize_for_rectifiers(network)  # an LSTM has no layer that it changes
         self.location_network = head(config.hidden_size, 2, config.location_hidden)
-        price_inputs = 1 if config.price_range else 0
+        told = config.hidden_size + bool(config.price_range) + config.stop_sees_answer * self.choices.get("answer", 0)
         self.action_networks = nn.ModuleDict(
             {
-                name: head(config.hidden_size + price_inputs, size, config.stop_hidden)
-                if name == "stop"
-                else head(config.hidden_size, size)
+                name: head(told, size, config.stop_hidden) if name == "stop" else head(config.hidden_size, size)
                 for name, size in choices.items()
                 if name != "stop" or config.learn_stop
             }
@@ -116,11 +114,9 @@ class RecurrentAttentionAgent(nn.Module):
             nn.init.zeros_(weight)
             with torch.no_grad():
                 bias.copy_(torch.tensor([math.log(9.0), 0.0]))
-        self.baseline_network = head(config.hidden_size, 1, config.baseline_hidden)
+        self.baseline_network = head(told, 1, config.baseline_hidden)
         if config.glance_weight:
             self.glance_network = nn.Linear(feature_size, self.choices["answer"])
-        if price_inputs:  # what the price changes
-            self.price_baseline_network = head(config.hidden_size + 1, 1, config.stop_hidden)
         self._move_inputs = move_inputs
 
     @property
@@ -130,12 +126,12 @@ class RecurrentAttentionAgent(nn.Module):
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by what they serve: "where" to look (and its pathway, where it has one of its own), "when" to stop
-        (where that disturbs nothing else), or "what" is seen."""
+        (and the baseline, where that disturbs nothing else), or "what" is seen."""
         modules: dict[str, list[nn.Module]] = {"where": [self.location_network]}
         if self.where == "where":
             modules["where"] += [self.glimpse_networks["where"], self.cores["where"]]
             if "stop" in self.action_networks:
-                modules["when"] = [self.action_networks["stop"]]
+                modules["when"] = [self.action_networks["stop"], self.baseline_network]
         groups = {name: [p for module in several for p in module.parameters()] for name, several in modules.items()}
         taken = {id(p) for group in groups.values() for p in group}
         return {"what": [p for p in self.parameters() if id(p) not in taken], **groups}
@@ -219,16 +215,16 @@ class RecurrentAttentionAgent(nn.Module):
         elif self.config.location_mean == "relative":
             mean = seen_from + mean
         location, explored = self._sample_location(mean.detach(), greedy, generator)
-        known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
-        logits = {
-            name: network(_append(known, state.price) if name == "stop" else what)
-            for name, network in self.action_networks.items()
-        }
+        logits = {name: network(what) for name, network in self.action_networks.items() if name != "stop"}
+        told = [state.price] if state.price is not None else []
+        if self.config.stop_sees_answer:
+            told.append(functional.log_softmax(logits["answer"].detach(), 1).sort(1, descending=True).values)
+        if "stop" in self.action_networks:
+            known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
+            logits["stop"] = self.action_networks["stop"](torch.cat([known, *told], dim=1))
         choices = {name: self._choose(name, logits, greedy, generator, len(mean)) for name in self.choices}
-        expects = _let_through(what, self.config.baseline_into_core)
+        expects = torch.cat([_let_through(what, self.config.baseline_into_core), *told], dim=1)
         baseline = self.baseline_network(expects).squeeze(1)
-        if state.price is not None:
-            baseline = baseline + self.price_baseline_network(_append(expects, state.price)).squeeze(1)
         last_move = functional.one_hot(choices["move"], self._move_inputs).float() if self._move_inputs else None
         glance = self.glance_network(seen) if self.config.glance_weight else None
         decision = Decision(location, mean, explored, choices, logits, baseline, glance)
@@ -280,10 +276,6 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
     choices = {name: int(space.n) for name, space in action.items() if isinstance(space, spaces.Discrete)}
     sensor = envs.unwrapped.sensor if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane.sensor
     return RecurrentAttentionAgent(config, observation["glimpse"].shape, sensor.num_scales, choices)  # type: ignore[arg-type]
-
-
-def _append(hidden: Tensor, price: Tensor | None) -> Tensor:
-    return hidden if price is None else torch.cat([hidden, price], dim=1)
 
 
 def _let_through(hidden: Tensor, share: float) -> Tensor:

@@ -340,6 +340,19 @@ def test_price_that_is_not_told_is_the_middle_of_the_range():
     torch.testing.assert_close(agent.initial_state(2, torch.tensor([0.01, 0.04])).price, torch.tensor([[-1.0], [1.0]]))
 
 
+def test_stop_and_baseline_see_how_likely_each_answer_is_but_do_not_change_it():
+    agent, rollout = play(digits(), replace(PRICED, stop_sees_answer=True, baseline_hidden=8))
+    assert agent.action_networks["stop"][0].in_features == agent.baseline_network[0].in_features == 256 + 1 + 10
+    with torch.no_grad():  # of the core and the price they see nothing
+        for network in (agent.action_networks["stop"], agent.baseline_network):
+            network[0].weight[:, :257] = 0
+            network[-1].weight.normal_()
+    _, rollout = play(digits(), agent.config, agent=agent)
+    assert rollout.logits["stop"].std(1).min() > 0
+    assert rollout.baselines.std(1).min() > 0
+    assert gradients(rollout.baselines.sum(), agent) == {"baseline_network"}
+
+
 @pytest.mark.parametrize("price", [0.0, 0.009, 0.041, float("nan"), -1.0])
 def test_price_that_was_not_trained_for_is_refused(price):
     with pytest.raises(ValueError, match=r"0\.01 to 0\.04"):

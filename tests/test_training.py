@@ -291,7 +291,7 @@ def test_finished_agent_that_is_told_prices_is_scored_at_each_of_them(fake_mnist
     assert all(found["test"]["episodes"] == 20 for found in result["prices"].values())
 
 
-def test_warm_start_takes_the_weights_there_are_and_keeps_the_rest(fake_mnist, tmp_path, monkeypatch):
+def test_warm_start_takes_the_weights_there_are_but_the_baselines_and_keeps_the_rest(fake_mnist, tmp_path, monkeypatch):
     config = Config(hidden_size=8, batch_size=4, total_episodes=4)
     Trainer(config, tmp_path).save()
     monkeypatch.chdir(tmp_path)
@@ -299,7 +299,8 @@ def test_warm_start_takes_the_weights_there_are_and_keeps_the_rest(fake_mnist, t
     agent = Trainer(stopping, tmp_path).agent.state_dict()
     taken = load_checkpoint(tmp_path / CHECKPOINT)["agent"]
     assert {name for name in agent if name not in taken} == {"action_networks.stop.weight", "action_networks.stop.bias"}
-    assert all(torch.equal(agent[name], weights) for name, weights in taken.items())
+    alike = {name for name, weights in taken.items() if torch.equal(agent[name], weights)}
+    assert set(taken) - alike == {"baseline_network.weight", "baseline_network.bias"}
     with pytest.raises(ValueError, match="other networks"):
         Trainer(replace(stopping, hidden_size=16), tmp_path)
     with pytest.raises(FileNotFoundError, match="No checkpoint"):
