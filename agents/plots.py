@@ -131,7 +131,7 @@ def error_by_glimpses(path: Path) -> None:
         for glimpses in runs[0].get("fewer_glimpses", {}):
             scored = [run["fewer_glimpses"][glimpses] for run in runs]
             ours[f"{name.partition('-')[0]}-{glimpses}"] = _mean_test_error(scored)
-    figure, axis = plt.subplots(figsize=(6, 4))
+    figure, axis = plt.subplots(figsize=(7.5, 4))
     for (scene, title), colour in zip(SCENES.items(), COLOURS, strict=False):
         for errors, style in ((PAPER, "--"), (ours, "o-")):
             points = sorted(
@@ -143,7 +143,7 @@ def error_by_glimpses(path: Path) -> None:
                 label = f"{title}, ours" if style == "o-" else f"{title}, paper"
                 axis.plot([n for n, _ in points], [error for _, error in points], style, color=colour, label=label)
     axis.set(xlabel="glimpses", ylabel="test error in %", yscale="log")
-    axis.legend(fontsize=7)
+    axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     _save(figure, path)
 
 
