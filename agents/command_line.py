@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -15,7 +15,7 @@ import gymnasium.error
 import tyro
 
 from agents.checkpoint import load_agent, load_checkpoint
-from agents.config import Config
+from agents.config import AnySettings, Config
 from agents.evaluation import evaluate, make_envs, prepare_torch
 from agents.image_classifiers import ClassifierConfig
 from agents.presets import DEFAULTS, PRESETS
@@ -86,7 +86,7 @@ def one_sentence_errors(command: Callable[..., None]) -> Callable[..., None]:
 def train_command(argv: Sequence[str] | None = None) -> None:
     """`python agents/train_ram.py`"""
     argv = list(sys.argv[1:] if argv is None else argv)
-    default = TrainCommand(config=preset_for(flag_value(argv, "--preset"), flag_value(argv, "--env")))
+    default = TrainCommand(config=named_preset(argv, PRESETS) or default_for(flag_value(argv, "--env")))
     command = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,))
     config, folder = choose_run(command, command.config, argv)
     train(config, folder, resume=command.resume is not None)
@@ -142,19 +142,22 @@ def checkpoint_path(path: Path) -> Path:
     return path / CHECKPOINT if path.is_dir() else path
 
 
-def preset_for(preset: str | None, env: str | None) -> Config:
-    """The settings to start from: those of the preset, or of the environment's default preset.
+def named_preset(argv: Sequence[str], presets: Mapping[str, AnySettings]) -> AnySettings | None:
+    """The settings to start from that `--preset` names, if it is given.
 
     Raises:
         ValueError: if there is no such preset.
     """
-    if preset is None:
-        preset = DEFAULTS.get(env or "GlimpseMNIST-v0")
-        if preset is None:
-            return Config(env=str(env))
-    if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {sorted(PRESETS)}, got {preset!r}.")
-    return PRESETS[preset]
+    preset = flag_value(argv, "--preset")
+    if preset is not None and preset not in presets:
+        raise ValueError(f"preset must be one of {sorted(presets)}, got {preset!r}.")
+    return None if preset is None else presets[preset]
+
+
+def default_for(env: str | None) -> Config:
+    """The settings to start from where no preset is named: those of the environment's default preset."""
+    preset = DEFAULTS.get(env or "GlimpseMNIST-v0")
+    return Config(env=str(env)) if preset is None else PRESETS[preset]
 
 
 def new_folder(config: Config | ClassifierConfig) -> Path:

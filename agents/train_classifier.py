@@ -18,7 +18,7 @@ if not __package__:  # run as a file: import from the repository, not from agent
 import tyro
 
 from agents.classifier_training import train_classifier
-from agents.command_line import RunFlags, choose_run, flag_value, one_sentence_errors
+from agents.command_line import RunFlags, choose_run, named_preset, one_sentence_errors
 from agents.image_classifiers import CLASSIFIERS, ClassifierConfig
 
 
@@ -33,10 +33,7 @@ class ClassifierCommand(RunFlags):
 def main(argv: Sequence[str] | None = None) -> None:
     """`python agents/train_classifier.py`"""
     argv = list(sys.argv[1:] if argv is None else argv)
-    preset = flag_value(argv, "--preset")
-    if preset is not None and preset not in CLASSIFIERS:
-        raise ValueError(f"preset must be one of {sorted(CLASSIFIERS)}, got {preset!r}.")
-    default = ClassifierCommand(config=ClassifierConfig() if preset is None else CLASSIFIERS[preset])
+    default = ClassifierCommand(config=named_preset(argv, CLASSIFIERS) or ClassifierConfig())
     command = tyro.cli(ClassifierCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,))
     config, folder = choose_run(command, command.config, argv)
     train_classifier(config, folder, resume=command.resume is not None)

@@ -18,7 +18,7 @@ if not __package__:  # run as a file: import from the repository, not from agent
 
 import tyro
 
-from agents.command_line import flag_value, new_folder, one_sentence_errors
+from agents.command_line import named_preset, new_folder, one_sentence_errors
 from agents.run_folder import CHECKPOINT, METRICS
 from agents.sb3_config import SB3_PRESETS, Sb3Config
 from agents.sb3_training import MODEL, train_model
@@ -39,10 +39,7 @@ class Sb3Command:
 def main(argv: Sequence[str] | None = None) -> None:
     """`python agents/train_sb3.py`"""
     argv = list(sys.argv[1:] if argv is None else argv)
-    preset = flag_value(argv, "--preset")
-    if preset is not None and preset not in SB3_PRESETS:
-        raise ValueError(f"preset must be one of {sorted(SB3_PRESETS)}, got {preset!r}.")
-    default = Sb3Command(config=Sb3Config() if preset is None else SB3_PRESETS[preset])
+    default = Sb3Command(config=named_preset(argv, SB3_PRESETS) or Sb3Config())
     command = tyro.cli(Sb3Command, args=argv, default=default, config=(tyro.conf.FlagConversionOff,))
     folder = command.run_dir or new_folder(command.config.shared())
     if any((folder / name).exists() for name in (MODEL, CHECKPOINT, METRICS)):

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from agents import evaluation, ram_agent, training  # noqa: E402
 from agents.checkpoint import load_agent, load_checkpoint, save_checkpoint  # noqa: E402
-from agents.command_line import new_folder, preset_for  # noqa: E402
+from agents.command_line import named_preset, new_folder  # noqa: E402
 from agents.config import Config  # noqa: E402
 from agents.evaluation import evaluate, make_envs  # noqa: E402
 from agents.presets import DEFAULTS, PRESETS  # noqa: E402
@@ -212,7 +212,7 @@ def test_every_environment_has_a_default_preset():
 
 def test_unknown_preset_is_named():
     with pytest.raises(ValueError, match="nope"):
-        preset_for("nope", None)
+        named_preset(["--preset", "nope"], PRESETS)
 
 
 @pytest.mark.parametrize(
