@@ -141,9 +141,21 @@ def _rows() -> dict[str, Config]:
     rows["catch-fast"] = replace(_CATCH, env_args=("ball_speed=1.5",))
     rows["catch-two-balls"] = replace(_CATCH, env_args=("num_balls=2",), total_episodes=20_000_000 // 46)
     # What Stable-Baselines3's agents are compared with after two million frames, from the hybrid loss and from the reward alone.
-    mnist = replace(rows["mnist-6"], total_episodes=2_000_000 // 6)
-    rows["mnist-2m-ram"] = mnist
-    rows["mnist-2m-reward"] = replace(mnist, supervised=False, rollouts=4, leave_one_out=True, entropy_bonus=0.01)
+    for scene, glimpses in (("mnist", 6), ("cluttered60", 8)):
+        hybrid = replace(rows[f"{scene}-{glimpses}"], total_episodes=2_000_000 // glimpses, scored_glimpses=())
+        rows[f"{scene}-2m-ram"] = hybrid
+        rows[f"{scene}-2m-reward"] = replace(
+            hybrid,
+            supervised=False,
+            glance_weight=0.0,
+            glance_reward=False,
+            early_answer_weight=0.0,
+            gaze_fraction=1.0,
+            exploration_fraction=1.0,
+            rollouts=4,
+            leave_one_out=True,
+            entropy_bonus=0.01,
+        )
     rows["catch-2m-ram"] = replace(_CATCH, total_episodes=2_000_000 // 23)
     # The paper's own setting: undiscounted return, lambda 1, SGD with momentum, mini-batches of 20, linear networks.
     faithful = Config(optimizer="sgd", learning_rate=0.01, annealing="linear", batch_size=20)

@@ -78,7 +78,7 @@ def test_equal_numbers_of_frames_stand_side_by_side(tmp_path):
 
 
 def test_everything_compared_has_a_preset_of_its_own_name_and_as_many_frames():
-    steps = {"GlimpseMNIST-v0": 6, "CatchBall-v0": 23}
+    steps = {"GlimpseMNIST-v0": 6, "GlimpseMNIST-Cluttered60-v0": 8, "CatchBall-v0": 23}
     for name in results.COMPARED:
         config = SB3_PRESETS.get(name) or PRESETS[name]
         assert config.name == name
