@@ -6,6 +6,7 @@ python agents/plots.py --only catch learning
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from agents.checkpoint import load_checkpoint
 from agents.command_line import one_sentence_errors
 from agents.presets import DEFAULTS
 from agents.recording import watch_episodes
-from agents.results import PAPER, RESULTS, load_results
+from agents.results import PAPER, RESULTS, load_results, result_path
 from agents.watch_ram import write_video
 from ram_envs.rendering import PATH_COLOUR, SCALE_COLOURS, Pixels, View, draw_view, foveated
 
@@ -161,6 +162,24 @@ def error_by_minutes(path: Path) -> None:
     _save(figure, path)
 
 
+def reward_alone(path: Path) -> None:
+    """Validation error against images seen, of agents that are told the labels and of agents that are only paid for being right."""
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for scene, colour in zip(("mnist", "cluttered60"), (COLOURS[0], COLOURS[2]), strict=True):
+        for name, style, teacher in (("ram", "-", "labels"), ("reward", "--", "reward alone")):
+            run = result_path(f"{scene}-2m-{name}", 1, RESULTS)
+            if run.exists():
+                result = json.loads(run.read_text())
+                images = [point["episodes"] / result["config"]["rollouts"] / 1000 for point in result["curve"]]
+                errors = [point["error_percent"] for point in result["curve"]]
+                axis.plot(images, errors, style, color=colour, label=f"{SCENES[scene]}, {teacher}")
+    if not axis.lines:
+        raise FileNotFoundError("no results yet: python agents/reproduce_tables.py --rows mnist-2m-ram mnist-2m-reward")
+    axis.set(xlabel="thousand images", ylabel="validation error in %", yscale="log")
+    axis.legend(fontsize=7)
+    _save(figure, path)
+
+
 def catch_learning(path: Path) -> None:
     """Balls missed against frames seen, for every run of Catch."""
     figure, axis = plt.subplots(figsize=(6, 4))
@@ -186,6 +205,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "error-by-glimpses.png": error_by_glimpses,
     "error-by-minutes.png": error_by_minutes,
     "catch-learning.png": catch_learning,
+    "reward-alone.png": reward_alone,
 }
 """File in docs/ -> what makes it."""
 
