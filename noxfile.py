@@ -93,7 +93,8 @@ def examples(session: nox.Session, library: str) -> None:
 def mutants(session: nox.Session) -> None:
     """Mutation testing: a mutant that no test kills is an error, unless `docs/testing.md` says why it is none."""
     session.install("-c", "constraints.txt", "-e", ".[dev]", "mutmut")
-    session.run("mutmut", "run", *session.posargs)
+    # mutmut forks; a thread of torch's that stays behind would be waited for without end.
+    session.run("mutmut", "run", *session.posargs, env={"OMP_NUM_THREADS": "1"})
     lines = str(session.run("mutmut", "results", silent=True)).splitlines()
     survived = [line.strip() for line in lines if "__mutmut_" in line]
     explained = Path("docs/testing.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ ORDER = {
         "__init__", "networks", "losses", "config", "ram_agent", "presets", "rollout", "evaluation", "image_classifiers",
         "run_folder", "checkpoint", "training", "classifier_training", "command_line", "recording", "results", "train_ram",
         "sb3_vec_env", "sb3_hybrid_policy", "sb3_config", "sb3_evaluation", "sb3_training", "train_sb3",
-        "train_classifier", "evaluate_ram", "watch_ram", "catch_misses", "stopping_habits",
+        "train_classifier", "evaluate_ram", "watch_ram", "catch_misses", "catch_ceiling", "stopping_habits",
         "plots", "image_sizes", "reproduce_tables",
     ],
 }  # fmt: skip
