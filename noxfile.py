@@ -81,7 +81,7 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("library", LIBRARIES)
+@nox.parametrize("library", [*LIBRARIES])
 def examples(session: nox.Session, library: str) -> None:
     """A library's example, for a few hundred steps, in an environment with what the library wants."""
     session.install("-c", "constraints.txt", "torch")
