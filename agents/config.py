@@ -66,7 +66,7 @@ class Config(Settings):
     gaze_fraction: float = 1.0
     """Share of the training in which the gaze learns, its learning rate falling to 0; then it stays, greedy, and answers learn on."""
     exploration_fraction: float = 1.0
-    """Share of the training in which standard deviation and entropy bonus fall to their ends."""
+    """Share of the training in which the standard deviation falls to its end."""
     glimpse_scaling: Literal["mean", "sum"] = "mean"
     """Coarse glimpse pixels as means, or multiplied by 4**scale so that a lit pixel stays as bright."""
     glimpse_gain: float = 1.0

@@ -209,7 +209,7 @@ class Trainer:
             watch=lambda decision: self._demand_finite("A location", decision.location),
         )
         advantage_std = None if self.advantage_variance is None else math.sqrt(self.advantage_variance)
-        loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - explored), advantage_std)
+        loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - progress), advantage_std)
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
