@@ -105,8 +105,6 @@ class Config(Settings):
     """Lambda of generalised advantage estimation; 1 is plain REINFORCE with a baseline."""
     normalize_advantages: bool = False
     """Whether advantages are brought to mean 0 and standard deviation 1 in each batch."""
-    advantage_averaging: float = 0.0
-    """How much of the mean of the advantages' variance each update keeps, to normalise by; 0: each batch by its own alone."""
     location_weight: float = 1.0
     """Weight of the location's REINFORCE loss."""
     border_penalty: float = 0.0
@@ -199,7 +197,6 @@ class Config(Settings):
             "discount",
             "gae_lambda",
             "weight_averaging",
-            "advantage_averaging",
             "exploration_share",
             "exploration_fraction",
             "gaze_fraction",
@@ -210,10 +207,6 @@ class Config(Settings):
             raise ValueError(f"batch_size must be a multiple of rollouts, got {self.batch_size} and {self.rollouts}.")
         if self.leave_one_out and self.rollouts < 2:
             raise ValueError("leave_one_out needs rollouts of at least 2.")
-        if self.advantage_averaging and not self.normalize_advantages:
-            raise ValueError(
-                "advantage_averaging is for advantages that are normalised: it needs normalize_advantages."
-            )
         if self.glance_reward and self.dense_reward:
             raise ValueError("glance_reward and dense_reward are two ways to pay a look: choose one.")
         if self.glance_reward and not self.glance_weight:

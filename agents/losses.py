@@ -95,18 +95,11 @@ def leave_one_out(returns: Tensor, rollouts: int) -> Tensor:
     return torch.flatten(groups - others, 1)
 
 
-def normalize(advantages: Tensor, mask: Tensor, std: float | None = None) -> tuple[Tensor, Tensor]:
-    """Advantages of mean 0 and standard deviation 1 over the steps that count, and the standard deviation that they had.
-
-    Args:
-        advantages: (T, B).
-        mask: (T, B), 1 for the steps that count.
-        std: divided by this instead of by their own standard deviation.
-    """
+def normalize(advantages: Tensor, mask: Tensor) -> Tensor:
+    """Advantages of mean 0 and standard deviation 1 over the steps that count."""
     count = mask.sum().clamp(min=1)
     centred = (advantages - (advantages * mask).sum() / count) * mask
-    own = (centred.square().sum() / count).sqrt()
-    return centred / ((own if std is None else std) + 1e-8), own
+    return centred / ((centred.square().sum() / count).sqrt() + 1e-8)
 
 
 def reinforce_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ from agents.run_folder import (
 
 
 def training_loss(
-    rollout: Rollout, agent: RecurrentAttentionAgent, entropy_bonus: float, advantage_std: float | None = None
+    rollout: Rollout, agent: RecurrentAttentionAgent, entropy_bonus: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss whose gradient is one update's, and its parts.
 
@@ -67,8 +67,7 @@ def training_loss(
     looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if config.normalize_advantages:
         only_looks = agent.supervised and "stop" not in rollout.logits  # were sampled
-        mask = looked if only_looks else active
-        advantages, parts["advantage_std"] = losses.normalize(advantages, mask, advantage_std)
+        advantages = losses.normalize(advantages, looked if only_looks else active)
 
     if agent.gaze_learns:
         log_probs = losses.gaussian_log_prob(rollout.locations, rollout.location_means, agent.location_std)
@@ -136,7 +135,6 @@ class Trainer:
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.update, self.frames, self.seconds = 0, 0, 0.0
-        self.advantage_variance: float | None = None  # running mean, for settings that normalise by it
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         lanes = config.batch_size // config.rollouts
@@ -155,7 +153,6 @@ class Trainer:
             "update": self.update,
             "frames": self.frames,
             "seconds": self.seconds,
-            "advantage_variance": self.advantage_variance,
             "window": self.window,
             "curve": self.curve,
             "commits": self.commits,
@@ -176,7 +173,7 @@ class Trainer:
             self.generator.set_state(state["sampling"])
             for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):
                 lane.bit_generator.state = json.loads(text)
-            for name in ("update", "frames", "seconds", "advantage_variance", "window", "curve"):
+            for name in ("update", "frames", "seconds", "window", "curve"):
                 setattr(self, name, state[name])
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
         cut_logs(self.folder, state)
@@ -208,8 +205,7 @@ class Trainer:
             prices=self._prices(),
             watch=lambda decision: self._demand_finite("A location", decision.location),
         )
-        advantage_std = None if self.advantage_variance is None else math.sqrt(self.advantage_variance)
-        loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - progress), advantage_std)
+        loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - progress))
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -220,13 +216,10 @@ class Trainer:
         norms = torch.stack(torch._foreach_norm([*self.agent.parameters()]))
         self._demand_finite("The norm of the weights after the step", norms)
         self.update += 1
-        recent = self.update / (self.update + 10)  # of any average, so that its beginnings are soon forgotten
-        if config.advantage_averaging:
-            keep = min(config.advantage_averaging, recent)
-            own = float(parts["advantage_std"]) ** 2
-            self.advantage_variance = own + keep * ((self.advantage_variance or own) - own)
         if self.scored is not self.agent:
-            keep = min(config.weight_averaging, recent)
+            keep = min(
+                config.weight_averaging, self.update / (self.update + 10)
+            )  # the first weights are soon forgotten
             with torch.no_grad():
                 torch._foreach_lerp_([*self.scored.parameters()], [*self.agent.parameters()], 1 - keep)
         self.frames += int(rollout.active.sum())

@@ -92,7 +92,7 @@ def test_leave_one_out_compares_with_the_other_rollouts_of_the_same_image():
 
 def test_normalized_advantages_ignore_steps_that_do_not_count():
     advantages, mask = torch.tensor([[1.0, 3.0, 99.0]]), torch.tensor([[1.0, 1.0, 0.0]])
-    torch.testing.assert_close(losses.normalize(advantages, mask)[0], torch.tensor([[-1.0, 1.0, 0.0]]))
+    torch.testing.assert_close(losses.normalize(advantages, mask), torch.tensor([[-1.0, 1.0, 0.0]]))
 
 
 def test_baseline_loss_is_the_masked_squared_error_per_episode():
@@ -150,21 +150,14 @@ def test_choices_are_scored_step_by_step_along_the_last_axis():
 
 def test_normalized_advantages_have_standard_deviation_one_and_none_of_none():
     advantages = torch.tensor([[2.0, 8.0, 99.0]])
-    found, std = losses.normalize(advantages, torch.tensor([[1.0, 1.0, 0.0]]))
+    found = losses.normalize(advantages, torch.tensor([[1.0, 1.0, 0.0]]))
     torch.testing.assert_close(found, torch.tensor([[-1.0, 1.0, 0.0]]))
-    assert std == 3
-    assert losses.normalize(advantages, torch.zeros(1, 3))[0].tolist() == [[0, 0, 0]]
-
-
-def test_normalized_advantages_are_divided_by_the_standard_deviation_that_is_given():
-    found, std = losses.normalize(torch.tensor([[2.0, 8.0, 99.0]]), torch.tensor([[1.0, 1.0, 0.0]]), 6.0)
-    torch.testing.assert_close(found, torch.tensor([[-0.5, 0.5, 0.0]]))
-    assert std == 3  # their own, all the same
+    assert losses.normalize(advantages, torch.zeros(1, 3)).tolist() == [[0, 0, 0]]
 
 
 def test_normalized_advantages_of_a_single_step_are_zero_and_all_but_equal_ones_are_not_blown_up():
-    assert losses.normalize(torch.tensor([[5.0, 9.0]]), torch.tensor([[1.0, 0.0]]))[0].tolist() == [[0, 0]]
-    found, _ = losses.normalize(torch.tensor([[0.0, 2e-9]]), torch.ones(1, 2))
+    assert losses.normalize(torch.tensor([[5.0, 9.0]]), torch.tensor([[1.0, 0.0]])).tolist() == [[0, 0]]
+    found = losses.normalize(torch.tensor([[0.0, 2e-9]]), torch.ones(1, 2))
     torch.testing.assert_close(found, torch.tensor([[-1 / 11, 1 / 11]]))
 
 

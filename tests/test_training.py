@@ -168,25 +168,6 @@ def test_std_and_learning_rate_are_annealed(tmp_path):
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(TINY.learning_rate / 2)
 
 
-def test_advantages_are_normalized_by_the_mean_of_their_variances_so_far(tmp_path, monkeypatch):
-    trainer = Trainer(replace(TINY, normalize_advantages=True, advantage_averaging=0.9), tmp_path)
-    given, own = [], []
-
-    def loss(*args):
-        total, parts = original(*args)
-        given.append(args[-1])
-        own.append(float(parts["advantage_std"]) ** 2)
-        return total, parts
-
-    original = training.training_loss
-    monkeypatch.setattr(training, "training_loss", loss)
-    for _ in range(3):
-        trainer.step()
-    assert given[0] is None  # the first by their own
-    assert given[1] ** 2 == pytest.approx(own[0])
-    assert given[2] ** 2 == pytest.approx(own[1] + 2 / 12 * (own[0] - own[1]))  # beginnings are soon forgotten
-
-
 def test_gaze_stays_when_its_share_of_the_training_is_over(fake_mnist, tmp_path):
     config = replace(
         PRESETS["mnist-6"], gaze_fraction=0.5, annealing="cosine", hidden_size=8, batch_size=4, total_episodes=32
@@ -237,7 +218,6 @@ def test_unknown_preset_is_named():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"advantage_averaging": 0.9}, "normalize_advantages"),
         ({"discount": 1.5}, "discount"),
         ({"batch_size": 0}, "batch_size"),
         ({"batch_size": 5, "rollouts": 2}, "multiple"),
