@@ -37,6 +37,8 @@ class Config(Settings):
     """Id of the environment."""
     env_args: tuple[str, ...] = ()
     """Keywords of the environment, such as num_glimpses=4 glimpse_cost=0.01."""
+    train_env_args: tuple[str, ...] = ()
+    """Keywords that it has beside these in training alone, such as overhang=2, by which digits are moved about."""
     name: str = ""
     """Name of the preset, for the run's folder and results."""
     warm_start: str = ""

@@ -126,7 +126,8 @@ class Trainer:
         self.commits = [current_commit()]  # that this run's code was at, read before the checkout can move on
         torch.manual_seed(config.seed)
         digits = "GlimpseMNIST" in config.env
-        self.envs = make_envs(config, config.batch_size, **({"split": "train"} if digits else {}))
+        shown = replace(config, env_args=(*config.env_args, *config.train_env_args))
+        self.envs = make_envs(shown, config.batch_size, **({"split": "train"} if digits else {}))
         self.images = len(self.envs.unwrapped.data) if digits else 0
         self.agent = make_agent(config, self.envs).to(self.device)
         if config.warm_start:

@@ -24,11 +24,13 @@ class SceneRecipe:
         canvas: (height, width) of the scene in pixels; a digit smaller than that is put at a random place.
         clutter_pieces: number of square pieces of other digits strewn over the canvas.
         clutter_size: side of a piece in pixels.
+        overhang: pixels by which the digit may reach beyond the canvas, on every side.
     """
 
     canvas: tuple[int, int]
     clutter_pieces: int = 0
     clutter_size: int = 8
+    overhang: int = 0
 
     @property
     def num_draws(self) -> int:
@@ -52,12 +54,14 @@ def draw_scenes(
     """
     count, (_, height, width, channels) = len(indices), digits.shape
     canvas_height, canvas_width = recipe.canvas
-    if (height, width) == (canvas_height, canvas_width) and not recipe.clutter_pieces:
+    over = recipe.overhang
+    if (height, width) == (canvas_height, canvas_width) and not recipe.clutter_pieces and not over:
         return digits[indices], np.tile([width / 2, height / 2], (count, 1))
-    scenes = np.zeros((count, canvas_height, canvas_width, channels), np.uint8)
-    top = _below(draws[:, 0], canvas_height - height + 1)
-    left = _below(draws[:, 1], canvas_width - width + 1)
-    scenes[_window(top, left, height, width)] = digits[indices]
+    wide = np.zeros((count, canvas_height + 2 * over, canvas_width + 2 * over, channels), np.uint8)
+    top = _below(draws[:, 0], wide.shape[1] - height + 1)
+    left = _below(draws[:, 1], wide.shape[2] - width + 1)
+    wide[_window(top, left, height, width)] = digits[indices]
+    scenes = wide[:, over : over + canvas_height, over : over + canvas_width]
 
     size = recipe.clutter_size
     corners = clutter_corners(draws, recipe)
@@ -69,7 +73,7 @@ def draw_scenes(
         cut = digits[other[:, None, None], rows, columns]  # (N, size, size, C)
         place = _window(corners[:, i, 1], corners[:, i, 0], size, size)
         scenes[place] = np.maximum(scenes[place], cut)
-    return scenes, np.stack([left + width / 2, top + height / 2], axis=-1)
+    return scenes, np.stack([left + width / 2, top + height / 2], axis=-1) - over
 
 
 def clutter_corners(draws: NDArray[np.float64], recipe: SceneRecipe) -> NDArray[np.int64]:

@@ -37,6 +37,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         canvas_size: int | tuple[int, int] | None = None,
         clutter_pieces: int = 0,
         clutter_size: int = 8,
+        overhang: int = 0,
         dataset: str = "mnist",
         folder: str | Path | None = None,
         images: ArrayLike | None = None,
@@ -70,7 +71,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         self.glimpse_cost = real_number("glimpse_cost", glimpse_cost, 0)
         self.split, self.order = split, order
         self.scene_seed = whole_number("scene_seed", scene_seed, 0)
-        self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size)
+        self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size, overhang)
 
         classes = self.data.num_classes
 
@@ -232,6 +233,8 @@ class GlimpseMNISTEnv(RetinaEnv):
     - `num_glimpses`: how many glimpses there are at most, the first among them.
     - `canvas_size`: side of the scene, or (height, width); None for the images' own size. An image is put at a random place.
     - `clutter_pieces`, `clutter_size`: how many square pieces of other digits, and their side in pixels.
+    - `overhang`: pixels by which the image may reach beyond the canvas, on every side, and is cut off there; above 0, an image of the canvas's own size
+      is moved about.
     - `dataset` ("mnist", "fashion-mnist"), `folder` that holds its files; or `images`, `labels`: arrays of your own, uint8 (or
       floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), and N whole numbers; `num_classes` if not all of them occur.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000). Your own
@@ -255,7 +258,11 @@ _NO_ANSWER = -1
 
 
 def _recipe(
-    images: NDArray[np.uint8], canvas_size: int | tuple[int, int] | None, clutter_pieces: int, clutter_size: int
+    images: NDArray[np.uint8],
+    canvas_size: int | tuple[int, int] | None,
+    clutter_pieces: int,
+    clutter_size: int,
+    overhang: int,
 ) -> SceneRecipe:
     """The recipe of the scenes, once it is known to fit the images."""
     count, height, width, _ = images.shape
@@ -265,11 +272,16 @@ def _recipe(
     sides = np.broadcast_to(sides, 2).tolist()
     canvas = (whole_number("canvas_size", sides[0], height), whole_number("canvas_size", sides[1], width))
     recipe = SceneRecipe(
-        canvas, whole_number("clutter_pieces", clutter_pieces, 0), whole_number("clutter_size", clutter_size, 1)
+        canvas,
+        whole_number("clutter_pieces", clutter_pieces, 0),
+        whole_number("clutter_size", clutter_size, 1),
+        whole_number("overhang", overhang, 0),
     )
     if recipe.clutter_pieces and (count < 2 or recipe.clutter_size > min(height, width)):
         raise ValueError(
             f"clutter_size must be at most {min(height, width)}, the images' side, and clutter is cut from other images "
             f"than the one shown: got clutter_size={clutter_size} and {count} image(s)."
         )
+    if recipe.overhang >= min(height, width):
+        raise ValueError(f"overhang must be below {min(height, width)}, the images' side, got {overhang}.")
     return recipe

@@ -36,6 +36,19 @@ def test_a_digit_reaches_every_place_of_the_canvas_and_no_other() -> None:
     assert {tuple(center) for center in centers} == {(left + 1.5, top + 1) for top in range(4) for left in range(4)}
 
 
+def test_a_digit_that_may_hang_over_is_moved_about_and_cut_off_at_the_border() -> None:
+    recipe = SceneRecipe((3, 3), overhang=1)
+    digit = np.arange(1, 10, dtype=np.uint8).reshape(1, 3, 3, 1)
+    ticks = [0, 0.5, LAST]  # up to the left, in its place, down to the right
+    scenes, centers = draw_scenes(digit, np.zeros(3, int), np.array([[t, t] for t in ticks]), recipe)
+    assert scenes[..., 0].tolist() == [
+        [[5, 6, 0], [8, 9, 0], [0, 0, 0]],
+        [[1, 2, 3], [4, 5, 6], [7, 8, 9]],
+        [[0, 0, 0], [0, 1, 2], [0, 4, 5]],
+    ]
+    assert centers.tolist() == [[0.5, 0.5], [1.5, 1.5], [2.5, 2.5]]
+
+
 def test_every_place_is_equally_likely() -> None:
     recipe = SceneRecipe((4, 4))
     _, centers = draw_scenes(flat(9, height=2, width=2), np.zeros(9000, int), random_draws(9000, recipe), recipe)

@@ -159,6 +159,14 @@ def test_rollouts_of_one_image_see_the_same_scene(tmp_path):
         assert (glimpse[0] != glimpse[2]).any()
 
 
+def test_some_keywords_are_for_the_training_alone(fake_mnist, tmp_path):
+    config = replace(TINY, env="GlimpseMNIST-v0", env_args=("num_glimpses=2",), train_env_args=("overhang=2",))
+    trainer = Trainer(config, tmp_path)
+    assert trainer.envs.unwrapped.recipe.overhang == 2
+    assert make_envs(trainer.config, 1).unwrapped.recipe.overhang == 0
+    assert trainer.score("validation").episodes == len(make_envs(config, 1, split="validation").unwrapped.data)
+
+
 def test_std_and_learning_rate_are_annealed(tmp_path):
     settings = {"location_std": 0.4, "location_std_final": 0.2, "exploration_fraction": 1.0, "annealing": "linear"}
     trainer = Trainer(replace(TINY, **settings), tmp_path)
