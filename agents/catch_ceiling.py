@@ -48,17 +48,12 @@ def best_catch_rate(size: int, ball_speed: float, speeds: int = 40_000) -> float
     moved = [np.clip(paddles + way, 0, paddles[-1]) for way in (-1, 0, 1)]
     caught = 0.0
     for start in range(size):
-        columns, history = (
-            [],
-            [np.zeros(speeds, np.int64)],
-        )  # of every speed: where the ball is, which history that makes
-        for row in range(size):
+        history = [np.zeros(speeds, np.int64)]  # row by row, which of the histories so far each speed makes
+        for row in range(1, size):
             at_row = np.full(speeds, row)
-            columns.append(ball_columns(CatchState(np.full(speeds, start), speed, at_row, at_row), size))
-            if row:
-                seen = history[-1] * size + columns[-1]
-                history.append(np.unique(seen, return_inverse=True)[1])
-        offset = columns[-1][:, None] - paddles
+            columns = ball_columns(CatchState(np.full(speeds, start), speed, at_row, at_row), size)
+            history.append(np.unique(history[-1] * size + columns, return_inverse=True)[1])
+        offset = columns[:, None] - paddles
         hits = _sum_by(history[-1], ((offset >= 0) & (offset < PADDLE_WIDTH)).astype(float))
         for before, after in zip(history[-2::-1], history[:0:-1], strict=True):
             parents = np.zeros(len(hits), np.int64)
