@@ -141,7 +141,10 @@ def _rows() -> dict[str, Config]:
     rows["catch-full-view"] = replace(
         _CATCH, gaze="center", env_args=("patch_size=24", "num_scales=1", "initial_location=center")
     )
-    rows["catch-48"] = replace(_CATCH, env_args=("screen_size=48",), total_episodes=20_000_000 // 47)
+    # Twice the screen: a fourth scale, so that the coarsest still covers it, and credit that reaches twice as far back.
+    rows["catch-48"] = replace(
+        _CATCH, env_args=("screen_size=48", "num_scales=4"), gae_lambda=0.975, total_episodes=20_000_000 // 47
+    )
     rows["catch-fast"] = replace(_CATCH, env_args=("ball_speed=1.5",))
     rows["catch-two-balls"] = replace(_CATCH, env_args=("num_balls=2",), total_episodes=20_000_000 // 46)
     # What Stable-Baselines3's agents are compared with after two million frames, from the hybrid loss and from the reward alone.
