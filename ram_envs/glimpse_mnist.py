@@ -38,6 +38,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         clutter_pieces: int = 0,
         clutter_size: int = 8,
         overhang: int = 0,
+        distortion: float = 0.0,
         dataset: str = "mnist",
         folder: str | Path | None = None,
         images: ArrayLike | None = None,
@@ -71,7 +72,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         self.glimpse_cost = real_number("glimpse_cost", glimpse_cost, 0)
         self.split, self.order = split, order
         self.scene_seed = whole_number("scene_seed", scene_seed, 0)
-        self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size, overhang)
+        self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size, overhang, distortion)
 
         classes = self.data.num_classes
 
@@ -235,6 +236,8 @@ class GlimpseMNISTEnv(RetinaEnv):
     - `clutter_pieces`, `clutter_size`: how many square pieces of other digits, and their side in pixels.
     - `overhang`: pixels by which the image may reach beyond the canvas, on every side, and is cut off there; above 0, an image of the canvas's own size
       is moved about.
+    - `distortion`: how much the image may be turned, stretched and slanted about its middle before it is put there: the entries of a 2x2 matrix
+      are off the identity's by up to this. For training: 0.15 turns by up to 9 degrees.
     - `dataset` ("mnist", "fashion-mnist"), `folder` that holds its files; or `images`, `labels`: arrays of your own, uint8 (or
       floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), and N whole numbers; `num_classes` if not all of them occur.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000). Your own
@@ -263,6 +266,7 @@ def _recipe(
     clutter_pieces: int,
     clutter_size: int,
     overhang: int,
+    distortion: float,
 ) -> SceneRecipe:
     """The recipe of the scenes, once it is known to fit the images."""
     count, height, width, _ = images.shape
@@ -276,6 +280,7 @@ def _recipe(
         whole_number("clutter_pieces", clutter_pieces, 0),
         whole_number("clutter_size", clutter_size, 1),
         whole_number("overhang", overhang, 0),
+        real_number("distortion", distortion, 0, 1),
     )
     if recipe.clutter_pieces and (count < 2 or recipe.clutter_size > min(height, width)):
         raise ValueError(

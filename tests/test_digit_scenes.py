@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ram_envs.digit_scenes import SceneRecipe, clutter_corners, draw_scenes
+from ram_envs.digit_scenes import SceneRecipe, clutter_corners, distort, draw_scenes
 
 LAST = np.nextafter(1, 0)  # the greatest draw that there can be
 
@@ -47,6 +47,34 @@ def test_a_digit_that_may_hang_over_is_moved_about_and_cut_off_at_the_border() -
         [[0, 0, 0], [0, 1, 2], [0, 4, 5]],
     ]
     assert centers.tolist() == [[0.5, 0.5], [1.5, 1.5], [2.5, 2.5]]
+
+
+@pytest.mark.parametrize(
+    ("draws", "top", "bottom"),
+    [
+        ([0.5, 0.5, 0.5, 0.5], [0, 8, 0, 0], [4, 0, 0, 0]),  # as it is
+        ([0.5, 0.5, 0.5, 0], [6, 6, 2, 0], [1, 0, 0, 0]),  # twice as wide
+        ([0.5, 0.5, 0.5, 1], [0, 6, 0, 0], [1, 1, 0, 0]),  # narrower: what is beyond the border is dark
+        ([0, 0.5, 0.5, 0.5], [0, 2, 0, 0], [1, 0, 0, 0]),  # twice as high
+        ([0.5, 0.5, 1, 0.5], [0, 2, 6, 0], [1, 0, 0, 0]),  # slanted
+    ],
+)
+def test_a_digit_is_distorted_about_its_middle(draws: list[float], top: list[int], bottom: list[int]) -> None:
+    image = np.zeros((1, 4, 4, 1), np.uint8)
+    image[0, 0, 1], image[0, 3, 0] = 8, 4
+    found = distort(image, np.array([draws]), 0.5)[0, ..., 0]
+    assert found.tolist() == [top, [0] * 4, [0] * 4, bottom]
+
+
+def test_distortion_changes_the_digit_and_neither_its_place_nor_the_clutter() -> None:
+    plain, distorted = (SceneRecipe((12, 12), clutter_pieces=1, clutter_size=2, distortion=d) for d in (0, 0.3))
+    digits, draws = flat(9, 5), random_draws(50, distorted)
+    indices = np.zeros(50, int)
+    before, places = draw_scenes(digits, indices, draws[:, : plain.num_draws], plain)
+    after, same_places = draw_scenes(digits, indices, draws, distorted)
+    np.testing.assert_array_equal(places, same_places)
+    assert (before != after).any(axis=(1, 2, 3)).mean() > 0.5
+    np.testing.assert_array_equal(clutter_corners(draws, distorted), clutter_corners(draws, plain))
 
 
 def test_every_place_is_equally_likely() -> None:

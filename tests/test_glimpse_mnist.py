@@ -355,6 +355,8 @@ def test_images_are_shared_between_environments_and_never_written():
         ({"clutter_pieces": 1, "clutter_size": 7}, "clutter_size must be at most 6"),
         ({"overhang": -1}, "overhang must be .*, got -1"),
         ({"overhang": 6}, "overhang must be below 6"),
+        ({"distortion": -0.1}, "distortion must be a number of at least 0 and below 1, got -0.1"),
+        ({"distortion": 1}, "distortion must be .*, got 1"),
         ({"clutter_pieces": 1, "clutter_size": 3, "images": DIGITS[:1], "labels": [0]}, "1 image"),
         ({"images": None}, "images and labels go together"),
         ({"labels": None}, "images and labels go together"),
