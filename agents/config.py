@@ -55,6 +55,8 @@ class Config(Settings):
     """PyTorch's default initial weights, or those of He et al. 2015, with a rectifier core that begins by remembering."""
     pathways: Literal["shared", "separate"] = "shared"
     """One glimpse network and core for answer and location (the paper), or one for each (as in Ba et al. 2014)."""
+    convolutional: bool = False
+    """Whether the glimpse network has convolutions (as in Ba et al. 2014); that of a pathway for the location alone stays linear."""
     location_hidden: int = 0
     """Rectifiers between core and location; 0 for the paper's linear location network."""
     location_mean: Literal["linear", "tanh", "relative"] = "linear"

@@ -15,7 +15,8 @@ CORES = ("rectifier", "lstm")
 class GlimpseNetwork(nn.Module):
     """What is seen, and where, as one feature vector.
 
-    g = Rect(Linear(h_g) + Linear(h_l)), h_g = Rect(Linear(glimpse)), h_l = Rect(Linear(location)).
+    g = Rect(Linear(h_g) + Linear(h_l)), h_g = Rect(Linear(glimpse)), h_l = Rect(Linear(location)). With `convolutional`,
+    a departure from the paper, h_g is two convolutions of 3x3, of 16 and (stride 2) 32 filters, with the scales as channels.
 
     Args:
         glimpse_shape: (scales * channels, g, g).
@@ -25,6 +26,10 @@ class GlimpseNetwork(nn.Module):
         glimpse_gain: factor of all pixels.
         hidden_size: units of h_g and of h_l.
         feature_size: units of g.
+        convolutional: whether h_g is convolutional.
+
+    Raises:
+        ValueError: if a patch is too small for the convolutions.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class GlimpseNetwork(nn.Module):
         glimpse_gain: float = 1.0,
         hidden_size: int = 128,
         feature_size: int = 256,
+        convolutional: bool = False,
     ) -> None:
         super().__init__()
         planes, side, _ = glimpse_shape
@@ -44,9 +50,23 @@ class GlimpseNetwork(nn.Module):
         )
         self.brightness: Tensor
         self.register_buffer("brightness", brightness, persistent=False)
-        self.what = nn.Linear(planes * side * side, hidden_size)
+        self.what: nn.Module = nn.Linear(planes * side * side, hidden_size)
+        what_size = hidden_size
+        if convolutional:
+            if side < 5:
+                raise ValueError(
+                    f"The convolutions of a glimpse network need patches of at least 5x5, got {side}x{side}."
+                )
+            self.what = nn.Sequential(
+                nn.Unflatten(1, glimpse_shape),
+                nn.Conv2d(planes, 16, 3),
+                nn.ReLU(),
+                nn.Conv2d(16, 32, 3, stride=2),
+                nn.Flatten(),
+            )
+            what_size = 32 * ((side - 3) // 2) ** 2
         self.where = nn.Linear(2, hidden_size)
-        self.what_to_feature = nn.Linear(hidden_size, feature_size)
+        self.what_to_feature = nn.Linear(what_size, feature_size)
         self.where_to_feature = nn.Linear(hidden_size, feature_size)
 
     def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
@@ -108,7 +128,7 @@ def initialize_for_rectifiers(module: nn.Module) -> None:
     al. 2015), so that what was seen fades but is not mixed up.
     """
     for layer in module.modules():
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, nn.Linear | nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
     if isinstance(module, RectifierCore):

@@ -94,7 +94,12 @@ class RecurrentAttentionAgent(nn.Module):
         self.cores = nn.ModuleDict()
         for pathway in ("what", "where") if config.pathways == "separate" else ("what",):
             self.glimpse_networks[pathway] = GlimpseNetwork(
-                glimpse_shape, num_scales, config.glimpse_scaling, config.glimpse_gain, feature_size=feature_size
+                glimpse_shape,
+                num_scales,
+                config.glimpse_scaling,
+                config.glimpse_gain,
+                feature_size=feature_size,
+                convolutional=config.convolutional and pathway == "what",
             )
             self.cores[pathway] = make_core(config.core, feature_size + move_inputs, config.hidden_size)
         if config.initialization == "he":

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 from torch.nn import functional  # noqa: E402
 
 from agents.config import Config  # noqa: E402
-from agents.networks import GlimpseNetwork, LSTMCore, RectifierCore  # noqa: E402
+from agents.networks import GlimpseNetwork, LSTMCore, RectifierCore, initialize_for_rectifiers  # noqa: E402
 from agents.ram_agent import make_agent  # noqa: E402
 from agents.rollout import collect_rollout  # noqa: E402
 from agents.training import training_loss  # noqa: E402
@@ -54,6 +54,30 @@ def test_glimpse_network_has_the_papers_layers():
         "where.weight": (128, 2),
         "what_to_feature.weight": (256, 128),
         "where_to_feature.weight": (256, 128),
+    }
+
+
+@pytest.mark.parametrize("side", [5, 8, 12])
+def test_convolutions_take_the_scales_as_channels_and_begin_with_the_signals_size(side):
+    torch.manual_seed(0)
+    network = GlimpseNetwork((3, side, side), 3, convolutional=True)
+    initialize_for_rectifiers(network)
+    assert network.what[1].weight.shape == (16, 3, 3, 3)
+    features = network(torch.rand(7, 3, side, side), torch.zeros(7, 2))
+    assert features.shape == (7, 256)
+    assert 0.1 < features.square().mean() < 10
+
+
+def test_a_patch_that_is_too_small_for_convolutions_is_refused():
+    with pytest.raises(ValueError, match="at least 5x5, got 4x4"):
+        GlimpseNetwork((1, 4, 4), 1, convolutional=True)
+
+
+def test_only_the_answers_pathway_is_convolutional():
+    agent = make_agent(Config(convolutional=True, pathways="separate"), digits(patch_size=8))
+    assert {name: isinstance(n.what, torch.nn.Linear) for name, n in agent.glimpse_networks.items()} == {
+        "what": False,
+        "where": True,
     }
 
 
