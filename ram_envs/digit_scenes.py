@@ -104,7 +104,8 @@ def distort(images: NDArray[np.uint8], draws: NDArray[np.float64], distortion: f
     first = ((np.arange(len(images))[:, None, None] * (height + 3) + whole[:, 0] + 1) * (width + 3)) + whole[:, 1] + 1
     pixels = dark.reshape(-1, channels)
     upper, lower = (pixels[row] * (1 - far[:, 1]) + pixels[row + 1] * far[:, 1] for row in (first, first + width + 3))
-    return np.rint(upper + (lower - upper) * far[:, 0]).astype(np.uint8)
+    distorted: NDArray[np.uint8] = np.rint(upper + (lower - upper) * far[:, 0]).astype(np.uint8)
+    return distorted
 
 
 def clutter_corners(draws: NDArray[np.float64], recipe: SceneRecipe) -> NDArray[np.int64]:

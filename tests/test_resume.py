@@ -191,9 +191,10 @@ NEW_IN_WIDE = (
         replace(DIGITS, learn_stop=True, stop_sees_answer=True, price_range=(0.01, 0.1), baseline_hidden=4),
         replace(DIGITS, rollouts=4, leave_one_out=True, env_args=("canvas_size=40", "clutter_pieces=2")),
         replace(DIGITS, **{name: getattr(PRESETS["cluttered60-8"], name) for name in NEW_IN_WIDE}),
+        replace(DIGITS, convolutional=True, train_env_args=("distortion=0.15",)),
         replace(TINY, env_args=("screen_size=6", "num_balls=2"), previous_action=True),
     ],
-    ids=["digits", "sgd", "stop", "prices", "rollouts", "wide", "balls"],
+    ids=["digits", "sgd", "stop", "prices", "rollouts", "wide", "convolutional", "balls"],
 )
 def test_what_a_checkpoint_holds_is_all_that_the_rest_of_the_run_depends_on(fake_mnist, tmp_path, config):
     whole, first = Trainer(config, tmp_path), Trainer(config, tmp_path)
