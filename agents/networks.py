@@ -57,13 +57,15 @@ class GlimpseNetwork(nn.Module):
                 raise ValueError(
                     f"The convolutions of a glimpse network need patches of at least 5x5, got {side}x{side}."
                 )
-            self.what = nn.Sequential(
+            convolutions = nn.Sequential(
                 nn.Unflatten(1, glimpse_shape),
                 nn.Conv2d(planes, 16, 3),
                 nn.ReLU(),
                 nn.Conv2d(16, 32, 3, stride=2),
                 nn.Flatten(),
-            ).to(memory_format=torch.channels_last)  # a third less time than without
+            )
+            # Channels last take a third less time; PyTorch's types do not know that a module can be told so.
+            self.what = convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             what_size = 32 * ((side - 3) // 2) ** 2
         self.where = nn.Linear(2, hidden_size)
         self.what_to_feature = nn.Linear(what_size, feature_size)

@@ -7,6 +7,7 @@ python agents/plots.py --only catch learning
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ SCENES = {
     "mnist": "28x28", "translated60": "60x60 translated", "cluttered60": "60x60 cluttered",
     "cluttered100": "100x100 cluttered",
 }  # fmt: skip
+RAM_ROW = re.compile(r"(?P<scene>\w+)-(?P<glimpses>\d+)(?P<convolutional>-conv)?")  # a preset of the tables
 
 
 def episode_gif(env_id: str, preset: str | None = None, episodes: int = 3, seed: int = 1) -> Callable[[Path], None]:
@@ -126,23 +128,22 @@ def _draw_paths(rows: list[list[View]], path: Path) -> None:
 
 def error_by_glimpses(path: Path) -> None:
     """Test error against the number of glimpses, ours and the paper's; an agent scored with fewer glimpses gives the whole line."""
-    ours = {}
+    lines: dict[tuple[str, str], dict[int, float]] = {}  # scene and whose -> glimpses -> error
+    for name, error in PAPER.items():
+        if (row := RAM_ROW.fullmatch(name)) and error is not None:
+            lines.setdefault((row["scene"], "paper"), {})[int(row["glimpses"])] = error
     for name, runs in load_results().items():
-        ours[name] = _mean_test_error(runs)
-        for glimpses in runs[0].get("fewer_glimpses", {}):
-            scored = [run["fewer_glimpses"][glimpses] for run in runs]
-            ours[f"{name.partition('-')[0]}-{glimpses}"] = _mean_test_error(scored)
+        if row := RAM_ROW.fullmatch(name):
+            whose = "ours, convolutional" if row["convolutional"] else "ours"
+            line = lines.setdefault((row["scene"], whose), {})
+            line[int(row["glimpses"])] = _mean_test_error(runs)
+            for glimpses in runs[0].get("fewer_glimpses", {}):
+                line.setdefault(int(glimpses), _mean_test_error([run["fewer_glimpses"][glimpses] for run in runs]))
     figure, axis = plt.subplots(figsize=(7.5, 4))
     for (scene, title), colour in zip(SCENES.items(), COLOURS, strict=False):
-        for errors, style in ((PAPER, "--"), (ours, "o-")):
-            points = sorted(
-                (int(name.split("-")[1]), error)
-                for name, error in errors.items()
-                if name.startswith(f"{scene}-") and name.split("-", 1)[1].isdecimal() and error is not None
-            )
-            if points:
-                label = f"{title}, ours" if style == "o-" else f"{title}, paper"
-                axis.plot([n for n, _ in points], [error for _, error in points], style, color=colour, label=label)
+        for whose, style in (("paper", "--"), ("ours", "o-"), ("ours, convolutional", "^:")):
+            if points := sorted(lines.get((scene, whose), {}).items()):
+                axis.plot(*zip(*points, strict=True), style, color=colour, label=f"{title}, {whose}")
     axis.set(xlabel="glimpses", ylabel="test error in %", yscale="log")
     axis.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
     _save(figure, path)
@@ -154,7 +155,7 @@ def error_by_minutes(path: Path) -> None:
     for name, runs in load_results().items():
         run = runs[0]
         begun_afresh = not run["config"].get("warm_start")
-        if name.partition("-")[0] in SCENES and "-fc" not in name and "-conv" not in name and begun_afresh:
+        if name.partition("-")[0] in SCENES and "gaze" in run["config"] and begun_afresh:
             minutes = [run["minutes"] * point["frames"] / run["frames"] for point in run["curve"]]
             axis.plot(minutes, [point["error_percent"] for point in run["curve"]], label=name, linewidth=1.2)
     axis.set(xlabel="minutes on one core", ylabel="validation error in %", yscale="log")

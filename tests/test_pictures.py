@@ -102,7 +102,7 @@ def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist,
     export_agent(untrained("cluttered60-stop", tmp_path / "stop", warm_start=""), results / "cluttered60-stop.pt")
     for env_id, preset in plots.DEFAULTS.items():
         export_agent(untrained(preset, tmp_path / preset), results / f"{preset}.pt")
-        config = {"seed": 1, "env": env_id, "total_episodes": 100, "rollouts": 1}
+        config = {"seed": 1, "env": env_id, "gaze": "learned", "total_episodes": 100, "rollouts": 1}
         curve = [
             {"frames": 50, "episodes": 50, "error_percent": 50.0},
             {"frames": 100, "episodes": 100, "error_percent": 5.0},
