@@ -53,7 +53,7 @@ def training_loss(
         taken: the same episodes as they were when they were played, if the weights have moved since.
     """
     config, active = agent.config, rollout.active
-    now, taken = rollout, taken or rollout
+    taken = taken or rollout
     rewards = rollout.rewards
     if (
         config.dense_reward or config.glance_reward
@@ -78,9 +78,9 @@ def training_loss(
         advantages = losses.normalize(advantages, looked if only_looks else active)
 
     def improve(log_prob: Callable[[Rollout], Tensor], mask: Tensor) -> Tensor:
-        if taken is now:
-            return losses.reinforce_loss(log_prob(now), advantages, mask)
-        return losses.clipped_loss(log_prob(now), log_prob(taken), advantages, mask, config.clip)
+        if taken is rollout:
+            return losses.reinforce_loss(log_prob(rollout), advantages, mask)
+        return losses.clipped_loss(log_prob(rollout), log_prob(taken), advantages, mask, config.clip)
 
     def location_log_prob(seen: Rollout) -> Tensor:
         return losses.gaussian_log_prob(seen.locations, seen.location_means, agent.location_std)
