@@ -101,10 +101,6 @@ class Config(Settings):
     """Rewards each look with what it adds to the probability of the right class, instead of the right answer at the end."""
     rollouts: int = 1
     """Rollouts per image."""
-    passes: int = 1
-    """Updates on every rollout. Those after the first see it again with the new weights (Schulman et al. 2017)."""
-    clip: float = 0.2
-    """In these, how far a decision's probability may move from where it was, as a share of it, before it is left alone."""
     leave_one_out: bool = False
     """Advantages over the other rollouts of the same image instead of over the learned baseline."""
     discount: float = 1.0
@@ -197,8 +193,6 @@ class Config(Settings):
             "total_episodes",
             "report_every",
             "threads",
-            "passes",
-            "clip",
         )
         for name in (*positive, "rollouts"):
             if not getattr(self, name) > 0:

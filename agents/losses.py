@@ -107,24 +107,6 @@ def reinforce_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor) -> Tenso
     return -(log_probs * advantages.detach() * mask).sum() / log_probs.shape[1]
 
 
-def clipped_loss(log_probs: Tensor, taken: Tensor, advantages: Tensor, mask: Tensor, clip: float) -> Tensor:
-    """What takes the place of `reinforce_loss` once the weights have moved since the rollout (Schulman et al. 2017, Eq. 7).
-
-    -1/B sum_i sum_t min(r A, clip(r, 1 - clip, 1 + clip) A), r the probability now over the one then: the same gradient
-    where r is 1, and none where r has gone as far as it should.
-
-    Args:
-        log_probs: (T, B) of what was decided, now.
-        taken: (T, B), of the same when it was decided.
-        advantages: (T, B).
-        mask: (T, B).
-        clip: in (0, 1).
-    """
-    ratio, advantages = (log_probs - taken.detach()).exp(), advantages.detach()
-    least = torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
-    return -(least * mask).sum() / log_probs.shape[1]
-
-
 def baseline_loss(baselines: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     """1/B sum_i sum_t (R_t - b_t)^2: the squared error that the baseline learns by (section 3, "Variance reduction")."""
     return ((returns.detach() - baselines).square() * mask).sum() / baselines.shape[1]

@@ -137,8 +137,8 @@ def _rows() -> dict[str, Config]:
             scored_prices=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1),
             total_episodes=10 * EPOCH,
         )
-    rows["catch"] = replace(_CATCH, passes=3)
-    # What attention is worth, and harder games; all with one pass over each rollout.
+    rows["catch"] = _CATCH
+    # What attention is worth, and harder games.
     rows["catch-center"] = replace(_CATCH, gaze="center")
     rows["catch-random"] = replace(_CATCH, gaze="random")
     rows["catch-full-view"] = replace(

@@ -195,55 +195,7 @@ class RecurrentAttentionAgent(nn.Module):
                 moved = [] if state.last_move is None else [state.last_move]
                 cores[name] = core(torch.cat([features[name], *moved], dim=1), state.cores[name])
         with self.autocast(enabled=False):
-            mean, logits, baseline, glance = self._heads(
-                location, features["what"].float(), {name: core[0] for name, core in cores.items()}, state.price
-            )
-            next_location, explored = self._sample_location(mean.detach(), greedy, generator)
-            choices = {name: self._choose(name, logits, greedy, generator, len(mean)) for name in self.choices}
-        decision = Decision(next_location, mean, explored, choices, logits, baseline, glance)
-        return decision, AgentState(cores, self._move_input(choices), state.price)
-
-    def reconsider(
-        self, glimpses: Tensor, locations: Tensor, choices: Mapping[str, Tensor], state: AgentState
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor, Tensor | None]:
-        """What the agent with its present weights makes of episodes that were played before.
-
-        Args:
-            glimpses: (T, B, scales * channels, g, g).
-            locations: (T, B, 2), where they were taken.
-            choices: name -> (T, B), the options that were chosen then.
-            state: before the first glimpse.
-
-        Returns:
-            What `Decision` calls location_mean, logits, baseline and glance, time first.
-        """
-        shape = locations.shape[:2]
-
-        def in_time(values: Tensor) -> Tensor:
-            return values.reshape(*shape, *values.shape[1:])
-
-        seen_from = locations.flatten(0, 1)
-        features, hidden = {}, {}
-        moves = self._move_input(choices)
-        for name, core in self.cores.items():
-            with torch.set_grad_enabled(torch.is_grad_enabled() and (name == "what" or self.gaze_learns)):
-                features[name] = self.glimpse_networks[name](glimpses.flatten(0, 1), seen_from)
-                inputs, core_state, outputs = in_time(features[name]), state.cores[name], []
-                if moves is not None and state.last_move is not None:
-                    inputs = torch.cat([inputs, torch.cat([state.last_move[None], moves[:-1]])], dim=2)
-                for step_input in inputs:
-                    core_state = core(step_input, core_state)
-                    outputs.append(core_state[0])
-                hidden[name] = torch.cat(outputs)
-        price = None if state.price is None else state.price.repeat(shape[0], 1)
-        with self.autocast(enabled=False):
-            mean, logits, baseline, glance = self._heads(seen_from, features["what"].float(), hidden, price)
-        return (
-            in_time(mean),
-            {name: in_time(values) for name, values in logits.items()},
-            in_time(baseline),
-            None if glance is None else in_time(glance),
-        )
+            return self._decide(location, features["what"].float(), cores, state, greedy, generator)
 
     def autocast(self, enabled: bool = True) -> torch.autocast:
         """Matrix products in bfloat16, where settings and machine want it; the heads on the core always stay in float32."""
@@ -251,31 +203,37 @@ class RecurrentAttentionAgent(nn.Module):
         wanted = self.config.matmul_precision == "bfloat16" and multiplies_bfloat16(device)
         return torch.autocast(device, torch.bfloat16, enabled and wanted)
 
-    def _heads(
-        self, seen_from: Tensor, seen: Tensor, hidden: dict[str, Tensor], price: Tensor | None
-    ) -> tuple[Tensor, dict[str, Tensor], Tensor, Tensor | None]:
-        """Location mean (B, 2), logits (B, K), baseline (B,) and glance (B, K) from the cores' outputs."""
-        what, where = hidden["what"].float(), hidden[self.where].float()
+    def _decide(
+        self,
+        seen_from: Tensor,
+        seen: Tensor,
+        cores: dict[str, tuple[Tensor, ...]],
+        state: AgentState,
+        greedy: bool,
+        generator: torch.Generator | None,
+    ) -> tuple[Decision, AgentState]:
+        what, where = cores["what"][0].float(), cores[self.where][0].float()
         into_core = 1.0 if self.where == "where" else self.config.reinforce_into_core
         mean = self.location_network(_let_through(where, into_core))
         if self.config.location_mean == "tanh":
             mean = torch.tanh(mean)
         elif self.config.location_mean == "relative":
             mean = seen_from + mean
+        location, explored = self._sample_location(mean.detach(), greedy, generator)
         logits = {name: network(what) for name, network in self.action_networks.items() if name != "stop"}
-        told = [price] if price is not None else []
+        told = [state.price] if state.price is not None else []
         if self.config.stop_sees_answer:
             told.append(functional.log_softmax(logits["answer"].detach(), 1).sort(1, descending=True).values)
         if "stop" in self.action_networks:
             known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
             logits["stop"] = self.action_networks["stop"](torch.cat([known, *told], dim=1))
+        choices = {name: self._choose(name, logits, greedy, generator, len(mean)) for name in self.choices}
         expects = torch.cat([_let_through(what, self.config.baseline_into_core), *told], dim=1)
         baseline = self.baseline_network(expects).squeeze(1)
-        return mean, logits, baseline, self.glance_network(seen) if self.config.glance_weight else None
-
-    def _move_input(self, choices: Mapping[str, Tensor]) -> Tensor | None:
-        """The moves as the core sees them at the next step, where it does: (..., K)."""
-        return functional.one_hot(choices["move"], self._move_inputs).float() if self._move_inputs else None
+        last_move = functional.one_hot(choices["move"], self._move_inputs).float() if self._move_inputs else None
+        glance = self.glance_network(seen) if self.config.glance_weight else None
+        decision = Decision(location, mean, explored, choices, logits, baseline, glance)
+        return decision, AgentState(cores, last_move, state.price)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Where to look (B, 2), and whether that was sampled around the mean (B,)."""

@@ -58,10 +58,7 @@ BASES: dict[str, Config] = {
     **PRESETS,
     **{name: replace(PRESETS[name], **_FIRST_WIDE) for name in ("cluttered60-4", "cluttered60-8")},
     "mnist-6": replace(PRESETS["mnist-6"], train_env_args=()),
-    "catch": replace(PRESETS["catch"], passes=1),
-    "catch-first": replace(
-        PRESETS["catch"], passes=1, glimpse_gain=1.0, weight_averaging=0.0, matmul_precision="medium"
-    ),
+    "catch-first": replace(PRESETS["catch"], glimpse_gain=1.0, weight_averaging=0.0, matmul_precision="medium"),
 }
 """What the runs of a table of ablations are compared with: a preset, or one as it was when they were made."""
 

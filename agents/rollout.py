@@ -6,7 +6,7 @@ Axes: T steps of the longest episode, B lanes, K options of a choice.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,6 @@ class Rollout:
     """One episode per lane, time first. Steps after a lane's end have `active` 0 and reward 0.
 
     Attributes:
-        glimpses: (T, B, scales * channels, g, g) and `seen_from` (T, B, 2), where each was taken.
-        prices: of a glimpse, where the agent was told.
         rewards: (T, B).
         active: (T, B), 1 where the lane was playing.
         last: (T, B), 1 at each lane's last step: its answer counted, and its location was never looked at.
@@ -40,9 +38,6 @@ class Rollout:
         budget: the most steps that an episode can have.
     """
 
-    glimpses: Tensor
-    seen_from: Tensor
-    prices: Tensor | float | None
     rewards: Tensor
     active: Tensor
     last: Tensor
@@ -94,12 +89,13 @@ def collect_rollout(
     labels = torch.from_numpy(info["label"]).to(device) if "label" in info else None
     successes = np.zeros(envs.num_envs, np.bool_)
     decisions: list[Decision] = []
-    glimpses, seen_from, locations, rewards, active, last, distances = [], [], [], [], [], [], []
+    locations, rewards, active, last, distances = [], [], [], [], []
     with agent.autocast():
         while not over.all():
-            glimpse = torch.from_numpy(observation["glimpse"]).to(device)
             seen = torch.from_numpy(observation["location"]).to(device)
-            decision, state = agent.act(glimpse, seen, state, greedy, generator)
+            decision, state = agent.act(
+                torch.from_numpy(observation["glimpse"]).to(device), seen, state, greedy, generator
+            )
             target = torch.from_numpy(info["target_location"].astype(np.float32)).to(device)
             location = _look(gaze, decision.location, target, generator)
             if watch is not None:
@@ -107,8 +103,6 @@ def collect_rollout(
             choices = {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
             observation, reward, now_over, _, info = envs.step({"location": location.cpu().numpy(), **choices})
             decisions.append(decision)
-            glimpses.append(glimpse)
-            seen_from.append(seen)
             locations.append(location)
             rewards.append(reward)
             active.append(~over)
@@ -126,9 +120,6 @@ def collect_rollout(
     if prices is not None:
         paid = paid - prices * looked_on
     return Rollout(
-        glimpses=torch.stack(glimpses),
-        seen_from=torch.stack(seen_from),
-        prices=prices,
         rewards=paid,
         active=stack(active),
         last=stack(last),
@@ -145,16 +136,6 @@ def collect_rollout(
         target_distances=torch.stack(distances),
         budget=getattr(envs.unwrapped, "num_glimpses", len(rewards)),
     )
-
-
-def replay(agent: RecurrentAttentionAgent, rollout: Rollout) -> Rollout:
-    """The same episodes, but with the means, logits and baselines of the agent as it is now."""
-    state = agent.initial_state(rollout.rewards.shape[1], rollout.prices)
-    with agent.autocast():
-        means, logits, baselines, glances = agent.reconsider(
-            rollout.glimpses, rollout.seen_from, rollout.choices, state
-        )
-    return replace(rollout, location_means=means, logits=logits, baselines=baselines, glances=glances)
 
 
 def _look(gaze: str, location: Tensor, target: Tensor, generator: torch.Generator | None) -> Tensor:

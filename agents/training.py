@@ -6,7 +6,6 @@ import copy
 import json
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from agents.checkpoint import begin_with, load_checkpoint, restoring, save_check
 from agents.config import Config
 from agents.evaluation import Score, evaluate, make_envs, prepare_torch
 from agents.ram_agent import RecurrentAttentionAgent, make_agent
-from agents.rollout import GAZES, Rollout, collect_rollout, replay
+from agents.rollout import GAZES, Rollout, collect_rollout
 from agents.run_folder import (
     CHECKPOINT,
     LOGS,
@@ -39,30 +38,23 @@ from agents.run_folder import (
 
 
 def training_loss(
-    rollout: Rollout, agent: RecurrentAttentionAgent, entropy_bonus: float, taken: Rollout | None = None
+    rollout: Rollout, agent: RecurrentAttentionAgent, entropy_bonus: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss whose gradient is one update's, and its parts.
 
     The hybrid loss of Mnih et al. 2014, section 3: cross entropy where labels teach the answer, REINFORCE for everything
     that was sampled, squared error for the baseline.
-
-    Args:
-        rollout: the episodes as the agent sees them now.
-        agent: who learns.
-        entropy_bonus: of every nat of the sampled choices.
-        taken: the same episodes as they were when they were played, if the weights have moved since.
     """
     config, active = agent.config, rollout.active
-    taken = taken or rollout
     rewards = rollout.rewards
     if (
         config.dense_reward or config.glance_reward
     ):  # the answer's reward is paid look by look; what looking costs stays
-        logits = taken.logits["answer"] if config.dense_reward else _glances(taken)
+        logits = rollout.logits["answer"] if config.dense_reward else _glances(rollout)
         pay = losses.probability_gains if config.dense_reward else losses.glance_rewards
         rewards = rewards * (1 - rollout.last) + pay(logits, _labels(rollout), active)
     advantages, returns = losses.advantages_and_returns(
-        rewards, taken.baselines, active, config.discount, config.gae_lambda
+        rewards, rollout.baselines, active, config.discount, config.gae_lambda
     )
     baseline = losses.baseline_loss(rollout.baselines, returns, active)
     parts = {"baseline_loss": baseline}
@@ -77,16 +69,9 @@ def training_loss(
         only_looks = agent.supervised and "stop" not in rollout.logits  # were sampled
         advantages = losses.normalize(advantages, looked if only_looks else active)
 
-    def improve(log_prob: Callable[[Rollout], Tensor], mask: Tensor) -> Tensor:
-        if taken is rollout:
-            return losses.reinforce_loss(log_prob(rollout), advantages, mask)
-        return losses.clipped_loss(log_prob(rollout), log_prob(taken), advantages, mask, config.clip)
-
-    def location_log_prob(seen: Rollout) -> Tensor:
-        return losses.gaussian_log_prob(seen.locations, seen.location_means, agent.location_std)
-
     if agent.gaze_learns:
-        total = total + config.location_weight * improve(location_log_prob, looked)
+        log_probs = losses.gaussian_log_prob(rollout.locations, rollout.location_means, agent.location_std)
+        total = total + config.location_weight * losses.reinforce_loss(log_probs, advantages, looked)
         parts["border_penalty"] = losses.border_penalty(rollout.location_means, active * (1 - rollout.last))
         total = total + config.border_penalty * parts["border_penalty"]
     if config.glance_weight:
@@ -107,13 +92,10 @@ def training_loss(
                 parts["early_answer_loss"] = losses.answer_loss(logits, labels, active - mask)
                 total = total + config.early_answer_weight * parts["early_answer_loss"]
         else:
-
-            def choice_log_prob(seen: Rollout, name: str = name) -> Tensor:
-                return losses.categorical_log_prob(seen.choices[name], seen.logits[name])
-
+            log_probs = losses.categorical_log_prob(rollout.choices[name], logits)
             entropy = (losses.categorical_entropy(logits) * mask).sum() / mask.shape[1]
             parts[f"{name}_entropy"] = entropy / mask.sum() * mask.shape[1]
-            total = total + improve(choice_log_prob, mask) - entropy_bonus * entropy
+            total = total + losses.reinforce_loss(log_probs, advantages, mask) - entropy_bonus * entropy
     return total, {name: part.detach() for name, part in parts.items()}
 
 
@@ -202,7 +184,7 @@ class Trainer:
         save_checkpoint(self.folder / CHECKPOINT, self.state())
 
     def step(self) -> None:
-        """One rollout, and the updates on it.
+        """One update.
 
         Raises:
             FloatingPointError: if anything is not finite that should be; the last checkpoint is still good.
@@ -224,10 +206,16 @@ class Trainer:
             prices=self._prices(),
             watch=lambda decision: self._demand_finite("A location", decision.location),
         )
-        bonus = config.entropy_bonus * (1 - progress)
-        found = self._learn(*training_loss(rollout, self.agent, bonus))
-        for _ in range(config.passes - 1):
-            self._learn(*training_loss(replay(self.agent, rollout), self.agent, bonus, taken=rollout))
+        loss, parts = training_loss(rollout, self.agent, config.entropy_bonus * (1 - progress))
+        self._demand_finite("The loss", loss)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        for group in self.optimizer.param_groups:
+            norm = torch.nn.utils.clip_grad_norm_(group["params"], config.max_grad_norm or math.inf)
+            self._demand_finite("The gradient", norm)
+        self.optimizer.step()
+        norms = torch.stack(torch._foreach_norm([*self.agent.parameters()]))
+        self._demand_finite("The norm of the weights after the step", norms)
         self.update += 1
         if self.scored is not self.agent:
             keep = min(
@@ -236,26 +224,15 @@ class Trainer:
             with torch.no_grad():
                 torch._foreach_lerp_([*self.scored.parameters()], [*self.agent.parameters()], 1 - keep)
         self.frames += int(rollout.active.sum())
-        found |= {
+        found = {
             "success": rollout.successes.float().mean(),
             "glimpses": rollout.num_glimpses.float().mean(),
             "gaze_distance": (rollout.target_distances * rollout.last).sum() / rollout.last.sum(),
+            "loss": loss.detach(),
+            **parts,
         }
         for name, value in found.items():
             self.window[name] = self.window.get(name, 0.0) + float(value)
-
-    def _learn(self, loss: Tensor, parts: dict[str, Tensor]) -> dict[str, Tensor]:
-        """One step of the optimiser; returns the loss and its parts, for the log."""
-        self._demand_finite("The loss", loss)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        for group in self.optimizer.param_groups:
-            norm = torch.nn.utils.clip_grad_norm_(group["params"], self.config.max_grad_norm or math.inf)
-            self._demand_finite("The gradient", norm)
-        self.optimizer.step()
-        norms = torch.stack(torch._foreach_norm([*self.agent.parameters()]))
-        self._demand_finite("The norm of the weights after the step", norms)
-        return {"loss": loss.detach(), **parts}
 
     def _prices(self) -> Tensor | None:
         """A price of a glimpse for every episode, its logarithm uniform, for an agent that is told."""

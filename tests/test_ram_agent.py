@@ -13,7 +13,7 @@ from torch.nn import functional  # noqa: E402
 from agents.config import Config  # noqa: E402
 from agents.networks import GlimpseNetwork, LSTMCore, RectifierCore, initialize_for_rectifiers  # noqa: E402
 from agents.ram_agent import make_agent  # noqa: E402
-from agents.rollout import collect_rollout, replay  # noqa: E402
+from agents.rollout import collect_rollout  # noqa: E402
 from agents.training import training_loss  # noqa: E402
 
 MODES = {"obs_mode": "dict", "action_mode": "dict", "autoreset_mode": gym.vector.AutoresetMode.DISABLED}
@@ -109,49 +109,6 @@ def test_number_of_parameters_does_not_depend_on_the_image():
         sum(p.numel() for p in make_agent(config, digits(canvas_size=size)).parameters()) for size in (16, 60, 200)
     }
     assert len(counts) == 1
-
-
-REPLAYED = {
-    "digits": (digits, Config(location_mean="relative")),
-    "pathways": (digits, Config(pathways="separate", glance_weight=1.0, glance_reward=True, early_answer_weight=1.0)),
-    "prices": (digits, Config(learn_stop=True, stop_sees_answer=True, price_range=(0.01, 0.1), baseline_hidden=4)),
-    "balls": (catch, Config(core="lstm", previous_action=True, reinforce_into_core=1.0, baseline_into_core=1.0)),
-}
-
-
-@pytest.mark.parametrize(("world", "config"), REPLAYED.values(), ids=REPLAYED)
-def test_a_rollout_seen_again_with_the_same_weights_is_the_same_with_the_same_gradient(world, config):
-    prices = torch.tensor([0.01, 0.02, 0.05, 0.1]) if config.price_range else None
-    agent, rollout = play(world(), config, prices=prices)
-    again = replay(agent, rollout)
-    torch.testing.assert_close(again.location_means, rollout.location_means)
-    torch.testing.assert_close(again.logits, rollout.logits)
-    torch.testing.assert_close(again.baselines, rollout.baselines)
-    found = []
-    for loss, _ in (
-        training_loss(rollout, agent, 0.01),
-        training_loss(again, agent, 0.01, taken=rollout),
-    ):
-        agent.zero_grad()
-        loss.backward(retain_graph=True)
-        found.append([p.grad.clone() for p in agent.parameters() if p.grad is not None])
-    torch.testing.assert_close(*found)
-
-
-def test_later_passes_judge_what_was_decided_by_what_was_expected_then():
-    agent, rollout = play(catch(), Config(supervised=False, clip=0.1))
-    with torch.no_grad():
-        agent.baseline_network.bias += 3
-    again = replay(agent, rollout)
-    torch.testing.assert_close(again.baselines, rollout.baselines + 3)
-    assert torch.equal(again.choices["move"], rollout.choices["move"])
-    found = []
-    for seen in (again, replace(again, baselines=rollout.baselines)):
-        agent.zero_grad()
-        training_loss(seen, agent, 0.0, taken=rollout)[0].backward(retain_graph=True)
-        found.append([p.grad.clone() for p in agent.location_network.parameters()])
-    torch.testing.assert_close(*found)
-    assert found[0][0].abs().sum() > 0
 
 
 def test_sampled_location_carries_no_gradient():
