@@ -57,7 +57,7 @@ _FIRST_WIDE: dict[str, Any] = {
 BASES: dict[str, Config] = {
     **PRESETS,
     **{name: replace(PRESETS[name], **_FIRST_WIDE) for name in ("cluttered60-4", "cluttered60-8")},
-    "mnist-6": replace(PRESETS["mnist-6"], train_env_args=()),
+    "mnist-6": replace(PRESETS["mnist-6"], train_env_args=(), border_penalty=0.0),
     "catch-first": replace(PRESETS["catch"], glimpse_gain=1.0, weight_averaging=0.0, matmul_precision="medium"),
 }
 """What the runs of a table of ablations are compared with: a preset, or one as it was when they were made."""
