@@ -55,8 +55,9 @@ class Config(Settings):
     """PyTorch's default initial weights, or those of He et al. 2015, with a rectifier core that begins by remembering."""
     pathways: Literal["shared", "separate"] = "shared"
     """One glimpse network and core for answer and location (the paper), or one for each (as in Ba et al. 2014)."""
-    convolutional: bool = False
-    """Whether the glimpse network has convolutions (as in Ba et al. 2014); that of a pathway for the location alone stays linear."""
+    convolutions: tuple[int, ...] = ()
+    """Filters of two convolutions in the glimpse network, such as 32 64; none is the paper's linear layer, which a pathway for
+    the location alone always has."""
     location_hidden: int = 0
     """Rectifiers between core and location; 0 for the paper's linear location network."""
     location_mean: Literal["linear", "tanh", "relative"] = "linear"
@@ -213,6 +214,8 @@ class Config(Settings):
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], got {getattr(self, name)!r}.")
+        if self.convolutions and (len(self.convolutions) != 2 or min(self.convolutions) < 1):
+            raise ValueError(f"convolutions must be two numbers of filters, such as 32 64, got {self.convolutions!r}.")
         if self.batch_size % self.rollouts:
             raise ValueError(f"batch_size must be a multiple of rollouts, got {self.batch_size} and {self.rollouts}.")
         if self.leave_one_out and self.rollouts < 2:

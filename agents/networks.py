@@ -15,8 +15,8 @@ CORES = ("rectifier", "lstm")
 class GlimpseNetwork(nn.Module):
     """What is seen, and where, as one feature vector.
 
-    g = Rect(Linear(h_g) + Linear(h_l)), h_g = Rect(Linear(glimpse)), h_l = Rect(Linear(location)). With `convolutional`,
-    a departure from the paper, h_g is two convolutions of 3x3, of 16 and (stride 2) 32 filters, with the scales as channels.
+    g = Rect(Linear(h_g) + Linear(h_l)), h_g = Rect(Linear(glimpse)), h_l = Rect(Linear(location)). With
+    `convolutions`, a departure from the paper, h_g is two convolutions of 3x3, the second of stride 2, with the scales as channels.
 
     Args:
         glimpse_shape: (scales * channels, g, g).
@@ -26,7 +26,7 @@ class GlimpseNetwork(nn.Module):
         glimpse_gain: factor of all pixels.
         hidden_size: units of h_g and of h_l.
         feature_size: units of g.
-        convolutional: whether h_g is convolutional.
+        convolutions: filters of the two convolutions of h_g, if it has them.
 
     Raises:
         ValueError: if a patch is too small for the convolutions.
@@ -40,7 +40,7 @@ class GlimpseNetwork(nn.Module):
         glimpse_gain: float = 1.0,
         hidden_size: int = 128,
         feature_size: int = 256,
-        convolutional: bool = False,
+        convolutions: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         planes, side, _ = glimpse_shape
@@ -52,21 +52,22 @@ class GlimpseNetwork(nn.Module):
         self.register_buffer("brightness", brightness, persistent=False)
         self.what: nn.Module = nn.Linear(planes * side * side, hidden_size)
         what_size = hidden_size
-        if convolutional:
+        if convolutions:
+            first, second = convolutions
             if side < 5:
                 raise ValueError(
                     f"The convolutions of a glimpse network need patches of at least 5x5, got {side}x{side}."
                 )
-            convolutions = nn.Sequential(
+            layers = nn.Sequential(
                 nn.Unflatten(1, glimpse_shape),
-                nn.Conv2d(planes, 16, 3),
+                nn.Conv2d(planes, first, 3),
                 nn.ReLU(),
-                nn.Conv2d(16, 32, 3, stride=2),
+                nn.Conv2d(first, second, 3, stride=2),
                 nn.Flatten(),
             )
             # Channels last take a third less time; PyTorch's types do not know that a module can be told so.
-            self.what = convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            what_size = 32 * ((side - 3) // 2) ** 2
+            self.what = layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            what_size = second * ((side - 3) // 2) ** 2
         self.where = nn.Linear(2, hidden_size)
         self.what_to_feature = nn.Linear(what_size, feature_size)
         self.where_to_feature = nn.Linear(hidden_size, feature_size)

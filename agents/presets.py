@@ -104,7 +104,7 @@ def _rows() -> dict[str, Config]:
                 train_env_args=("distortion=0.15",) if scene == "translated60" else (),
                 scored_glimpses=tuple(range(2, glimpses)),
             )
-        rows[f"{scene}-8-conv"] = replace(rows[f"{scene}-8"], convolutional=True)
+        rows[f"{scene}-8-conv"] = replace(rows[f"{scene}-8"], convolutions=(32, 64))
         if scene != "translated60":
             rows[f"{scene}-random"] = replace(
                 _WIDE, env=env, env_args=("num_glimpses=8",), gaze="random", pathways="shared"

@@ -99,7 +99,7 @@ class RecurrentAttentionAgent(nn.Module):
                 config.glimpse_scaling,
                 config.glimpse_gain,
                 feature_size=feature_size,
-                convolutional=config.convolutional and pathway == "what",
+                convolutions=config.convolutions if pathway == "what" else (),
             )
             self.cores[pathway] = make_core(config.core, feature_size + move_inputs, config.hidden_size)
         if config.initialization == "he":

@@ -60,9 +60,10 @@ def test_glimpse_network_has_the_papers_layers():
 @pytest.mark.parametrize("side", [5, 8, 12])
 def test_convolutions_take_the_scales_as_channels_and_begin_with_the_signals_size(side):
     torch.manual_seed(0)
-    network = GlimpseNetwork((3, side, side), 3, convolutional=True)
+    network = GlimpseNetwork((3, side, side), 3, convolutions=(16, 32))
     initialize_for_rectifiers(network)
     assert network.what[1].weight.shape == (16, 3, 3, 3)
+    assert network.what[3].weight.shape == (32, 16, 3, 3)
     features = network(torch.rand(7, 3, side, side), torch.zeros(7, 2))
     assert features.shape == (7, 256)
     assert 0.1 < features.square().mean() < 10
@@ -70,11 +71,17 @@ def test_convolutions_take_the_scales_as_channels_and_begin_with_the_signals_siz
 
 def test_a_patch_that_is_too_small_for_convolutions_is_refused():
     with pytest.raises(ValueError, match="at least 5x5, got 4x4"):
-        GlimpseNetwork((1, 4, 4), 1, convolutional=True)
+        GlimpseNetwork((1, 4, 4), 1, convolutions=(6, 10))
+
+
+@pytest.mark.parametrize("filters", [(32,), (32, 64, 64), (32, 0)])
+def test_convolutions_that_are_not_two_are_refused(filters):
+    with pytest.raises(ValueError, match="convolutions must be two numbers of filters"):
+        Config(convolutions=filters)
 
 
 def test_only_the_answers_pathway_is_convolutional():
-    agent = make_agent(Config(convolutional=True, pathways="separate"), digits(patch_size=8))
+    agent = make_agent(Config(convolutions=(6, 10), pathways="separate"), digits(patch_size=8))
     assert {name: isinstance(n.what, torch.nn.Linear) for name, n in agent.glimpse_networks.items()} == {
         "what": False,
         "where": True,

@@ -191,7 +191,7 @@ NEW_IN_WIDE = (
         replace(DIGITS, learn_stop=True, stop_sees_answer=True, price_range=(0.01, 0.1), baseline_hidden=4),
         replace(DIGITS, rollouts=4, leave_one_out=True, env_args=("canvas_size=40", "clutter_pieces=2")),
         replace(DIGITS, **{name: getattr(PRESETS["cluttered60-8"], name) for name in NEW_IN_WIDE}),
-        replace(DIGITS, convolutional=True, train_env_args=("distortion=0.15",)),
+        replace(DIGITS, convolutions=(6, 10), train_env_args=("distortion=0.15",)),
         replace(TINY, env_args=("screen_size=6", "num_balls=2"), previous_action=True, passes=3),
     ],
     ids=["digits", "sgd", "stop", "prices", "rollouts", "wide", "convolutional", "balls"],
