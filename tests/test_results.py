@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from agents import results
+from agents.checkpoint import load_checkpoint
 from agents.config import Config
 from agents.presets import PRESETS
 from agents.sb3_config import SB3_PRESETS
@@ -84,3 +85,10 @@ def test_everything_compared_has_a_preset_of_its_own_name_and_as_many_frames():
         assert config.name == name
         frames = config.frames if name in SB3_PRESETS else config.total_episodes * steps[config.env]
         assert abs(frames - 2_000_000) < 25
+
+
+@pytest.mark.parametrize("path", sorted(results.RESULTS.glob("*.pt")), ids=lambda path: path.name)
+def test_an_agent_that_ships_can_be_loaded_and_has_the_settings_of_its_row(path):
+    config = load_checkpoint(path)["config"]
+    row = json.loads(results.result_path(path.stem, config.seed).read_text())
+    assert config == Config.from_dict(row["config"])
