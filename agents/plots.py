@@ -152,6 +152,7 @@ def error_by_glimpses(path: Path) -> None:
 def error_by_minutes(path: Path) -> None:
     """Validation error of the digits' rows against the minutes of training, first seed of each."""
     figure, axis = plt.subplots(figsize=(6, 4))
+    axis.set_prop_cycle(color=plt.colormaps["tab20"](np.arange(20)))  # there are more rows than the usual ten
     for name, runs in load_results().items():
         run = runs[0]
         begun_afresh = not run["config"].get("warm_start")
