@@ -9,8 +9,8 @@ from agents.config import Config
 EPOCH = 55_000
 
 # Adam, a location network with one hidden layer, and a pathway of its own for the location, fed by REINFORCE alone: with
-# the paper's single core the gaze drifted off the digit in long runs (docs/experiments.md). Nothing but the penalty keeps it
-# from leaving the image for good.
+# the paper's single core the gaze drifted off the digit in long runs (docs/experiments.md), and without
+# the penalty it once left the image for good.
 _MNIST = Config(
     pathways="separate",
     location_hidden=128,
