@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -89,13 +89,18 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
         errors = [score["test"]["error_percent"] for score in scores]
         spread = f"{min(errors):.2f} to {max(errors):.2f}" if len(errors) > 1 else "-"
         seen = runs[0]["config"]["total_episodes"]
-        minutes = statistics.mean(run["minutes"] for run in runs)
         seeds = ", ".join(str(run["config"]["seed"]) for run in runs)
         lines.append(
             f"| {label} | {PAPER[preset] or '-'} | {statistics.mean(errors):.2f} | {spread} | {seeds} "
-            f"| {seen / 1e6:.2f} M | {minutes:.0f} | {max(run['date'] for run in runs)} |"
+            f"| {seen / 1e6:.2f} M | {_minutes(runs)} | {max(run['date'] for run in runs)} |"
         )
     return "\n".join(lines)
+
+
+def _minutes(runs: Sequence[dict[str, Any]]) -> str:
+    """Mean minutes of a row's runs, and whether a GPU made any of them."""
+    gpu = any(run["machine"].startswith("cuda") for run in runs)
+    return f"{statistics.mean(run['minutes'] for run in runs):.0f}" + " (GPU)" * gpu
 
 
 def _rows(
@@ -150,10 +155,9 @@ def comparison_table(results: Path = RESULTS) -> str:
         if runs:
             errors = ", ".join(f"{run['test']['error_percent']:.2f}" for run in runs)
             seeds = ", ".join(str(run["config"]["seed"]) for run in runs)
-            minutes = statistics.mean(run["minutes"] for run in runs)
             lines.append(
                 f"| `{runs[0]['config']['env']}` | {label} | `{preset}` | {runs[0]['frames'] / 1e6:.2f} | {errors} | {seeds} "
-                f"| {minutes:.0f} | {max(run['date'] for run in runs)} |"
+                f"| {_minutes(runs)} | {max(run['date'] for run in runs)} |"
             )
     return "\n".join(lines)
 

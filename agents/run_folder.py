@@ -189,6 +189,7 @@ def current_commit() -> str:
 def provenance(seconds: float, commits: Sequence[str], device: torch.device, threads: int) -> dict[str, Any]:
     """Where and when a result was made, and with what: for somebody who wants to check it."""
     packages = ("torch", "numpy", "gymnasium")
+    gpu = f" ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else ""
     return {
         "minutes": round(seconds / 60, 2),
         "date": time.strftime("%Y-%m-%d"),
@@ -198,5 +199,5 @@ def provenance(seconds: float, commits: Sequence[str], device: torch.device, thr
             **{name: importlib.metadata.version(name) for name in packages},
         },
         "matmul_precision": torch.get_float32_matmul_precision(),
-        "machine": f"{device.type}, {threads} thread(s), {platform.machine()}",
+        "machine": f"{device.type}{gpu}, {threads} thread(s), {platform.machine()}",
     }

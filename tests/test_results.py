@@ -20,12 +20,19 @@ def score(error):
 def run(seed, error, **fewer):
     fewer = {glimpses[1:]: score(error) for glimpses, error in fewer.items()}
     config = {"seed": seed, "total_episodes": 2_200_000}
-    return {**score(error), "fewer_glimpses": fewer, "config": config, "minutes": 30.0, "date": "2026-11-24"}
+    made = {"minutes": 30.0, "date": "2026-11-24", "machine": "cpu, 1 thread(s), x86_64"}
+    return {**score(error), "fewer_glimpses": fewer, "config": config, **made}
 
 
 def test_a_row_has_the_mean_and_the_spread_of_its_seeds_beside_the_papers_error():
     lines = results.table({"cluttered60-8": [run(1, 4.0), run(2, 5.0)]}).splitlines()
     assert lines[2:] == ["| `cluttered60-8` | 4.04 | 4.50 | 4.00 to 5.00 | 1, 2 | 2.20 M | 30 | 2026-11-24 |"]
+
+
+def test_a_row_says_that_a_gpu_made_it():
+    on_gpu = {**run(2, 4.0), "machine": "cuda (NVIDIA H200), 1 thread(s), x86_64"}
+    row = results.table({"cluttered60-8": [run(1, 4.0), on_gpu]}).splitlines()[2]
+    assert row.split(" | ")[-2] == "30 (GPU)"
 
 
 def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_that_number():
@@ -71,6 +78,7 @@ def test_equal_numbers_of_frames_stand_side_by_side(tmp_path):
             "frames": 2_000_384,
             "minutes": 10.0 * seed,
             "date": "2026-11-24",
+            "machine": "cpu, 1 thread(s), x86_64",
         }
         (tmp_path / f"catch-2m-ppo-seed{seed}.json").write_text(json.dumps(run))
     assert results.comparison_table(tmp_path).splitlines()[2:] == [
