@@ -179,7 +179,8 @@ def _rows() -> dict[str, Config]:
         )
     rows["catch-2m-ram"] = replace(_CATCH, total_episodes=2_000_000 // 23)
     # The paper's own setting: undiscounted return, lambda 1, SGD with momentum, mini-batches of 20, linear networks. Its rates and
-    # deviations are not stated; from 0.01 on the gaze leaves the image of digits, and the gradient of Catch explodes.
+    # deviations are not stated; at larger rates or smaller deviations the gaze leaves the digits' image at once, and the gradient of
+    # Catch explodes (docs/experiments.md).
     faithful = Config(optimizer="sgd", annealing="linear", batch_size=20, matmul_precision="highest")
     rows["mnist-6-faithful"] = replace(faithful, learning_rate=0.003, location_std=0.3, total_episodes=90 * EPOCH)
     rows["catch-faithful"] = replace(
