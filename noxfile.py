@@ -17,7 +17,7 @@ import nox
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 GYMNASIUMS = ["1.1.0", "1.2.2", "1.4.0"]
 TESTS = [
-    f"tests/test_{name}.py" for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes")
+    f"tests/ram_envs/test_{name}.py" for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes")
 ]
 LIBRARIES = {  # by the beginning of the example's name
     "stable_baselines3": ["-c", "constraints.txt", "stable-baselines3"],
@@ -106,4 +106,4 @@ def mutants(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """The IDX reader against inputs that look for a way through it."""
     session.install("-c", "constraints.txt", ".", "atheris")
-    session.run("python", "tests/fuzz_idx_reader.py", *(session.posargs or ["-atheris_runs=1000000"]))
+    session.run("python", "tests/ram_envs/fuzz_idx_reader.py", *(session.posargs or ["-atheris_runs=1000000"]))

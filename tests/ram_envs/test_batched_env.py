@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 import ram_envs  # noqa: F401  registers the environments
 from ram_envs.action_modes import ACTION_MODES
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MODES = list(AutoresetMode)
 DIGITS = np.random.default_rng(0).integers(0, 256, (7, 9, 9), np.uint8)
 OWN = {"images": DIGITS, "labels": [0, 1, 2, 3, 4, 0, 1], "patch_size": 4, "num_scales": 2, "num_glimpses": 4}

@@ -16,7 +16,7 @@ from agents.run_folder import CHECKPOINT, reserved  # noqa: E402
 from agents.training import Trainer, train  # noqa: E402
 from ram_envs.datasets import FILES  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = replace(PRESETS["catch"], env_args=("screen_size=6",), hidden_size=16, batch_size=4, total_episodes=8)
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="there is no such lock on Windows")
 

@@ -23,7 +23,7 @@ from agents.presets import PRESETS  # noqa: E402
 from agents.run_folder import CHECKPOINT, METRICS, RESULT, TIMES  # noqa: E402
 from agents.training import Trainer, train  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = replace(
     PRESETS["catch"],
     env_args=("screen_size=6",),
@@ -149,7 +149,7 @@ def kill_runs(folder):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_run_killed_at_any_moment_ends_with_the_numbers_of_one_left_alone(tmp_path):
-    code = f"from tests.test_resume import *; kill_runs(Path({str(tmp_path)!r}))"
+    code = f"from tests.experiment.test_resume import *; kill_runs(Path({str(tmp_path)!r}))"
     env = {**os.environ, "TQDM_DISABLE": "1", "OMP_NUM_THREADS": "1"}
     killed = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True, timeout=300, check=False

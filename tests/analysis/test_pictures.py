@@ -18,7 +18,7 @@ from agents.run_folder import CHECKPOINT  # noqa: E402
 from agents.training import Trainer  # noqa: E402
 from ram_envs.rendering import BACKGROUND, PATH_COLOUR, draw_view  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def untrained(preset, folder, **changes):

@@ -21,7 +21,7 @@ from agents.config import Config  # noqa: E402
 from agents.image_classifiers import CLASSIFIERS, ClassifierConfig, held_out_scenes, make_network  # noqa: E402
 from agents.run_folder import CHECKPOINT, METRICS, RESULT, TIMES, reserved  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = ClassifierConfig(hidden_sizes=(16,), batch_size=8, total_episodes=88, report_every=2, evaluations=3)
 SIDES = {"mnist": 28, "translated60": 60, "cluttered60": 60, "cluttered100": 100}
 

@@ -188,5 +188,5 @@ def test_tile_of_nothing_is_refused():
 
 def test_import_does_not_import_pygame():
     code = "import sys, ram_envs.rendering; sys.exit('pygame' in sys.modules)"
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)

@@ -22,7 +22,7 @@ from agents.run_folder import CHECKPOINT, METRICS, RESULT, append_line  # noqa: 
 from agents.training import Trainer, train  # noqa: E402
 from ram_envs import ENV_IDS  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 TINY = replace(
     PRESETS["catch"],
     env_args=("screen_size=6",),
