@@ -21,7 +21,6 @@ from ram_envs import ENV_IDS
 ROOT = Path(__file__).resolve().parents[1]
 README_PART = re.compile(r"^<!-- README: (\w+) -->$", re.MULTILINE)
 SETTINGS = re.compile(r"^<!-- settings: (\S+) (\w+) -->$", re.MULTILINE)
-NOT_OF_ONE_LANE = ("self", "num_envs", "autoreset_mode")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -98,16 +97,13 @@ def environment_page(env_id: str) -> str:
         lines.append(f'| `action_mode="{value}"` | `{make(env_id, action_mode=value).action_space}` |')
     docstring = inspect.cleandoc(env_class.__doc__ or "")
     before, version = docstring.split("## Version History")
-    return "\n".join(
-        [*lines, "", before + defaults(env_id, env_class.vector_class), "## Version History" + version, ""]
-    )
+    return "\n".join([*lines, "", before + defaults(env_id, env_class), "## Version History" + version, ""])
 
 
-def defaults(env_id: str, vector_class: type) -> str:
+def defaults(env_id: str, env_class: type) -> str:
     """What each argument is unless it is given: a table."""
     set_here = gym.spec(env_id).kwargs
     lines = [f"What they are in `{env_id}`:", "", "| argument | value |", "|---|---|"]
-    for name, parameter in inspect.signature(vector_class.__init__).parameters.items():
-        if name not in NOT_OF_ONE_LANE:
-            lines.append(f"| `{name}` | `{set_here.get(name, parameter.default)!r}` |")
+    for name, parameter in inspect.signature(env_class).parameters.items():
+        lines.append(f"| `{name}` | `{set_here.get(name, parameter.default)!r}` |")
     return "\n".join(lines) + "\n\n"

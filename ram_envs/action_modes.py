@@ -6,13 +6,15 @@ of whole numbers per choice, and refuses what is not in the space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+
+from ram_envs.arguments import one_of, whole_number
 
 ACTION_MODES = ("multidiscrete", "dict", "box", "discrete")
 
@@ -20,26 +22,50 @@ Locations = NDArray[np.float64]  # (N, 2)
 Choices = dict[str, NDArray[np.int64]]  # name -> (N,)
 
 
-@dataclass(frozen=True)
-class ActionMode:
-    """How one action space is read.
+class ActionMode(ABC):
+    """How one action space is read and written.
 
     Attributes:
         space: the space of a single lane.
-        read: a batch of its members -> locations (N, 2) in [-1, 1], choices {name: (N,)}.
-        write: a location (x, y) and some of the choices -> the member that comes nearest; what is not named is 0.
     """
 
     space: spaces.Space[Any]
-    read: Callable[[Any, int], tuple[Locations, Choices]]
-    write: Callable[[Sequence[float], Mapping[str, int]], Any]
+
+    @abstractmethod
+    def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
+        """A batch of members of the space -> locations (N, 2) in [-1, 1], choices {name: (N,)}."""
+
+    @abstractmethod
+    def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+        """A location (x, y) and some of the choices -> the member that comes nearest; what is not named is 0."""
+
+
+class DiscreteMeaning(Protocol):
+    """What the numbers of the mode "discrete" mean in one world."""
+
+    def size(self, num_cells: int) -> int:
+        """How many numbers there are, where the location grid has that many cells."""
+        ...
+
+    def read(
+        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
+    ) -> tuple[Locations, Choices]:
+        """Locations (N, 2) and choices {name: (N,)} of numbers (N,).
+
+        Args:
+            numbers: (N,) from 0 to below the size.
+            cells: (grid * grid, 2), the locations of the grid.
+            rest: (2,) where a gaze that does not move looks: the initial location, the centre if that is random.
+        """
+        ...
 
 
 def make_action_mode(
     mode: str,
     choices: Mapping[str, int],
     grid: int,
-    discrete: tuple[int, Callable[[NDArray[np.int64], Locations], tuple[Locations, Choices]]],
+    discrete: DiscreteMeaning,
+    rest: Sequence[float] | NDArray[np.float64] = (0.0, 0.0),
 ) -> ActionMode:
     """The action mode of that name.
 
@@ -51,85 +77,106 @@ def make_action_mode(
             "discrete": one number; what it means is the environment's.
         choices: name of each choice and its number of options.
         grid: the location grid has grid * grid cells, numbered row by row from the top left; a cell's location is its centre.
-        discrete: size of the "discrete" space, and the function that reads it, given the grid's locations (grid * grid, 2).
+        discrete: the meaning of the mode "discrete".
+        rest: where a gaze that does not move looks.
 
     Raises:
         ValueError: if the mode is unknown or the grid is not at least 1.
     """
-    if isinstance(grid, bool) or not isinstance(grid, int | np.integer) or grid < 1:
-        raise ValueError(f"location_grid must be a whole number of at least 1, got {grid!r}.")
-    ticks = (2 * np.arange(grid) + 1) / grid - 1
+    one_of("action_mode", mode, ACTION_MODES)
+    ticks = (2 * np.arange(whole_number("location_grid", grid, 1)) + 1) / grid - 1
     cells = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)  # (grid * grid, 2)
-    names, sizes = list(choices), list(choices.values())
+    if mode == "multidiscrete":
+        return MultiDiscreteMode(choices, cells)
+    if mode == "discrete":
+        return DiscreteMode(discrete, cells, np.asarray(rest, np.float64))
+    return DictMode(choices) if mode == "dict" else BoxMode(choices)
 
-    if mode == "dict":
+
+class MultiDiscreteMode(ActionMode):
+    """A cell of the grid, then one number per choice."""
+
+    def __init__(self, choices: Mapping[str, int], cells: Locations) -> None:
+        self.names, self.cells = list(choices), cells
+        self.sizes = [len(cells), *choices.values()]
+        self.space = spaces.MultiDiscrete(self.sizes)
+
+    def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
+        numbers = _whole("action", actions, (lanes, len(self.sizes)), self.sizes)
+        return self.cells[numbers[:, 0]], dict(zip(self.names, numbers[:, 1:].T, strict=True))
+
+    def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+        cell = np.square(self.cells - np.asarray(location)).sum(1).argmin()
+        return np.array([cell, *(chosen.get(name, 0) for name in self.names)])
+
+
+class DictMode(ActionMode):
+    """A location and one number per choice, each under its name."""
+
+    def __init__(self, choices: Mapping[str, int]) -> None:
+        self.choices = dict(choices)
         location = spaces.Box(-1.0, 1.0, (2,), np.float32)
-        space: spaces.Space[Any] = spaces.Dict(
+        self.space = spaces.Dict(
             {"location": location, **{name: spaces.Discrete(size) for name, size in choices.items()}}
         )
 
-        def read(actions: Any, lanes: int) -> tuple[Locations, Choices]:
-            if not isinstance(actions, Mapping) or set(actions) != {"location", *names}:
-                got = sorted(map(str, actions)) if isinstance(actions, Mapping) else type(actions).__name__
-                raise ValueError(f"action must be a dict with the keys {['location', *names]}, got {got}.")
-            found = {name: _whole(f"action[{name!r}]", actions[name], (lanes,), size) for name, size in choices.items()}
-            return _clipped(_real("action['location']", actions["location"], (lanes, 2))), found
+    def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
+        names = ["location", *self.choices]
+        if not isinstance(actions, Mapping) or set(actions) != {*names}:
+            got = sorted(map(str, actions)) if isinstance(actions, Mapping) else type(actions).__name__
+            raise ValueError(f"action must be a dict with the keys {names}, got {got}.")
+        found = {
+            name: _whole(f"action[{name!r}]", actions[name], (lanes,), size) for name, size in self.choices.items()
+        }
+        return _clipped(_real("action['location']", actions["location"], (lanes, 2))), found
 
-        def write(location: Sequence[float], chosen: Mapping[str, int]) -> Any:
-            return {
-                "location": np.asarray(location, np.float32),
-                **{name: np.int64(chosen.get(name, 0)) for name in names},
-            }
+    def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+        numbers = {name: np.int64(chosen.get(name, 0)) for name in self.choices}
+        return {"location": np.asarray(location, np.float32), **numbers}
 
-    elif mode == "multidiscrete":
-        space = spaces.MultiDiscrete([len(cells), *sizes])
 
-        def read(actions: Any, lanes: int) -> tuple[Locations, Choices]:
-            numbers = _whole("action", actions, (lanes, 1 + len(sizes)), [len(cells), *sizes])
-            return cells[numbers[:, 0]], dict(zip(names, numbers[:, 1:].T, strict=True))
+class BoxMode(ActionMode):
+    """x, y, then a score per option of each choice, of which the highest wins; of two options one score, above zero or not."""
 
-        def write(location: Sequence[float], chosen: Mapping[str, int]) -> Any:
-            cell = np.square(cells - np.asarray(location)).sum(1).argmin()
-            return np.array([cell, *(chosen.get(name, 0) for name in names)])
+    def __init__(self, choices: Mapping[str, int]) -> None:
+        self.choices = dict(choices)
+        self.widths = [size if size > 2 else 1 for size in choices.values()]
+        self.ends = np.cumsum([2, *self.widths])
+        self.space = spaces.Box(-1.0, 1.0, (int(self.ends[-1]),), np.float32)
 
-    elif mode == "box":
-        widths = [size if size > 2 else 1 for size in sizes]
-        ends = np.cumsum([2, *widths])
-        space = spaces.Box(-1.0, 1.0, (int(ends[-1]),), np.float32)
+    def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
+        values = _real("action", actions, (lanes, int(self.ends[-1])))
+        scores = np.split(values, self.ends[:-1], axis=1)[1:]
+        found = {
+            name: (score[:, 0] > 0) * 1 if size == 2 else score.argmax(1)
+            for (name, size), score in zip(self.choices.items(), scores, strict=True)
+        }
+        return _clipped(values[:, :2]), found
 
-        def read(actions: Any, lanes: int) -> tuple[Locations, Choices]:
-            values = _real("action", actions, (lanes, int(ends[-1])))
-            scores = np.split(values, ends[:-1], axis=1)[1:]
-            found = {
-                name: (score[:, 0] > 0) * 1 if size == 2 else score.argmax(1)
-                for name, size, score in zip(names, sizes, scores, strict=True)
-            }
-            return _clipped(values[:, :2]), found
+    def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+        scores = [
+            2.0 * (np.arange(size)[-width:] == chosen.get(name, 0)) - 1
+            for (name, size), width in zip(self.choices.items(), self.widths, strict=True)
+        ]
+        return np.concatenate([location, *scores]).astype(np.float32)
 
-        def write(location: Sequence[float], chosen: Mapping[str, int]) -> Any:
-            scores = [
-                2.0 * (np.arange(size)[-width:] == chosen.get(name, 0)) - 1
-                for name, size, width in zip(names, sizes, widths, strict=True)
-            ]
-            return np.concatenate([location, *scores]).astype(np.float32)
 
-    elif mode == "discrete":
-        size, meaning = discrete
-        space = spaces.Discrete(size)
+class DiscreteMode(ActionMode):
+    """One number, whose meaning is the world's."""
 
-        def read(actions: Any, lanes: int) -> tuple[Locations, Choices]:
-            return meaning(_whole("action", actions, (lanes,), size), cells)
+    def __init__(self, meaning: DiscreteMeaning, cells: Locations, rest: NDArray[np.float64]) -> None:
+        self.meaning, self.cells, self.rest = meaning, cells, rest
+        self.size = meaning.size(len(cells))
+        self.space = spaces.Discrete(self.size)
 
-        def write(location: Sequence[float], chosen: Mapping[str, int]) -> Any:
-            locations, found = meaning(np.arange(size), cells)
-            wrong = sum((found[name] != option).astype(float) for name, option in chosen.items())
-            return np.int64(
-                (10 * wrong + np.square(locations - np.asarray(location)).sum(1)).argmin()
-            )  # choices before places
+    def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
+        return self.meaning.read(_whole("action", actions, (lanes,), self.size), self.cells, self.rest)
 
-    else:
-        raise ValueError(f"action_mode must be one of {list(ACTION_MODES)}, got {mode!r}.")
-    return ActionMode(space, read, write)
+    def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+        locations, found = self.meaning.read(np.arange(self.size), self.cells, self.rest)
+        wrong = sum((found[name] != option).astype(float) for name, option in chosen.items())
+        far = np.square(locations - np.asarray(location)).sum(1)
+        return np.int64((10 * wrong + far).argmin())  # choices before places
 
 
 def _real(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
@@ -154,8 +201,10 @@ def _whole(name: str, value: Any, shape: tuple[int, ...], sizes: int | list[int]
     if array.dtype.kind not in "iub":
         raise ValueError(f"{name} must hold whole numbers, got dtype {array.dtype}.")
     array = array.astype(np.int64)
-    if ((array < 0) | (array >= np.asarray(sizes))).any():
-        raise ValueError(f"{name} must lie in 0 to {np.asarray(sizes) - 1} (ends included), got {array.tolist()}.")
+    wrong = (array < 0) | (array >= np.asarray(sizes))
+    if wrong.any():
+        first = array[np.argwhere(wrong)[0][0]].tolist()
+        raise ValueError(f"{name} must lie in 0 to {np.asarray(sizes) - 1} (ends included), got {first}.")
     return array
 
 

@@ -8,8 +8,11 @@ Axes: N lanes, M some of them, C channels, k scales, g patch size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -18,41 +21,56 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ram_envs.action_modes import Choices, Locations, make_action_mode
+from ram_envs.action_modes import Choices, DiscreteMeaning, Locations, make_action_mode
+from ram_envs.arguments import BadArgument, check_keywords, shown, whole_number
 from ram_envs.glimpse_sensor import GlimpseSensor, to_pixels
 from ram_envs.rendering import View, draw_view, tile
+from ram_envs.retina_settings import (
+    RENDER_MODES,
+    VECTOR_KEYWORDS,
+    RetinaSettings,
+    full_signature,
+    with_retina_arguments,
+)
 from ram_envs.window import Window
 
-OBS_MODES = ("dict", "flat")
-RENDER_MODES = ("human", "rgb_array")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Lanes = NDArray[np.int64]  # (M,) numbers of lanes
 
 
-class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
+class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     """Any number of episodes, side by side, each seen through its own retina.
 
     Every lane has a random generator of its own, seeded with `seed + lane`; one row of uniform draws from it makes one
     episode. In the autoreset mode DISABLED a lane whose episode is over stays as it is, with reward 0 and
-    terminated True, until it is reset, so that a loop can play one episode per lane to the end.
+    terminated or truncated True, until it is reset, so that a loop can play one episode per lane to the end.
+
+    What an environment can do is asked of it, not read off its id:
+
+    Attributes:
+        splits: the parts that its episodes divide into; where there are any, the environment takes the keyword `split`.
+        num_images: how many images `reset(options={"index": i})` chooses among; None where episodes cannot be chosen.
+        tells_label: whether actions have a choice named "answer", whose right option is in `info`, privileged, as "label".
+        max_glimpses: the most glimpses that an episode can have; None where there is no such number.
+        lane_bytes: memory that one lane takes.
+        screen_changes: whether there is something new to see after every step.
+        glimpse_after_end: whether the action that ends an episode still takes a glimpse.
+        reset_options: the keys that the `options` of `reset` may have.
 
     Args:
         num_envs: number of lanes, at least 1.
-        sensor: the retina.
-        screen: (height, width, channels) of what it looks at.
+        screen: (height, width, channels) of what the retina looks at.
         choices: name and number of options of each choice that an action makes beside the location.
-        discrete: size of the "discrete" action space and how it is read, see `make_action_mode`.
+        discrete: what the numbers of the action mode "discrete" mean.
         num_draws: uniform draws that one episode of the world takes.
-        initial_location: where the first glimpse looks: "random", "center", or (x, y) in [-1, 1].
-        obs_mode: "dict" (keys "glimpse" and "location") or "flat" (both in one vector).
-        action_mode: "multidiscrete", "dict", "box" or "discrete".
-        location_grid: cells a side of the grid of locations that the discrete action modes choose from.
-        privileged_info: whether `info` holds what the agent must not see.
-        autoreset_mode: as in Gymnasium: NEXT_STEP, SAME_STEP or DISABLED.
-        render_mode: None, "human" or "rgb_array".
-        render_size: height of a frame in pixels.
+        max_glimpses: the most glimpses that the world's rules allow an episode.
+        **retina: what every environment takes, see `retina_settings`; where a world has other defaults than those there, its
+            `retina_defaults` says so.
 
     Raises:
+        TypeError: if a keyword is unknown; the message names the nearest.
         ValueError: if an argument is not what it must be; the message names it.
     """
 
@@ -61,88 +79,97 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         "render_fps": 4,
         "autoreset_mode": AutoresetMode.NEXT_STEP,
     }
-    glimpse_after_end: ClassVar[bool]  # whether the action that ends an episode still takes a glimpse
-    screen_changes: ClassVar[bool]  # whether there is something new to see after every step
-    gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
+    splits: tuple[str, ...] = ()
+    num_images: int | None = None
+    tells_label: bool = False
+    max_glimpses: int | None = None
+    screen_changes: bool = True
+    glimpse_after_end: bool = True
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
+    retina_defaults: ClassVar[Mapping[str, Any]] = {}
+    gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
     _window: Window | None = None  # here, so that Gymnasium before 1.4 can close what was never made whole
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.__signature__ = full_signature(cls)  # type: ignore[attr-defined]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Refuses an unknown keyword before anything is loaded."""
+        check_keywords(cls.__name__, kwargs, [*inspect.signature(cls).parameters])
+        return super().__new__(cls)
 
     def __init__(
         self,
-        num_envs: int,
+        num_envs: int = 1,
         *,
-        sensor: GlimpseSensor,
         screen: tuple[int, int, int],
         choices: Mapping[str, int],
-        discrete: tuple[int, Callable[[NDArray[np.int64], Locations], tuple[Locations, Choices]]],
+        discrete: DiscreteMeaning,
         num_draws: int,
-        initial_location: str | Sequence[float],
-        obs_mode: str,
-        action_mode: str,
-        location_grid: int,
-        privileged_info: bool,
-        autoreset_mode: str | AutoresetMode,
-        render_mode: str | None,
-        render_size: int,
+        max_glimpses: int | None = None,
+        **retina: Any,
     ) -> None:
         super().__init__()
         self.num_envs = whole_number("num_envs", num_envs, 1)
-        self.sensor = sensor
         self.screen = screen
-        self.privileged_info = privileged_info
-        one_of("obs_mode", obs_mode, OBS_MODES)
-        if render_mode is not None:
-            one_of("render_mode", render_mode, RENDER_MODES)
-        self.obs_mode, self.render_mode = obs_mode, render_mode
-        self.render_size = whole_number("render_size", render_size, 256)
-        one_of("autoreset_mode", autoreset_mode, [*AutoresetMode, *(mode.value for mode in AutoresetMode)])
-        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.settings = settings = RetinaSettings(**{**self.retina_defaults, **retina})
+        self.sensor = GlimpseSensor(settings.patch_size, settings.num_scales)
+        self.privileged_info, self.obs_mode = settings.privileged_info, settings.obs_mode
+        self.render_mode, self.render_size = settings.render_mode, settings.render_size
+        self.autoreset_mode = AutoresetMode(settings.autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self._first_look = _point(initial_location)
-        self._num_draws = num_draws
+        self.max_glimpses = max_glimpses
 
-        self._action_mode = make_action_mode(action_mode, choices, location_grid, discrete)
+        self._first_look = settings.first_look()
+        rest = np.zeros(2) if self._first_look is None else self._first_look
+        self._action_mode = make_action_mode(settings.action_mode, choices, settings.location_grid, discrete, rest)
         self.single_action_space = self._action_mode.space
         self.action_space = batch_space(self.single_action_space, num_envs)
-        glimpse_shape = sensor.glimpse_shape(screen[2])
-        low = np.zeros(int(np.prod(glimpse_shape)) + 2, np.float32)
-        low[-2:] = -1.0  # the last two are the location
-        self.single_observation_space = (
-            spaces.Box(low, np.ones_like(low))
-            if obs_mode == "flat"
-            else spaces.Dict(
-                glimpse=spaces.Box(0.0, 1.0, glimpse_shape, np.float32),
-                location=spaces.Box(-1.0, 1.0, (2,), np.float32),
-            )
-        )
+        self.single_observation_space = _observation_space(self.obs_mode, self.sensor.glimpse_shape(screen[2]))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._make_lanes(num_draws)
 
-        self._tables = np.zeros((num_envs, screen[0] + 1, screen[1] + 1, screen[2]), np.uint32)
-        self._glimpses = np.zeros((num_envs, *glimpse_shape), np.float32)
-        self._locations = np.zeros((num_envs, 2), np.float32)
-        self._steps = np.zeros(num_envs, np.int64)
-        self._over = np.ones(num_envs, np.bool_)  # no episode has begun
+    def _make_lanes(self, num_draws: int) -> None:
+        """Room for what every lane holds; no episode has begun."""
+        count, (height, width, channels) = self.num_envs, self.screen
+        self._tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
+        self._glimpses = np.zeros((count, *self.sensor.glimpse_shape(channels)), np.float32)
+        self._locations = np.zeros((count, 2), np.float32)
+        self._steps = np.zeros(count, np.int64)
+        self._over = np.ones(count, np.bool_)
         self._begun = False
-        self._draws = np.zeros((num_envs, 2 + num_draws))  # the first two place the first glimpse
-        self._fixations: list[list[NDArray[np.float32]]] = [[] for _ in range(num_envs)]
-        self._rewards = np.zeros(num_envs)  # of the last step, for the picture
+        self._draws = np.zeros((count, 2 + num_draws))  # the first two place the first glimpse
+        self._fixations: list[list[NDArray[np.float32]]] = [[] for _ in range(count)]
+        self._rewards = np.zeros(count)  # of the last step, for the picture
         self._bars: Mapping[str, NDArray[Any]] = {}
-        self._generators = [np.random.default_rng() for _ in range(num_envs)]
-        self._seeds = [-1] * num_envs
+        self._generators = [np.random.default_rng() for _ in range(count)]
+        self._seeds = [-1] * count
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: everything but the window."""
+        return {**self.__dict__, "_window": None}
+
+    @property
+    def lane_bytes(self) -> int:
+        """Bytes that one lane takes: its scene, table and glimpse, and twice the table while a new one is made."""
+        height, width, channels = self.screen
+        table = 4 * (height + 1) * (width + 1) * channels
+        return height * width * channels + 3 * table + 4 * int(np.prod(self.sensor.glimpse_shape(channels)))
 
     # What a world fills in
 
+    @abstractmethod
     def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
         """Begins an episode in each of the lanes, from draws (M, 2 + num_draws); returns the draws it used."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         """Plays the choices (M,) in the lanes; returns their rewards (M,) and whether their episodes are over (M,)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """What there is to see in the lanes: (M, H, W, C)."""
-        raise NotImplementedError
 
     def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
         """For `info`: name -> values (N, ...), and which lanes (N,) have them, None for all."""
@@ -268,7 +295,9 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
             seeds = list(seed) if isinstance(seed, Sequence | np.ndarray) else []
         right = (each is None or (isinstance(each, int | np.integer) and each >= 0) for each in seeds)
         if len(seeds) != self.num_envs or not all(right):
-            raise ValueError(f"seed must be a whole number or {self.num_envs} of them, none below 0, got {seed!r}.")
+            raise ValueError(
+                f"seed must be a whole number or {self.num_envs} of them, none below 0, got {shown(seed)}."
+            )
         for lane in np.flatnonzero(mask):
             if seeds[lane] is not None:
                 self._generators[lane], self._seeds[lane] = gym.utils.seeding.np_random(int(seeds[lane]))
@@ -357,6 +386,11 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]]):
         self._window.show(tile(self._frames()), self.metadata["render_fps"])
 
 
+def _of_lane(name: str) -> Any:
+    """What a single environment can do is what its lane can do."""
+    return property(attrgetter(f"lane.{name}"), doc=f"See `RetinaVectorEnv.{name}`.")
+
+
 class RetinaEnv(gym.Env[Any, Any]):
     """One lane of a `RetinaVectorEnv`, with the interface of a single Gymnasium environment.
 
@@ -364,12 +398,26 @@ class RetinaEnv(gym.Env[Any, Any]):
     """
 
     metadata: dict[str, Any] = {"render_modes": list(RENDER_MODES), "render_fps": 4}
-    vector_class: ClassVar[Callable[..., RetinaVectorEnv]]
+    vector_class: ClassVar[type[RetinaVectorEnv]]
+    splits = _of_lane("splits")
+    num_images = _of_lane("num_images")
+    tells_label = _of_lane("tells_label")
+    max_glimpses = _of_lane("max_glimpses")
+    lane_bytes = _of_lane("lane_bytes")
+    screen_changes = _of_lane("screen_changes")
+    glimpse_after_end = _of_lane("glimpse_after_end")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        parameters = full_signature(cls.vector_class).parameters.values()
+        cls.__signature__ = inspect.Signature([each for each in parameters if each.name not in VECTOR_KEYWORDS])  # type: ignore[attr-defined]
+        cls.__doc__ = with_retina_arguments(cls.__doc__)
 
     def __init__(self, **kwargs: Any) -> None:
-        for name in ("num_envs", "autoreset_mode"):
+        for name in VECTOR_KEYWORDS:
             if name in kwargs:
-                raise TypeError(f"{name} is for vector environments: use gymnasium.make_vec.")
+                raise BadArgument(f"{name} is for vector environments: use gymnasium.make_vec.")
+        check_keywords(type(self).__name__, kwargs, [*inspect.signature(type(self)).parameters])
         self.lane = self.vector_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
         self.metadata = {key: value for key, value in self.lane.metadata.items() if key != "autoreset_mode"}
         self.render_mode = self.lane.render_mode
@@ -431,26 +479,6 @@ def pick_lane(observation: Any, lane: int) -> Any:
     return observation[lane].copy()
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """The value as an int, or a ValueError that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}.")
-    return int(value)
-
-
-def real_number(name: str, value: Any, least: float, below: float = np.inf) -> float:
-    """The value as a float, or a ValueError that names the argument."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not least <= value < below:
-        raise ValueError(f"{name} must be a number of at least {least} and below {below}, got {value!r}.")
-    return float(value)
-
-
-def one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
-    """A ValueError that names the argument, unless the value is one of those allowed."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {list(allowed)}, got {value!r}.")
-
-
 def _single_info(info: dict[str, Any]) -> dict[str, Any]:
     """A vector info of one lane as a single environment's: Python numbers, or arrays where there are several."""
     return {
@@ -460,12 +488,12 @@ def _single_info(info: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _point(location: str | Sequence[float]) -> NDArray[np.float64] | None:
-    """The initial location as a point; None stands for a random one."""
-    if isinstance(location, str):
-        one_of("initial_location", location, ("random", "center"))
-        return None if location == "random" else np.zeros(2)
-    point = np.asarray(location)
-    if point.shape != (2,) or point.dtype.kind not in "iuf" or not (np.abs(point) <= 1).all():
-        raise ValueError(f'initial_location must be "random", "center" or two numbers in [-1, 1], got {location!r}.')
-    return point.astype(np.float64)
+def _observation_space(obs_mode: str, glimpse_shape: tuple[int, int, int]) -> spaces.Space[Any]:
+    """What a lane shows: glimpse and location, by name or in one vector."""
+    if obs_mode == "dict":
+        return spaces.Dict(
+            glimpse=spaces.Box(0.0, 1.0, glimpse_shape, np.float32), location=spaces.Box(-1.0, 1.0, (2,), np.float32)
+        )
+    low = np.zeros(int(np.prod(glimpse_shape)) + 2, np.float32)
+    low[-2:] = -1.0  # the last two are the location
+    return spaces.Box(low, np.ones_like(low))

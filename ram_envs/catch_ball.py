@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from ram_envs import catch_game
 from ram_envs.action_modes import Choices, Locations
-from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, real_number, whole_number
-from ram_envs.glimpse_sensor import GlimpseSensor, to_location
+from ram_envs.arguments import one_of, real_number, whole_number
+from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
+from ram_envs.glimpse_sensor import to_location
 from ram_envs.rendering import load_pygame
 
 BALL_ANGLES = ("any", "diagonal")
 PADDLE_STARTS = ("random", "center")
+
+
+class MoveOnly:
+    """The "discrete" actions: a move each, while the gaze stays where it is."""
+
+    def size(self, num_cells: int) -> int:
+        return len(catch_game.MOVES)
+
+    def read(
+        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
+    ) -> tuple[Locations, Choices]:
+        return np.tile(rest, (len(numbers), 1)), {"move": numbers}
 
 
 class CatchBallVectorEnv(RetinaVectorEnv):
@@ -25,6 +37,7 @@ class CatchBallVectorEnv(RetinaVectorEnv):
     metadata = {**RetinaVectorEnv.metadata, "render_fps": 10}
     glimpse_after_end = True
     screen_changes = True
+    retina_defaults = {"patch_size": 6, "num_scales": 3, "location_grid": 5}
     gamma = 0.5
 
     def __init__(
@@ -32,20 +45,11 @@ class CatchBallVectorEnv(RetinaVectorEnv):
         num_envs: int = 1,
         *,
         screen_size: int = 24,
-        patch_size: int = 6,
-        num_scales: int = 3,
         num_balls: int = 1,
         ball_speed: float = 1.0,
         ball_angles: str = "any",
         paddle_start: str = "random",
-        initial_location: str | Sequence[float] = "random",
-        obs_mode: str = "dict",
-        action_mode: str = "multidiscrete",
-        location_grid: int = 5,
-        privileged_info: bool = True,
-        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        render_mode: str | None = None,
-        render_size: int = 512,
+        **retina: Any,
     ) -> None:
         self.screen_size = whole_number("screen_size", screen_size, 4)
         self.num_balls = whole_number("num_balls", num_balls, 1)
@@ -53,26 +57,14 @@ class CatchBallVectorEnv(RetinaVectorEnv):
         one_of("paddle_start", paddle_start, PADDLE_STARTS)
         self.ball_speed = real_number("ball_speed", ball_speed, 0, self.screen_size)
         self.ball_angles, self.paddle_start = ball_angles, paddle_start
-
-        def move_only(numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
-            gaze = np.zeros(2) if self._first_look is None else self._first_look
-            return np.tile(gaze, (len(numbers), 1)), {"move": numbers}
-
         super().__init__(
             num_envs,
-            sensor=GlimpseSensor(patch_size, num_scales),
             screen=(self.screen_size, self.screen_size, 1),
             choices={"move": len(catch_game.MOVES)},
-            discrete=(len(catch_game.MOVES), move_only),
+            discrete=MoveOnly(),
             num_draws=catch_game.NUM_DRAWS * self.num_balls,
-            initial_location=initial_location,
-            obs_mode=obs_mode,
-            action_mode=action_mode,
-            location_grid=location_grid,
-            privileged_info=privileged_info,
-            autoreset_mode=autoreset_mode,
-            render_mode=render_mode,
-            render_size=render_size,
+            max_glimpses=self.num_balls * (self.screen_size - 1) + 1,
+            **retina,
         )
         self._games = catch_game.new_games(num_envs)
         self._ball_draws = np.zeros((num_envs, self.num_balls, catch_game.NUM_DRAWS))
@@ -178,14 +170,9 @@ class CatchBallEnv(RetinaEnv):
 
     ## Arguments
     - `screen_size`: side of the screen in pixels.
-    - `patch_size`, `num_scales`: the retina; scale s is `patch_size * 2**s` pixels wide.
     - `num_balls`: balls of one episode, which fall in turn; the paddle stays where it is between them.
     - `ball_speed`: the fastest sideways speed, in columns a step.
     - `ball_angles`: "any" or "diagonal"; `paddle_start`: "random" or "center".
-    - `initial_location`: "random" (uniform), "center", or (x, y).
-    - `obs_mode`, `action_mode`, `location_grid`: the forms of observation and action described above.
-    - `privileged_info`: whether `info` holds the ball's place.
-    - `render_mode`: None, "human" or "rgb_array"; `render_size`: height of a frame in pixels.
 
     ## Version History
     - v0: first version.

@@ -30,6 +30,8 @@ import numpy as np
 import platformdirs
 from numpy.typing import ArrayLike, NDArray
 
+from ram_envs.arguments import BadArgument, one_of, shown
+
 if sys.platform != "win32":
     import fcntl
 
@@ -158,8 +160,7 @@ def load_dataset(name: str = "mnist", split: str = "train", folder: str | Path |
         BadDataFile: a file in the user's folder does not have the right content.
         DatasetNotFound: nothing worked; the message says what was tried and what to do.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    one_of("split", split, SPLITS)
     return _load_splits(name, _users_folder(folder))[split]
 
 
@@ -193,16 +194,16 @@ def as_labelled_images(images: ArrayLike, labels: ArrayLike, num_classes: int | 
             raise ValueError(f"float images must lie in [0, 1], got values from {low} to {high}")
         pixels = np.rint(255 * pixels)
     elif pixels.dtype != np.uint8:
-        raise TypeError(f"images must be uint8, or float in [0, 1], got dtype {pixels.dtype}")
+        raise BadArgument(f"images must be uint8, or float in [0, 1], got dtype {pixels.dtype}")
     if classes.shape != pixels.shape[:1]:
         allowed = f"one per image, shape {pixels.shape[:1]}"
         raise ValueError(f"labels must be {allowed}, got shape {classes.shape}")
     if not np.issubdtype(classes.dtype, np.integer):
-        raise TypeError(f"labels must be integers, got dtype {classes.dtype}")
+        raise BadArgument(f"labels must be integers, got dtype {classes.dtype}")
     lowest, highest = int(classes.min()), int(classes.max())
     count = highest + 1 if num_classes is None else num_classes
     if isinstance(count, bool) or not isinstance(count, int | np.integer):
-        raise TypeError(f"num_classes must be an integer or None, got {num_classes!r}")
+        raise BadArgument(f"num_classes must be an integer or None, got {shown(num_classes)}")
     if lowest < 0 or highest >= count:
         allowed = "0 or more" if num_classes is None else f"in 0 .. num_classes - 1 = {count - 1}"
         raise ValueError(f"labels must be {allowed}, got values from {lowest} to {highest}")
@@ -237,7 +238,7 @@ def read_idx(data: bytes) -> NDArray[np.uint8]:
 def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
     try:
         return np.asarray(values)
-    except ValueError as error:  # rows of different lengths
+    except Exception as error:  # rows of different lengths, a tensor with gradient, ...
         raise ValueError(f"{name} must form an array: {error}") from None
 
 
@@ -268,8 +269,7 @@ def _load_splits(name: str, folder: Path | None) -> dict[str, LabelledImages]:
 
 def _gather(name: str, folder: Path | None) -> tuple[Path, dict[str, bytes]]:
     """Returns the first folder that has all four files, or fills the cache; and their content."""
-    if name not in DATASETS:
-        raise ValueError(f"name must be one of {', '.join(DATASETS)}, got {name!r}")
+    one_of("name", name, [*DATASETS])
     source, cache_folder = DATASETS[name], _cache_folder() / name
     tried: list[str] = []
     places: list[tuple[Path | None, IfBad]] = [

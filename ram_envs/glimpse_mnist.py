@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from ram_envs.action_modes import Choices, Locations
-from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv, one_of, real_number, whole_number
-from ram_envs.datasets import DATASETS, as_labelled_images, load_dataset
+from ram_envs.arguments import one_of, real_number, shown, whole_number
+from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
+from ram_envs.datasets import DATASETS, SPLITS, as_labelled_images, load_dataset
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
-from ram_envs.glimpse_sensor import GlimpseSensor, to_location
+from ram_envs.glimpse_sensor import to_location
 
-SPLITS = ("train", "validation", "test")
 ORDERS = ("random", "sequential")
+_NO_ANSWER = -1
+
+
+@dataclass(frozen=True)
+class LookOrAnswer:
+    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, and stop."""
+
+    classes: int
+
+    def size(self, num_cells: int) -> int:
+        return num_cells + self.classes
+
+    def read(
+        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
+    ) -> tuple[Locations, Choices]:
+        answering = numbers >= len(cells)
+        answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
+        return cells[np.where(answering, 0, numbers)], {"answer": answer, "stop": answering * 1}
 
 
 class GlimpseMNISTVectorEnv(RetinaVectorEnv):
     """Any number of lanes of GlimpseMNIST; spaces, rewards and arguments are described in `GlimpseMNISTEnv`."""
 
+    splits = SPLITS
     glimpse_after_end = False
     screen_changes = False
     reset_options = RetinaVectorEnv.reset_options | {"index"}
@@ -31,8 +50,6 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         self,
         num_envs: int = 1,
         *,
-        patch_size: int = 8,
-        num_scales: int = 1,
         num_glimpses: int = 6,
         canvas_size: int | tuple[int, int] | None = None,
         clutter_pieces: int = 0,
@@ -48,14 +65,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         order: str = "random",
         scene_seed: int = 0,
         glimpse_cost: float = 0.0,
-        initial_location: str | Sequence[float] = "random",
-        obs_mode: str = "dict",
-        action_mode: str = "multidiscrete",
-        location_grid: int = 7,
-        privileged_info: bool = True,
-        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
-        render_mode: str | None = None,
-        render_size: int = 512,
+        **retina: Any,
     ) -> None:
         one_of("split", split, SPLITS)
         one_of("order", order, ORDERS)
@@ -66,37 +76,26 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         else:
             one_of("dataset", dataset, list(DATASETS))
             if num_classes is not None:
-                raise ValueError(f"num_classes goes with images and labels of your own, got {num_classes!r} without.")
+                raise ValueError(
+                    f"num_classes goes with images and labels of your own, got {shown(num_classes)} without."
+                )
             self.data = load_dataset(dataset, split, folder)
         self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
         self.glimpse_cost = real_number("glimpse_cost", glimpse_cost, 0)
         self.split, self.order = split, order
         self.scene_seed = whole_number("scene_seed", scene_seed, 0)
         self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size, overhang, distortion)
-
-        classes = self.data.num_classes
-
-        def look_or_answer(numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
-            answering = numbers >= len(cells)
-            answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
-            return cells[np.where(answering, 0, numbers)], {"answer": answer, "stop": answering * 1}
-
         super().__init__(
             num_envs,
-            sensor=GlimpseSensor(patch_size, num_scales),
             screen=(*self.recipe.canvas, self.data.images.shape[3]),
-            choices={"answer": classes, "stop": 2},
-            discrete=(whole_number("location_grid", location_grid, 1) ** 2 + classes, look_or_answer),
+            choices={"answer": self.data.num_classes, "stop": 2},
+            discrete=LookOrAnswer(self.data.num_classes),
             num_draws=1 + self.recipe.num_draws,
-            initial_location=initial_location,
-            obs_mode=obs_mode,
-            action_mode=action_mode,
-            location_grid=location_grid,
-            privileged_info=privileged_info,
-            autoreset_mode=autoreset_mode,
-            render_mode=render_mode,
-            render_size=render_size,
+            max_glimpses=self.num_glimpses,
+            **retina,
         )
+        self.num_images = len(self.data)
+        self.tells_label = self.privileged_info
         self._scenes = np.zeros((num_envs, *self.screen), np.uint8)
         self._indices = np.zeros(num_envs, np.int64)
         self._centers = np.zeros((num_envs, 2))  # of the digits, as locations
@@ -230,7 +229,6 @@ class GlimpseMNISTEnv(RetinaEnv):
     of the digit. `privileged_info=False` removes both.
 
     ## Arguments
-    - `patch_size`, `num_scales`: the retina; scale s is `patch_size * 2**s` pixels wide.
     - `num_glimpses`: how many glimpses there are at most, the first among them.
     - `canvas_size`: side of the scene, or (height, width); None for the images' own size. An image is put at a random place.
     - `clutter_pieces`, `clutter_size`: how many square pieces of other digits, and their side in pixels.
@@ -245,19 +243,12 @@ class GlimpseMNISTEnv(RetinaEnv):
     - `order`: "random", or "sequential": the episodes walk through the split, each image once before any comes again.
     - `scene_seed`: which fixed set of validation and test scenes.
     - `glimpse_cost`: price of each glimpse after the first.
-    - `initial_location`: "random" (uniform), "center", or (x, y).
-    - `obs_mode`, `action_mode`, `location_grid`: the forms of observation and action described above.
-    - `privileged_info`: whether `info` holds the label and the digit's place.
-    - `render_mode`: None, "human" or "rgb_array"; `render_size`: height of a frame in pixels.
 
     ## Version History
     - v0: first version.
     """
 
     vector_class = GlimpseMNISTVectorEnv
-
-
-_NO_ANSWER = -1
 
 
 def _recipe(
@@ -270,10 +261,9 @@ def _recipe(
 ) -> SceneRecipe:
     """The recipe of the scenes, once it is known to fit the images."""
     count, height, width, _ = images.shape
-    sides = np.asarray((height, width) if canvas_size is None else canvas_size)
-    if sides.shape not in ((), (2,)):
-        raise ValueError(f"canvas_size must be a whole number or (height, width), got {canvas_size!r}.")
-    sides = np.broadcast_to(sides, 2).tolist()
+    sides = (height, width) if canvas_size is None else canvas_size
+    if not (isinstance(sides, tuple | list | np.ndarray) and len(sides) == 2):
+        sides = (sides, sides)
     canvas = (whole_number("canvas_size", sides[0], height), whole_number("canvas_size", sides[1], width))
     recipe = SceneRecipe(
         canvas,

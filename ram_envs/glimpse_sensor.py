@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ram_envs.arguments import whole_number
+
 
 def to_pixels(locations: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
     """Where locations (..., 2) in [-1, 1] lie in an image, as (x, y) in pixels from its top left corner."""
@@ -48,13 +50,10 @@ class GlimpseSensor:
     """
 
     def __init__(self, patch_size: int, num_scales: int = 1) -> None:
-        for name, value in (("patch_size", patch_size), ("num_scales", num_scales)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}.")
+        self.patch_size = whole_number("patch_size", patch_size, 1)
+        self.num_scales = whole_number("num_scales", num_scales, 1)
         if num_scales > 12:
             raise ValueError(f"num_scales must be at most 12 (a pixel of 2048 x 2048), got {num_scales}.")
-        self.patch_size = int(patch_size)
-        self.num_scales = int(num_scales)
         pixel = 2 ** np.arange(self.num_scales)  # (k,) image pixels a side of one glimpse pixel
         self.widths = self.patch_size * pixel  # (k,)
         self._steps = np.arange(self.patch_size + 1) * pixel[:, None] - self.widths[:, None] // 2  # (k, g + 1)

@@ -10,8 +10,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = {
     "ram_envs": [
-        "glimpse_sensor", "datasets", "digit_scenes", "catch_game", "rendering", "window", "action_modes", "batched_env",
-        "glimpse_mnist", "catch_ball", "play", "__init__", "command_line",
+        "arguments", "glimpse_sensor", "datasets", "digit_scenes", "catch_game", "rendering", "window", "action_modes",
+        "retina_settings", "batched_env", "glimpse_mnist", "catch_ball", "play", "__init__", "command_line",
     ],
     "agents": [
         "__init__", "networks", "losses", "config", "ram_agent", "presets", "rollout", "evaluation", "image_classifiers",

@@ -441,9 +441,9 @@ def test_a_failure_is_not_remembered(cache):
 
 
 def test_unknown_name_and_split_are_told_what_there_is():
-    with pytest.raises(ValueError, match=r"name must be one of mnist, .* got 'cifar'"):
+    with pytest.raises(ValueError, match=r"name must be one of \['mnist', .*got 'cifar'"):
         load_dataset("cifar")
-    with pytest.raises(ValueError, match="split must be one of train, validation, test, got 'all'"):
+    with pytest.raises(ValueError, match=r"split must be one of \['train', 'validation', 'test'\], got 'all'"):
         load_dataset("tiny", "all")
 
 

@@ -1,0 +1,91 @@
+"""The keywords that every environment behind the retina takes: what they mean, what they are by default, what is allowed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from ram_envs.arguments import one_of, shown, whole_number
+
+OBS_MODES = ("dict", "flat")
+RENDER_MODES = ("human", "rgb_array")
+VECTOR_KEYWORDS = ("num_envs", "autoreset_mode")  # that a single environment does not take
+
+ARGUMENTS = """
+- `patch_size`, `num_scales`: the retina; scale s is `patch_size * 2**s` pixels wide.
+- `initial_location`: where the first glimpse looks: "random" (uniform), "center", or (x, y) in [-1, 1].
+- `obs_mode`: "dict" or "flat"; `action_mode`: "multidiscrete", "dict", "box" or "discrete", as described above.
+- `location_grid`: cells a side of the grid of locations that the discrete action modes choose from.
+- `privileged_info`: whether `info` holds what the agent must not see.
+- `render_mode`: None, "human" or "rgb_array"; `render_size`: height of a frame in pixels, at least 256.
+- `autoreset_mode`, of `make_vec` alone: NEXT_STEP, SAME_STEP or DISABLED, as in Gymnasium.
+"""
+
+
+@dataclass(frozen=True)
+class RetinaSettings:
+    """What `ARGUMENTS` describes; a ValueError names what is not as it must be."""
+
+    patch_size: int = 8
+    num_scales: int = 1
+    initial_location: str | Sequence[float] = "random"
+    obs_mode: str = "dict"
+    action_mode: str = "multidiscrete"
+    location_grid: int = 7
+    privileged_info: bool = True
+    autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP
+    render_mode: str | None = None
+    render_size: int = 512
+
+    def __post_init__(self) -> None:
+        one_of("obs_mode", self.obs_mode, OBS_MODES)
+        one_of("autoreset_mode", self.autoreset_mode, [*AutoresetMode, *(mode.value for mode in AutoresetMode)])
+        if self.render_mode is not None:
+            one_of("render_mode", self.render_mode, RENDER_MODES)
+        whole_number("render_size", self.render_size, 256)
+        self.first_look()
+
+    def first_look(self) -> NDArray[np.float64] | None:
+        """The initial location as a point; None stands for a random one."""
+        location = self.initial_location
+        if isinstance(location, str):
+            one_of("initial_location", location, ("random", "center"))
+            return None if location == "random" else np.zeros(2)
+        try:
+            point = np.asarray(location)
+        except Exception:  # rows of different lengths, a tensor with gradient, ...
+            point = np.empty(0)
+        if point.shape != (2,) or point.dtype.kind not in "iuf" or not (np.abs(point) <= 1).all():
+            allowed = '"random", "center" or two numbers in [-1, 1]'
+            raise ValueError(f"initial_location must be {allowed}, got {shown(location)}.")
+        return point.astype(np.float64)
+
+
+def full_signature(cls: type) -> inspect.Signature:
+    """What a class of environments takes: the keywords of its own constructor, then those that `**retina` stands for."""
+    own = [*inspect.signature(cls.__init__).parameters.values()][1:]  # type: ignore[misc]
+    named = {parameter.name: parameter for parameter in own if parameter.kind is not parameter.VAR_KEYWORD}
+    if len(named) < len(own):
+        defaults = getattr(cls, "retina_defaults", {})
+        inherited = next(
+            (vars(base)["__signature__"] for base in cls.__mro__[1:] if "__signature__" in vars(base)), _RETINA
+        )
+        for name, parameter in inherited.parameters.items():
+            named.setdefault(name, parameter.replace(default=defaults.get(name, parameter.default)))
+    return inspect.Signature([*named.values()])
+
+
+def with_retina_arguments(docstring: str | None) -> str | None:
+    """The docstring of an environment with the retina's arguments below its own."""
+    before, version, after = inspect.cleandoc(docstring or "").rpartition("\n## Version History")
+    return before.rstrip() + ARGUMENTS + version + after if version else docstring
+
+
+_RETINA = inspect.Signature(
+    [each.replace(kind=each.KEYWORD_ONLY) for each in inspect.signature(RetinaSettings).parameters.values()]
+)
