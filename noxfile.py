@@ -17,7 +17,8 @@ import nox
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 GYMNASIUMS = ["1.1.0", "1.2.2", "1.4.0"]
 TESTS = [
-    f"tests/ram_envs/test_{name}.py" for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes")
+    f"tests/ram_envs/test_{name}.py"
+    for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes")
 ]
 LIBRARIES = {  # by the beginning of the example's name
     "stable_baselines3": ["-c", "constraints.txt", "stable-baselines3"],

@@ -79,9 +79,9 @@ def test_block_runs(code, workplace, fake_mnist):
 def test_commands_name_files_presets_and_environments_that_exist(code):
     for script in re.findall(r"python (\S+\.py)", code):
         assert (ROOT / script).exists()
-    presets = pytest.importorskip("agents.presets").PRESETS
+    presets = pytest.importorskip("agents.ram.presets").PRESETS
     for name in re.findall(r"--(?:preset|rows) ([\w-]+)", code):
-        classifiers = pytest.importorskip("agents.image_classifiers").CLASSIFIERS
+        classifiers = pytest.importorskip("agents.classifiers.presets").PRESETS
         assert name in presets or name in classifiers
     for env_id in re.findall(r"--env (\S+)", code):
         assert env_id in ENV_IDS

@@ -1,6 +1,8 @@
-"""The order of dependencies: a file imports only from files above it; ram_envs stays light."""
+"""The plan of the house: which file imports which, how long a function and how large a group of settings may be."""
 
 import ast
+import dataclasses
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,19 +10,41 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ORDER = {
+FLOORS = {
     "ram_envs": [
         "arguments", "glimpse_sensor", "datasets", "digit_scenes", "catch_game", "rendering", "window", "action_modes",
         "retina_settings", "batched_env", "glimpse_mnist", "catch_ball", "play", "__init__", "command_line",
     ],
+    "agents/experiment": [
+        "__init__", "settings", "device", "episodes", "score", "run_folder", "checkpoint", "recording", "command_line",
+    ],
+    "agents/ram": [
+        "__init__", "config", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
+        "training", "watching", "command_line",
+    ],
+    "agents/classifiers": ["__init__", "config", "networks", "presets", "evaluation", "training", "command_line"],
+    "agents/sb3": ["__init__", "config", "presets", "vec_env", "hybrid_policy", "evaluation", "training", "command_line"],
+    "agents/analysis": [
+        "__init__", "tables", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "plots", "reproduction",
+    ],
     "agents": [
-        "__init__", "networks", "losses", "config", "ram_agent", "presets", "rollout", "evaluation", "image_classifiers",
-        "run_folder", "checkpoint", "training", "classifier_training", "command_line", "recording", "results", "train_ram",
-        "sb3_vec_env", "sb3_hybrid_policy", "sb3_config", "sb3_evaluation", "sb3_training", "train_sb3",
-        "train_classifier", "evaluate_ram", "watch_ram", "catch_misses", "catch_ceiling", "stopping_habits",
-        "plots", "image_sizes", "reproduce_tables",
+        "__init__", "train_ram", "evaluate_ram", "watch_ram", "train_sb3", "train_classifier", "reproduce_tables",
     ],
 }  # fmt: skip
+"""Room -> its files: each imports only from files before it, or from the rooms that its own may use."""
+
+MAY_USE = {
+    "ram_envs": set(),
+    "agents/experiment": {"ram_envs"},
+    "agents/ram": {"ram_envs", "agents/experiment"},
+    "agents/classifiers": {"ram_envs", "agents/experiment"},
+    "agents/sb3": {"ram_envs", "agents/experiment"},
+    "agents/analysis": {"ram_envs", "agents/experiment", "agents/ram", "agents/classifiers", "agents/sb3"},
+    "agents": {"agents/ram", "agents/classifiers", "agents/sb3", "agents/analysis"},
+}
+PLACES = [(room, place) for room, names in FLOORS.items() for place in range(len(names))]
+LONGEST_FUNCTION = 60
+LARGEST_GROUP = 12
 
 
 def imports(path):
@@ -33,15 +57,39 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("package", ORDER)
-def test_every_file_has_its_place_in_the_order(package):
-    assert {path.stem for path in (ROOT / package).glob("*.py")} == set(ORDER[package])
+def room_of(module):
+    """The room and the file that a dotted name lies in; None for what is not ours."""
+    parts = module.split(".")
+    for deep in (2, 1):
+        room, rest = "/".join(parts[:deep]), parts[deep:]
+        if room in FLOORS:
+            return room, rest[0] if rest and rest[0] in FLOORS[room] else "__init__"
+    return None
 
 
-@pytest.mark.parametrize(("package", "place"), [(p, i) for p, names in ORDER.items() for i in range(len(names))])
-def test_file_imports_only_from_files_above_it(package, place):
-    below = {f"{package}.{name}" for name in ORDER[package][place:]}
-    assert not below & set(imports(ROOT / package / f"{ORDER[package][place]}.py"))
+@pytest.mark.parametrize("room", FLOORS)
+def test_every_file_has_its_place(room):
+    assert {path.stem for path in (ROOT / room).glob("*.py")} == set(FLOORS[room])
+
+
+def test_every_room_is_known():
+    rooms = {
+        path.parent.relative_to(ROOT).as_posix()
+        for name in ("ram_envs", "agents")
+        for path in (ROOT / name).rglob("*.py")
+    }
+    assert rooms == set(FLOORS)
+
+
+@pytest.mark.parametrize(("room", "place"), PLACES, ids=[f"{room}/{FLOORS[room][place]}" for room, place in PLACES])
+def test_file_imports_only_from_files_before_it_and_from_rooms_that_it_may_use(room, place):
+    before = FLOORS[room][:place]
+    for module in imports(ROOT / room / f"{FLOORS[room][place]}.py"):
+        if (found := room_of(module)) is None or module == room.replace("/", "."):  # `from ram_envs import catch_game`
+            continue
+        other, name = found
+        allowed = name in before if other == room else other in MAY_USE[room] or (other, name) == ("agents", "__init__")
+        assert allowed, f"{module} is not for {room}/{FLOORS[room][place]}.py"
 
 
 def test_environments_import_neither_agents_nor_torch():
@@ -53,3 +101,27 @@ def test_importing_the_package_loads_nothing_heavy():
     code = "import sys, ram_envs; print(*{'pygame', 'pooch', 'torch', 'requests'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_no_function_is_too_long_to_be_read_in_one_go(room):
+    for path in (ROOT / room).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                lines = node.end_lineno - node.lineno + 1
+                assert lines <= LONGEST_FUNCTION, f"{path.name}: {node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("family", ["ram", "classifiers", "sb3"])
+def test_no_group_of_settings_has_more_fields_than_one_can_survey(family):
+    settings = pytest.importorskip("agents.experiment.settings").Settings
+    config = importlib.import_module(f"agents.{family}.config")
+    groups = [kind for kind in vars(config).values() if isinstance(kind, type) and issubclass(kind, settings)]
+    assert len(groups) > 3
+    for group in groups:
+        assert len(dataclasses.fields(group)) <= LARGEST_GROUP, group.__name__
+
+
+def test_commands_are_thin():
+    for name in FLOORS["agents"]:
+        assert len((ROOT / "agents" / f"{name}.py").read_text().splitlines()) <= 25

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agents.catch_ceiling import best_catch_rate
+from agents.analysis.catch_ceiling import best_catch_rate
 from ram_envs.catch_game import CatchState, advance, ball_columns
 
 

@@ -1,7 +1,6 @@
 """Pictures of trained agents: the same seed gives the same frames, and docs/ holds only what `plots.py` makes."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -10,12 +9,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import plots, watch_ram  # noqa: E402
-from agents.checkpoint import export_agent  # noqa: E402
-from agents.presets import PRESETS  # noqa: E402
-from agents.recording import watch_episodes  # noqa: E402
-from agents.run_folder import CHECKPOINT  # noqa: E402
-from agents.training import Trainer  # noqa: E402
+from agents.analysis import plots  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT  # noqa: E402
+from agents.ram import command_line  # noqa: E402
+from agents.ram.checkpoint import export_agent  # noqa: E402
+from agents.ram.presets import PRESETS  # noqa: E402
+from agents.ram.training import Trainer  # noqa: E402
+from agents.ram.watching import watch_episodes  # noqa: E402
 from ram_envs.rendering import BACKGROUND, PATH_COLOUR, draw_view  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def untrained(preset, folder, **changes):
     """The path of an agent that has learnt nothing."""
     folder.mkdir(exist_ok=True)
-    Trainer(replace(PRESETS[preset], batch_size=4, hidden_size=8, **changes), folder).save()
+    Trainer(PRESETS[preset].but(learning={"batch_size": 4}, network={"hidden_size": 8}, **changes), folder).save()
     return folder / CHECKPOINT
 
 
@@ -65,7 +65,7 @@ def test_watching_writes_a_file(catch_agent, tmp_path, monkeypatch, capsys, suff
     path = tmp_path / f"video{suffix}"
     arguments = ["--checkpoint", catch_agent.parent, "--video", path, "--episodes", "1", "--size", "256", "--fps", "2"]
     monkeypatch.setattr("sys.argv", ["watch_ram.py", *map(str, arguments)])
-    watch_ram.main()
+    command_line.watch_command()
     assert "of 1 episodes" in capsys.readouterr().out
     frames = imageio.imread(path)
     assert frames.shape[-3] == 256
@@ -85,24 +85,26 @@ def test_bad_input_ends_in_one_sentence(catch_agent, fake_mnist, monkeypatch, fl
     monkeypatch.setenv("SDL_VIDEODRIVER", "no such driver")
     monkeypatch.setattr("sys.argv", ["watch_ram.py", "--checkpoint", str(catch_agent), *flags])
     with pytest.raises(SystemExit, match=message):
-        watch_ram.main()
+        command_line.watch_command()
 
 
 def test_window_shows_the_episodes(catch_agent, monkeypatch):
     shown = []
-    monkeypatch.setattr(watch_ram.Window, "show", lambda window, frame, fps: shown.append(frame.shape))
+    monkeypatch.setattr(command_line.Window, "show", lambda window, frame, fps: shown.append(frame.shape))
     monkeypatch.setattr("sys.argv", ["watch_ram.py", "--checkpoint", str(catch_agent), "--episodes", "2"])
-    watch_ram.main()
+    command_line.watch_command()
     assert len(shown) == 12
 
 
 def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist, monkeypatch, capsys):
     results = tmp_path / "results"
     results.mkdir()
-    export_agent(untrained("cluttered60-stop", tmp_path / "stop", warm_start=""), results / "cluttered60-stop.pt")
+    export_agent(
+        untrained("cluttered60-stop", tmp_path / "stop", run={"warm_start": ""}), results / "cluttered60-stop.pt"
+    )
     for env_id, preset in plots.DEFAULTS.items():
         export_agent(untrained(preset, tmp_path / preset), results / f"{preset}.pt")
-        config = {"seed": 1, "env": env_id, "gaze": "learned", "total_episodes": 100, "rollouts": 1}
+        config = {"seed": 1, "env": env_id, "gaze": {}, "run": {"episodes": 100}, "learning": {"rollouts": 1}}
         curve = [
             {"frames": 50, "episodes": 50, "error_percent": 50.0},
             {"frames": 100, "episodes": 100, "error_percent": 5.0},

@@ -1,21 +1,23 @@
 """When an agent stops, told by what it looked at."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents.config import Config  # noqa: E402
-from agents.evaluation import make_envs  # noqa: E402
-from agents.run_folder import CHECKPOINT  # noqa: E402
-from agents.stopping_habits import Habits, habits, habits_table  # noqa: E402
-from agents.training import Trainer  # noqa: E402
+from agents.analysis.stopping_habits import Habits, habits, habits_table  # noqa: E402
+from agents.experiment.episodes import make_split  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT  # noqa: E402
+from agents.ram.config import Config  # noqa: E402
+from agents.ram.training import Trainer  # noqa: E402
 from ram_envs.glimpse_sensor import to_pixels  # noqa: E402
 
-STOPPING = Config(
-    env="GlimpseMNIST-Cluttered60-v0", env_args=("num_glimpses=3",), learn_stop=True, hidden_size=8, batch_size=4
+STOPPING = Config().but(
+    env="GlimpseMNIST-Cluttered60-v0",
+    env_args=("num_glimpses=3",),
+    stopping={},
+    network={"hidden_size": 8},
+    learning={"batch_size": 4},
 )
 
 
@@ -33,7 +35,7 @@ def test_every_test_digit_is_looked_at_once(fake_mnist, tmp_path):
 
 def test_digits_without_distractors_are_as_in_the_data(fake_mnist, tmp_path):
     found = habits(untrained(STOPPING, tmp_path), lanes=20)
-    envs = make_envs(STOPPING, 20, split="test", patch_size=60, num_scales=1, initial_location="center")
+    envs = make_split(STOPPING, 20, "test", patch_size=60, num_scales=1, initial_location="center")
     observation, info = envs.reset(options={"index": np.arange(20)})
     lefts, tops = (to_pixels(info["target_location"], 60, 60) - 14).round().astype(int).T
     clean = [
@@ -65,7 +67,7 @@ def test_table_has_a_row_for_each_group():
     assert not any("at the digit: 1" in line for line in lines)
 
 
-@pytest.mark.parametrize("wrong", [{"learn_stop": False}, {"env": "CatchBall-v0", "env_args": ()}])
+@pytest.mark.parametrize("wrong", [{"stopping": None}, {"env": "CatchBall-v0", "env_args": ()}])
 def test_agents_that_do_not_stop_are_refused(wrong, fake_mnist, tmp_path):
-    with pytest.raises(ValueError, match="learn_stop"):
-        habits(untrained(replace(STOPPING, **wrong), tmp_path))
+    with pytest.raises(ValueError, match="learnt when to stop"):
+        habits(untrained(STOPPING.but(**wrong), tmp_path))

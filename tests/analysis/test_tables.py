@@ -6,11 +6,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from agents import results
-from agents.checkpoint import load_checkpoint
-from agents.config import Config
-from agents.presets import PRESETS
-from agents.sb3_config import SB3_PRESETS
+from agents.analysis import tables
+from agents.ram.checkpoint import load_state
+from agents.ram.config import Config
+from agents.ram.presets import PRESETS
+from agents.sb3.presets import PRESETS as STOCK
 
 
 def score(error):
@@ -19,25 +19,25 @@ def score(error):
 
 def run(seed, error, **fewer):
     fewer = {glimpses[1:]: score(error) for glimpses, error in fewer.items()}
-    config = {"seed": seed, "total_episodes": 2_200_000}
+    config = {"seed": seed, "run": {"episodes": 2_200_000}}
     made = {"minutes": 30.0, "date": "2026-11-24", "machine": "cpu, 1 thread(s), x86_64"}
     return {**score(error), "fewer_glimpses": fewer, "config": config, **made}
 
 
 def test_a_row_has_the_mean_and_the_spread_of_its_seeds_beside_the_papers_error():
-    lines = results.table({"cluttered60-8": [run(1, 4.0), run(2, 5.0)]}).splitlines()
+    lines = tables.table({"cluttered60-8": [run(1, 4.0), run(2, 5.0)]}).splitlines()
     assert lines[2:] == ["| `cluttered60-8` | 4.04 | 4.50 | 4.00 to 5.00 | 1, 2 | 2.20 M | 30 | 2026-11-24 |"]
 
 
 def test_a_row_says_that_a_gpu_made_it():
     on_gpu = {**run(2, 4.0), "machine": "cuda (NVIDIA H200), 1 thread(s), x86_64"}
-    row = results.table({"cluttered60-8": [run(1, 4.0), on_gpu]}).splitlines()[2]
+    row = tables.table({"cluttered60-8": [run(1, 4.0), on_gpu]}).splitlines()[2]
     assert row.split(" | ")[-2] == "30 (GPU)"
 
 
 def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_that_number():
     found = {"cluttered60-4": [run(1, 7.9)], "cluttered60-8": [run(1, 4.0, g4=6.0, g5=5.0), run(2, 4.2, g4=6.5)]}
-    rows = [line.split(" | ")[:4] for line in results.table(found).splitlines()[2:]]
+    rows = [line.split(" | ")[:4] for line in tables.table(found).splitlines()[2:]]
     assert rows == [
         ["| `cluttered60-4`", "4.96", "7.90", "-"],
         ["| `cluttered60-8` after 4 glimpses", "4.96", "6.25", "6.00 to 6.50"],
@@ -46,8 +46,8 @@ def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_tha
 
 
 def test_a_row_of_ablations_names_what_differs_from_its_base():
-    table = results.ablation_table("cluttered60-4")
-    assert "| gae_lambda 1.0, normalize_advantages False | 825,000 |" in table
+    table = tables.ablation_table("cluttered60-4")
+    assert "| learning.gae_lambda 1.0, learning.normalize_advantages False | 825,000 |" in table
     assert "| nothing | 3,300,000 |" in table
 
 
@@ -62,7 +62,7 @@ def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_pat
     (tmp_path / "ablations" / "cluttered60-stop-a.json").write_text(json.dumps({**scored(3.25, 4.5), "config": config}))
     told = {**scored(4.0, 5.0), "prices": {"0.01": scored(5.0, 4.2)}, "config": config}
     (tmp_path / "cluttered60-prices-seed1.json").write_text(json.dumps(told))
-    assert results.stopping_table("cluttered60", tmp_path).splitlines()[2:] == [
+    assert tables.stopping_table("cluttered60", tmp_path).splitlines()[2:] == [
         "| a fixed number | 3.00 | 9.00 |",
         "| the agent, 0.02 a glimpse, seed 1 | 3.25 | 4.50 |",
         "| the agent for every price, told 0.01 a glimpse, seed 1 | 5.00 | 4.20 |",
@@ -81,22 +81,22 @@ def test_equal_numbers_of_frames_stand_side_by_side(tmp_path):
             "machine": "cpu, 1 thread(s), x86_64",
         }
         (tmp_path / f"catch-2m-ppo-seed{seed}.json").write_text(json.dumps(run))
-    assert results.comparison_table(tmp_path).splitlines()[2:] == [
+    assert tables.comparison_table(tmp_path).splitlines()[2:] == [
         "| `CatchBall-v0` | PPO, no memory | `catch-2m-ppo` | 2.00 | 40.00, 44.00 | 1, 2 | 15 | 2026-11-24 |"
     ]
 
 
 def test_everything_compared_has_a_preset_of_its_own_name_and_as_many_frames():
     steps = {"GlimpseMNIST-v0": 6, "GlimpseMNIST-Cluttered60-v0": 8, "CatchBall-v0": 23}
-    for name in results.COMPARED:
-        config = SB3_PRESETS.get(name) or PRESETS[name]
+    for name in tables.COMPARED:
+        config = STOCK.get(name) or PRESETS[name]
         assert config.name == name
-        frames = config.frames if name in SB3_PRESETS else config.total_episodes * steps[config.env]
+        frames = config.run.frames if name in STOCK else config.run.episodes * steps[config.env]
         assert abs(frames - 2_000_000) < 25
 
 
-@pytest.mark.parametrize("path", sorted(results.RESULTS.glob("*.pt")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(tables.RESULTS.glob("*.pt")), ids=lambda path: path.name)
 def test_an_agent_that_ships_can_be_loaded_and_has_the_settings_of_its_row(path):
-    config = load_checkpoint(path)["config"]
-    row = json.loads(results.result_path(path.stem, config.seed).read_text())
+    config = load_state(path)["config"]
+    row = json.loads(tables.result_path(path.stem, config.seed).read_text())
     assert config == Config.from_dict(row["config"])

@@ -15,7 +15,7 @@ pytest.importorskip("stable_baselines3")
 from stable_baselines3 import PPO  # noqa: E402
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor  # noqa: E402
 
-from agents.sb3_vec_env import NativeVecEnv  # noqa: E402
+from agents.sb3.vec_env import NativeVecEnv  # noqa: E402
 
 DIGITS = np.random.default_rng(0).integers(0, 256, (2000, 28, 28), dtype=np.uint8)
 WORLDS = {"GlimpseMNIST-v0": {"images": DIGITS, "labels": np.arange(2000) % 10}, "CatchBall-v0": {}}

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import gymnasium as gym
@@ -14,15 +13,25 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import classifier_training, command_line, reproduce_tables, train_classifier  # noqa: E402
-from agents.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from agents.classifier_training import ClassifierTrainer  # noqa: E402
-from agents.config import Config  # noqa: E402
-from agents.image_classifiers import CLASSIFIERS, ClassifierConfig, held_out_scenes, make_network  # noqa: E402
-from agents.run_folder import CHECKPOINT, METRICS, RESULT, TIMES, reserved  # noqa: E402
+from agents.analysis.reproduction import reproduce_command  # noqa: E402
+from agents.classifiers import training  # noqa: E402
+from agents.classifiers.command_line import train_command  # noqa: E402
+from agents.classifiers.config import ClassifierConfig  # noqa: E402
+from agents.classifiers.evaluation import held_out_scenes  # noqa: E402
+from agents.classifiers.networks import make_network  # noqa: E402
+from agents.classifiers.presets import PRESETS as CLASSIFIERS  # noqa: E402
+from agents.classifiers.training import ClassifierTrainer, load_state, save_state  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, TIMES, reserved  # noqa: E402
+from agents.ram import command_line  # noqa: E402
+from agents.ram.checkpoint import save_state as save_agent  # noqa: E402
+from agents.ram.config import Config  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ClassifierConfig(hidden_sizes=(16,), batch_size=8, total_episodes=88, report_every=2, evaluations=3)
+TINY = ClassifierConfig().but(
+    network={"hidden_sizes": (16,)},
+    optimizer={"batch_size": 8},
+    run={"episodes": 88, "report_every": 2, "evaluations": 3},
+)
 SIDES = {"mnist": 28, "translated60": 60, "cluttered60": 60, "cluttered100": 100}
 
 
@@ -54,7 +63,7 @@ def run(*flags, cwd):
     ],
 )
 def test_every_row_has_the_parameters_of_the_paper(name, weights, biases):
-    network = make_network(CLASSIFIERS[name], scene_shape(name), 10)
+    network = make_network(CLASSIFIERS[name].network, scene_shape(name), 10)
     assert sum(parameter.numel() for parameter in network.parameters()) == weights + biases
     assert network(torch.zeros(3, *scene_shape(name))).shape == (3, 10)
 
@@ -65,7 +74,7 @@ def test_every_row_of_the_paper_has_a_preset_that_names_itself():
 
 
 def test_every_layer_but_the_last_is_followed_by_rectifiers():
-    layers = [type(layer).__name__ for layer in make_network(CLASSIFIERS["mnist-conv"], (1, 28, 28), 10)]
+    layers = [type(layer).__name__ for layer in make_network(CLASSIFIERS["mnist-conv"].network, (1, 28, 28), 10)]
     assert layers == ["Conv2d", "ReLU", "Flatten", "Linear", "ReLU", "Linear"]
 
 
@@ -86,11 +95,11 @@ def test_held_out_scenes_are_those_of_the_agents_environment(fake_mnist, name, s
 
 
 def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mnist, tmp_path):
-    config = replace(CLASSIFIERS["cluttered60-conv"], batch_size=4)
+    config = CLASSIFIERS["cluttered60-conv"].but(optimizer={"batch_size": 4})
     trainer = ClassifierTrainer(config, tmp_path)
     scenes, labels = trainer.draw()
     env = gym.make_vec(config.env, num_envs=4).unwrapped
-    index = classifier_training._order(30, config.seed, 0)[:4]
+    index = training._order(30, config.seed, 0)[:4]
     draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.recipe.num_draws))
     env._begin(np.arange(4), np.hstack([np.zeros((4, 3)), draws]), {"index": index})
     np.testing.assert_array_equal(scenes, env._scenes.transpose(0, 3, 1, 2) / np.float32(255))
@@ -98,7 +107,7 @@ def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mn
 
 
 def test_every_epoch_shows_each_image_once_in_a_new_order(fake_mnist, tmp_path):
-    trainer = ClassifierTrainer(replace(TINY, batch_size=10), tmp_path)
+    trainer = ClassifierTrainer(TINY.but(optimizer={"batch_size": 10}), tmp_path)
     epochs = []
     for _ in range(2):
         seen = []
@@ -112,7 +121,7 @@ def test_every_epoch_shows_each_image_once_in_a_new_order(fake_mnist, tmp_path):
 
 
 def test_scenes_of_a_digit_are_drawn_anew_in_every_epoch(fake_mnist, tmp_path):
-    trainer = ClassifierTrainer(replace(TINY, env="GlimpseMNIST-Translated60-v0", batch_size=30), tmp_path)
+    trainer = ClassifierTrainer(TINY.but(env="GlimpseMNIST-Translated60-v0", optimizer={"batch_size": 30}), tmp_path)
     one = {scene.numpy().tobytes() for scene in trainer.draw()[0]}
     trainer.update += 1
     assert not one & {scene.numpy().tobytes() for scene in trainer.draw()[0]}
@@ -122,15 +131,17 @@ def test_scenes_of_a_digit_are_drawn_anew_in_every_epoch(fake_mnist, tmp_path):
 
 
 def test_training_lowers_the_error_on_the_images_that_it_saw(fake_mnist, tmp_path):
-    config = replace(TINY, hidden_sizes=(64,), batch_size=30, total_episodes=30 * 60, report_every=20)
-    classifier_training.train_classifier(config, tmp_path)
+    config = TINY.but(
+        network={"hidden_sizes": (64,)}, optimizer={"batch_size": 30}, run={"episodes": 30 * 60, "report_every": 20}
+    )
+    training.train(config, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
     assert lines[-1]["loss"] < lines[0]["loss"] / 2
     assert lines[-1]["success"] == 1
 
 
 def test_learning_rate_falls_to_zero_as_a_cosine(fake_mnist, tmp_path):
-    trainer = ClassifierTrainer(replace(TINY, total_episodes=80), tmp_path)
+    trainer = ClassifierTrainer(TINY.but(run={"episodes": 80}), tmp_path)
     rates = []
     for trainer.update in (0, 5, 10):
         trainer.step()
@@ -140,7 +151,7 @@ def test_learning_rate_falls_to_zero_as_a_cosine(fake_mnist, tmp_path):
 
 def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(fake_mnist, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    result = classifier_training.train_classifier(TINY, whole)
+    result = training.train(TINY, whole)
     step = ClassifierTrainer.step
 
     def interrupted(self):
@@ -150,14 +161,14 @@ def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(fake_mnist, t
 
     with monkeypatch.context() as patch:
         patch.setattr(ClassifierTrainer, "step", interrupted)
-        assert classifier_training.train_classifier(TINY, parts) == {}
-    assert load_checkpoint(parts / CHECKPOINT, ClassifierConfig)["update"] == 6  # the report under way was finished
+        assert training.train(TINY, parts) == {}
+    assert load_state(parts / CHECKPOINT)["update"] == 6  # the report under way was finished
     assert not (parts / RESULT).exists()
     for name in (METRICS, TIMES):
         with (parts / name).open("a") as file:
             file.write("a line after the checkpoint\n")
-    resumed = classifier_training.train_classifier(TINY, parts, resume=True)
-    one, other = (load_checkpoint(folder / CHECKPOINT, ClassifierConfig) for folder in (whole, parts))
+    resumed = training.train(TINY, parts, resume=True)
+    one, other = (load_state(folder / CHECKPOINT) for folder in (whole, parts))
     assert all(torch.equal(one["network"][name], other["network"][name]) for name in one["network"])
     assert (whole / METRICS).read_text() == (parts / METRICS).read_text()
     assert len((parts / TIMES).read_text().splitlines()) == 6
@@ -167,7 +178,7 @@ def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(fake_mnist, t
 
 
 def test_result_is_the_record_that_an_agents_run_leaves(fake_mnist, tmp_path):
-    result = classifier_training.train_classifier(TINY, tmp_path)
+    result = training.train(TINY, tmp_path)
     assert result == json.loads((tmp_path / RESULT).read_text()) | {"config": TINY.to_dict()}
     assert ClassifierConfig.from_dict(json.loads((tmp_path / RESULT).read_text())["config"]) == TINY
     assert (result["validation"]["episodes"], result["test"]["episodes"], result["frames"]) == (10, 20, 88)
@@ -179,7 +190,7 @@ def test_a_run_that_chooses_settings_never_sees_the_test_scenes(fake_mnist, tmp_
     score = ClassifierTrainer.score
     splits = []
     monkeypatch.setattr(ClassifierTrainer, "score", lambda self, split: splits.append(split) or score(self, split))
-    assert "test" not in classifier_training.train_classifier(replace(TINY, score_test=False), tmp_path)
+    assert "test" not in training.train(TINY.but(run={"score_test": False}), tmp_path)
     assert set(splits) == {"validation"}
 
 
@@ -220,8 +231,8 @@ def test_what_is_not_finite_stops_the_run_by_name_and_keeps_the_last_good_checkp
 ):
     at_update(monkeypatch, 5, spoil)
     with pytest.raises(FloatingPointError, match=rf"^{named} of update 5 is not finite\. .*{CHECKPOINT}"):
-        classifier_training.train_classifier(TINY, tmp_path)
-    state = load_checkpoint(tmp_path / CHECKPOINT, ClassifierConfig)
+        training.train(TINY, tmp_path)
+    state = load_state(tmp_path / CHECKPOINT)
     assert state["update"] == 4
     assert all(tensor.isfinite().all() for tensor in state["network"].values())
 
@@ -229,20 +240,20 @@ def test_what_is_not_finite_stops_the_run_by_name_and_keeps_the_last_good_checkp
 def test_folder_that_vanishes_ends_the_run_in_a_sentence(fake_mnist, tmp_path, monkeypatch):
     at_update(monkeypatch, 5, lambda _: shutil.rmtree(tmp_path / "run"))
     with pytest.raises(OSError, match=r"run stopped at update 6, .*: No such file or directory\.$"):
-        classifier_training.train_classifier(TINY, tmp_path / "run")
+        training.train(TINY, tmp_path / "run")
 
 
 def test_full_disk_ends_the_run_in_a_sentence_and_leaves_a_checkpoint_to_go_on_from(fake_mnist, tmp_path, monkeypatch):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     at_update(monkeypatch, 5, lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1])))
-    monkeypatch.setattr(classifier_training.SummaryWriter, "add_scalar", lambda *_: None)
+    monkeypatch.setattr(training.SummaryWriter, "add_scalar", lambda *_: None)
     try:
         with pytest.raises(OSError, match=r"stopped at update 6, .*File too large\. .* --resume"):
-            classifier_training.train_classifier(TINY, tmp_path)
+            training.train(TINY, tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert load_checkpoint(tmp_path / CHECKPOINT, ClassifierConfig)["update"] == 4
+    assert load_state(tmp_path / CHECKPOINT)["update"] == 4
 
 
 def test_second_resume_is_refused_and_touches_nothing(fake_mnist, tmp_path):
@@ -250,7 +261,7 @@ def test_second_resume_is_refused_and_touches_nothing(fake_mnist, tmp_path):
     ClassifierTrainer(TINY, tmp_path).save()
     before = (tmp_path / CHECKPOINT).read_bytes()
     with reserved(tmp_path), pytest.raises(SystemExit, match=r"^error: Another process is training in .*: wait for it"):
-        train_classifier.main(["--resume", str(tmp_path)])
+        train_command(["--resume", str(tmp_path)])
     assert (tmp_path / CHECKPOINT).read_bytes() == before
 
 
@@ -265,12 +276,12 @@ def test_state_that_does_not_fit_the_run_is_refused(fake_mnist, tmp_path):
         {"optimizer": {**good["optimizer"], "state": moments}},
         {"commits": 1},
     ):
-        save_checkpoint(tmp_path / CHECKPOINT, {**good, **spoilt})
+        save_state(tmp_path / CHECKPOINT, {**good, **spoilt})
         with pytest.raises(ValueError, match="does not fit this run"):
-            classifier_training.train_classifier(TINY, tmp_path, resume=True)
+            training.train(TINY, tmp_path, resume=True)
     trainer.save()
     with pytest.raises(ValueError, match="other settings"):
-        classifier_training.train_classifier(replace(TINY, learning_rate=1e-4), tmp_path, resume=True)
+        training.train(TINY.but(optimizer={"learning_rate": 0.0001}), tmp_path, resume=True)
 
 
 # Settings and the command
@@ -279,33 +290,37 @@ def test_state_that_does_not_fit_the_run_is_refused(fake_mnist, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"env": "CatchBall-v0"}, "GlimpseMNIST"),
-        ({"batch_size": 0}, "batch_size"),
-        ({"learning_rate": float("nan")}, "learning_rate"),
-        ({"hidden_sizes": (64, 0)}, "0 units"),
-        ({"filters": -1}, "-1 units"),
+        ({"optimizer": {"batch_size": 0}}, "batch_size"),
+        ({"optimizer": {"learning_rate": float("nan")}}, "learning_rate"),
+        ({"network": {"hidden_sizes": (64, 0)}}, "0 units"),
+        ({"network": {"filters": -1}}, "-1 units"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_name(settings, message):
     with pytest.raises(ValueError, match=message):
-        ClassifierConfig(**settings)
+        ClassifierConfig().but(**settings)
+
+
+def test_environment_without_labelled_scenes_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="CatchBall-v0 has none"):
+        ClassifierTrainer(ClassifierConfig(env="CatchBall-v0"), tmp_path)
 
 
 def test_batch_larger_than_the_training_images_is_refused(fake_mnist, tmp_path):
     with pytest.raises(ValueError, match="at most 30"):
-        ClassifierTrainer(replace(TINY, batch_size=31), tmp_path)
+        ClassifierTrainer(TINY.but(optimizer={"batch_size": 31}), tmp_path)
 
 
 def test_command_trains_a_preset_and_goes_on_with_its_folder(fake_mnist, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    flags = ["--preset", "mnist-conv", "--total-episodes", "60", "--batch-size", "20", "--run-dir", "run"]
-    train_classifier.main(flags)
+    flags = ["--preset", "mnist-conv", "--run.episodes", "60", "--optimizer.batch-size", "20", "--run-dir", "run"]
+    train_command(flags)
     result = json.loads((tmp_path / "run" / RESULT).read_text())
-    assert (result["config"]["filters"], result["config"]["hidden_sizes"]) == (8, [256])
+    assert result["config"]["network"] == {"filters": 8, "hidden_sizes": [256]}
     with pytest.raises(SystemExit, match="--resume"):
-        train_classifier.main(flags)
+        train_command(flags)
     (tmp_path / "run" / RESULT).unlink()
-    train_classifier.main(["--resume", "run"])
+    train_command(["--resume", "run"])
     assert json.loads((tmp_path / "run" / RESULT).read_text())["test"] == result["test"]
 
 
@@ -313,16 +328,16 @@ def test_command_trains_a_preset_and_goes_on_with_its_folder(fake_mnist, tmp_pat
     ("flags", "message"),
     [
         (["--preset", "nope"], "preset must be one of"),
-        (["--batch-size", "0"], "batch_size must be above 0"),
+        (["--optimizer.batch-size", "0"], "batch_size must be above 0"),
         (["--resume", "nowhere"], "No checkpoint at nowhere"),
-        (["--resume", "nowhere", "--seed", "2"], "takes no other flag"),
+        (["--resume", "nowhere", "--seed", "2"], "takes no other flag but --device, got --seed"),
         (["--env", "GlimpseMNIST-Nope-v0"], "GlimpseMNIST-Nope"),
     ],
 )
 def test_bad_flags_end_in_one_sentence(flags, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        train_classifier.main(flags)
+        train_command(flags)
     assert message in str(ended.value) + capsys.readouterr().err
 
 
@@ -335,21 +350,21 @@ def test_checkpoint_of_an_agent_is_refused_as_such_and_the_other_way_round(fake_
     ):
         with pytest.raises(SystemExit, match=r"holds a classifier, not an agent: train_classifier\.py goes on"):
             command(flags)
-    save_checkpoint(tmp_path / CHECKPOINT, {"config": json.dumps(Config().to_dict()), "agent": {}})
+    save_agent(tmp_path / CHECKPOINT, {"config": Config().to_json(), "agent": {}})
     with pytest.raises(SystemExit, match=r"holds an agent, not a classifier: train_ram\.py goes on"):
-        train_classifier.main(resume)
+        train_command(resume)
 
 
 def test_checkpoint_of_another_format_is_refused(tmp_path):
     torch.save({"config": json.dumps(TINY.to_dict()), "network": {}}, tmp_path / CHECKPOINT)
     with pytest.raises(ValueError, match="not a checkpoint of format"):
-        load_checkpoint(tmp_path / CHECKPOINT, ClassifierConfig)
+        load_state(tmp_path / CHECKPOINT)
 
 
 def test_unknown_row_is_told_the_rows_of_agents_and_of_classifiers(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["reproduce_tables.py", "--rows", "mnist-conv", "nope"])
     with pytest.raises(SystemExit, match=r"'mnist-6'.*'mnist-conv'.*got \['nope'\]"):
-        reproduce_tables.main()
+        reproduce_command()
 
 
 def test_command_runs_as_a_file_from_anywhere(tmp_path):

@@ -19,18 +19,18 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from agents.checkpoint import load_agent, load_checkpoint, save_checkpoint  # noqa: E402
-from agents.config import Config  # noqa: E402
-from agents.evaluation import make_envs  # noqa: E402
-from agents.image_classifiers import ClassifierConfig  # noqa: E402
-from agents.presets import PRESETS  # noqa: E402
-from agents.run_folder import CHECKPOINT, METRICS  # noqa: E402
-from agents.training import Trainer, train  # noqa: E402
+from agents.classifiers.config import ClassifierConfig  # noqa: E402
+from agents.experiment.episodes import make_envs  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT, METRICS  # noqa: E402
+from agents.ram.checkpoint import load_agent, load_state, save_state  # noqa: E402
+from agents.ram.config import Config  # noqa: E402
+from agents.ram.presets import PRESETS  # noqa: E402
+from agents.ram.training import Trainer, train  # noqa: E402
 from ram_envs import datasets  # noqa: E402
 from ram_envs.datasets import FILES, BadDataFile, fetch, read_idx  # noqa: E402
 
-TINY = dataclasses.replace(
-    PRESETS["catch"], env_args=("screen_size=6",), hidden_size=8, batch_size=4, total_episodes=16
+TINY = PRESETS["catch"].but(
+    env_args=("screen_size=6",), network={"hidden_size": 8}, learning={"batch_size": 4}, run={"episodes": 16}
 )
 many = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -151,12 +151,12 @@ def trained(tmp_path_factory):
 def small(**changes):
     """A checkpoint in form, with little in it."""
     tensors = {"w": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2)}
-    return {"config": json.dumps(TINY.to_dict()), "agent": tensors, "update": 1, "curve": [1.5], **changes}
+    return {"holds": "an agent", "config": TINY.to_json(), "agent": tensors, "update": 1, "curve": [1.5], **changes}
 
 
 def written(**changes):
     buffer = io.BytesIO()
-    torch.save({"format": 1, **small(**changes)}, buffer)
+    torch.save({"format": 2, **small(**changes)}, buffer)
     return buffer.getvalue()
 
 
@@ -182,7 +182,7 @@ PICKLE = next(name for name in PARTS if name.endswith("data.pkl"))
 def test_checkpoint_that_was_spoiled_is_refused_or_read_as_it_was_written(content, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "spoiled.pt"
     path.write_bytes(content)
-    found, refusal = attempt(load_checkpoint, path)
+    found, refusal = attempt(load_state, path)
     if refusal is None:
         assert all(torch.equal(found["agent"][name], tensor) for name, tensor in small()["agent"].items())
         assert found["config"] == TINY
@@ -195,7 +195,7 @@ def test_checkpoint_that_was_spoiled_is_refused_or_read_as_it_was_written(conten
 def test_checkpoint_with_a_hostile_pickle_is_read_or_refused(content, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "hostile.pt"
     path.write_bytes(packed({**PARTS, PICKLE: content}))
-    found, refusal = attempt(load_checkpoint, path)
+    found, refusal = attempt(load_state, path)
     assert isinstance(found["config"], Config) if refusal is None else str(path) in refusal
 
 
@@ -205,7 +205,7 @@ def test_checkpoint_with_one_bit_changed_in_a_weight_is_refused(tmp_path):
     for place in range(first, first + 24):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         with pytest.raises(ValueError, match="damaged"):
-            load_checkpoint(path)
+            load_state(path)
 
 
 class Wicked:
@@ -222,10 +222,10 @@ def test_code_in_a_checkpoint_never_runs(tmp_path):
     proof, path = tmp_path / "proof", tmp_path / CHECKPOINT
     wicked = Wicked(f"echo ran > {proof}")
     for protocol in (2, 4):
-        inside = pickle.dumps({"format": 1, **small(agent=wicked)}, protocol)
+        inside = pickle.dumps({"format": 2, **small(agent=wicked)}, protocol)
         for content in (packed({**PARTS, PICKLE: inside}), inside):
             path.write_bytes(content)
-            for read in (load_checkpoint, lambda path: train(TINY, path.parent, resume=True)):
+            for read in (load_state, lambda path: train(TINY, path.parent, resume=True)):
                 with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
                     read(path)
     assert not proof.exists()
@@ -260,7 +260,7 @@ def test_checkpoint_that_claims_much_memory_gets_little(tmp_path, hostile, said)
 
     def read():
         with pytest.raises(ValueError, match=f"cannot be read as a checkpoint.*{said}"):
-            load_checkpoint(path)
+            load_state(path)
 
     assert peak(read) < 2**24
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**18  # KiB (bytes on macOS: stricter)
@@ -270,34 +270,35 @@ def test_agent_whose_settings_claim_a_huge_network_is_refused_before_it_is_built
     folder, envs = trained
     state = torch.load(folder / CHECKPOINT, weights_only=True)
     for size in (10**5, 10**9, 10**15):
-        config = {**json.loads(state["config"]), "hidden_size": size}
-        save_checkpoint(tmp_path / CHECKPOINT, {**state, "config": json.dumps(config)})
+        config = TINY.but(network={"hidden_size": size}).to_dict()
+        save_state(tmp_path / CHECKPOINT, {**state, "config": json.dumps(config)})
         with pytest.raises(ValueError, match="does not fit"):
             load_agent(tmp_path / CHECKPOINT, envs)
 
 
 def test_checkpoint_of_another_version_or_program_is_told_so(tmp_path):
     path = tmp_path / CHECKPOINT
-    for wrong in (0, 2, "1", None, torch.ones(2), [1]):
+    for wrong in (0, 1, "2", None, torch.ones(2), [1]):
         torch.save({**small(), "format": wrong}, path)
-        with pytest.raises(ValueError, match=r"not a checkpoint of format 1: .* another program or version"):
-            load_checkpoint(path)
+        with pytest.raises(ValueError, match=r"not a checkpoint of format 2: .* another program or version"):
+            load_state(path)
     for other in ([1, 2], torch.ones(2), {}):
         torch.save(other, path)
-        with pytest.raises(ValueError, match="not a checkpoint of format 1"):
-            load_checkpoint(path)
-    torch.save({"format": 1, **small()}, path, _use_new_zipfile_serialization=False)
+        with pytest.raises(ValueError, match="not a checkpoint of format 2"):
+            load_state(path)
+    torch.save({"format": 2, **small()}, path, _use_new_zipfile_serialization=False)
     with pytest.raises(ValueError, match="cannot be read as a checkpoint"):
-        load_checkpoint(path)
+        load_state(path)
 
 
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ('{"hiden_size": 3}', r"Unknown settings \['hiden_size'\]"),
-        ('{"hidden_size": "3"}', "TypeError"),
-        ('{"hidden_size": 0}', "hidden_size must be above 0"),
-        ('{"discount": null}', "TypeError"),
+        ('{"network": {"hiden_size": 3}}', r"Unknown settings \['hiden_size'\]"),
+        ('{"network": {"hidden_size": "3"}}', "TypeError"),
+        ('{"network": {"hidden_size": 0}}', "hidden_size must be above 0"),
+        ('{"learning": {"discount": null}}', "TypeError"),
+        ('{"learning": 3}', "."),
         ("{", "JSONDecodeError"),
         ("[3]", "."),
         ("null", "."),
@@ -307,12 +308,12 @@ def test_checkpoint_of_another_version_or_program_is_told_so(tmp_path):
 )
 def test_settings_that_cannot_be_used_are_refused_with_the_reason(tmp_path, config, said):
     path = tmp_path / CHECKPOINT
-    save_checkpoint(path, small(config=config))
+    save_state(path, small(config=config))
     with pytest.raises(ValueError, match=rf"holds settings that cannot be used: .*{said}"):
-        load_checkpoint(path)
-    save_checkpoint(path, {name: value for name, value in small().items() if name != "config"})
+        load_state(path)
+    save_state(path, {name: value for name, value in small().items() if name != "config"})
     with pytest.raises(ValueError, match="settings that cannot be used: KeyError"):
-        load_checkpoint(path)
+        load_state(path)
 
 
 @pytest.mark.parametrize("kind", [Config, ClassifierConfig])
@@ -353,7 +354,7 @@ def changed(state, *path, value):
 )
 def test_state_that_does_not_fit_the_run_is_refused(trained, tmp_path, path, value):
     state = torch.load(trained[0] / CHECKPOINT, weights_only=True)
-    save_checkpoint(tmp_path / CHECKPOINT, changed(state, *path, value=value))
+    save_state(tmp_path / CHECKPOINT, changed(state, *path, value=value))
     with pytest.raises(ValueError, match=r"does not fit this run: \w+"):
         train(TINY, tmp_path, resume=True)
 
@@ -361,21 +362,21 @@ def test_state_that_does_not_fit_the_run_is_refused(trained, tmp_path, path, val
 def test_state_that_lacks_a_part_is_refused(trained, tmp_path):
     state = torch.load(trained[0] / CHECKPOINT, weights_only=True)
     for name in ("agent", "optimizer", "sampling", "lanes", "update", "window", "commits"):
-        save_checkpoint(tmp_path / CHECKPOINT, {key: value for key, value in state.items() if key != name})
+        save_state(tmp_path / CHECKPOINT, {key: value for key, value in state.items() if key != name})
         with pytest.raises(ValueError, match=f"does not fit this run: KeyError: '{name}'"):
-            Trainer(TINY, tmp_path).restore(load_checkpoint(tmp_path / CHECKPOINT))
+            Trainer(TINY, tmp_path).restore(load_state(tmp_path / CHECKPOINT))
 
 
 @pytest.mark.parametrize("agent", [{}, None, {"w": 3}, {"w": torch.zeros(2)}])
 def test_agent_that_is_none_is_refused(trained, tmp_path, agent):
-    save_checkpoint(tmp_path / CHECKPOINT, small(agent=agent))
+    save_state(tmp_path / CHECKPOINT, small(agent=agent))
     with pytest.raises(ValueError, match="does not fit"):
         load_agent(tmp_path / CHECKPOINT, trained[1])
 
 
 def test_log_shorter_than_its_checkpoint_says_is_told(trained, tmp_path):
     state = torch.load(trained[0] / CHECKPOINT, weights_only=True)
-    save_checkpoint(tmp_path / CHECKPOINT, {**state, "metrics_bytes": 7})
+    save_state(tmp_path / CHECKPOINT, {**state, "metrics_bytes": 7})
     (tmp_path / METRICS).write_text("short")
     with pytest.raises(ValueError, match=f"{METRICS} is shorter than when the checkpoint was written"):
         train(TINY, tmp_path, resume=True)

@@ -10,38 +10,39 @@ import sys
 import tempfile
 import time
 import traceback
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import evaluation, run_folder, training  # noqa: E402
-from agents.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from agents.presets import PRESETS  # noqa: E402
-from agents.run_folder import CHECKPOINT, METRICS, RESULT, TIMES  # noqa: E402
-from agents.training import Trainer, train  # noqa: E402
+from agents.experiment import episodes, run_folder  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, TIMES  # noqa: E402
+from agents.ram import training  # noqa: E402
+from agents.ram.checkpoint import load_state, save_state  # noqa: E402
+from agents.ram.presets import PRESETS  # noqa: E402
+from agents.ram.training import Trainer, train  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = replace(
-    PRESETS["catch"],
+TINY = PRESETS["catch"].but(
     env_args=("screen_size=6",),
-    hidden_size=16,
-    batch_size=4,
-    total_episodes=4 * 30,
-    report_every=2,
-    checkpoint_minutes=0.0,  # at every report
-    evaluations=3,
-    weight_averaging=0.9,
-    matmul_precision="highest",
+    network={"hidden_size": 16},
+    learning={"batch_size": 4},
+    run={
+        "episodes": 4 * 30,
+        "report_every": 2,
+        "checkpoint_minutes": 0.0,
+        "evaluations": 3,
+        "matmul_precision": "highest",
+    },
+    optimizer={"weight_averaging": 0.9},
 )
 FEW_GAMES = {"validation": 30, "test": 40}
 
 
 @pytest.fixture(autouse=True)
 def few_games(monkeypatch):
-    monkeypatch.setattr(evaluation, "CATCH_GAMES", FEW_GAMES)
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", FEW_GAMES)
 
 
 def equal(one, other):
@@ -55,7 +56,7 @@ def equal(one, other):
 
 def left(folder):
     """All that a run leaves behind, less what tells of the time it took."""
-    state, result = load_checkpoint(folder / CHECKPOINT), json.loads((folder / RESULT).read_text())
+    state, result = load_state(folder / CHECKPOINT), json.loads((folder / RESULT).read_text())
     timeless = {name: state[name] for name in state if name not in ("seconds", "times_bytes", "commits")}
     scores = {name: result[name] for name in result if name not in ("minutes", "date", "commit")}
     reported = [json.loads(line)["update"] for line in (folder / TIMES).read_text().splitlines()]
@@ -67,7 +68,7 @@ def undisturbed(tmp_path_factory):
     """What a run leaves that nothing happens to."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluation, "CATCH_GAMES", FEW_GAMES)
+        patch.setattr(episodes, "FRESH_EPISODES", FEW_GAMES)
         train(TINY, folder)
     return left(folder)
 
@@ -127,7 +128,7 @@ PLACES = {
 
 def kill_runs(folder):
     """Trains in `folder / "whole"` undisturbed, in others with kills: at 20 random moments, and in the PLACES."""
-    evaluation.CATCH_GAMES.update(FEW_GAMES)
+    episodes.FRESH_EPISODES.update(FEW_GAMES)
     Trainer(TINY, folder)  # imports what torch imports late, once for all forks
     began = time.monotonic()
     assert ended(start(folder / "whole")) == 0
@@ -164,21 +165,8 @@ def test_run_killed_at_any_moment_ends_with_the_numbers_of_one_left_alone(tmp_pa
 # Every kind of run
 
 
-DIGITS = replace(
-    PRESETS["mnist-6"],
-    hidden_size=16,
-    batch_size=8,
-    total_episodes=80,
-    matmul_precision="highest",
-)
-NEW_IN_WIDE = (
-    "initialization",
-    "location_mean",
-    "exploration_share",
-    "early_answer_weight",
-    "glance_weight",
-    "glance_reward",
-    "gaze_fraction",
+DIGITS = PRESETS["mnist-6"].but(
+    network={"hidden_size": 16}, learning={"batch_size": 8}, run={"episodes": 80, "matmul_precision": "highest"}
 )
 
 
@@ -186,13 +174,19 @@ NEW_IN_WIDE = (
     "config",
     [
         DIGITS,
-        replace(DIGITS, optimizer="sgd", gaze="random", matmul_precision="bfloat16"),
-        replace(DIGITS, core="lstm", pathways="separate", learn_stop=True, supervised=False),
-        replace(DIGITS, learn_stop=True, stop_sees_answer=True, price_range=(0.01, 0.1), baseline_hidden=4),
-        replace(DIGITS, rollouts=4, leave_one_out=True, env_args=("canvas_size=40", "clutter_pieces=2")),
-        replace(DIGITS, **{name: getattr(PRESETS["cluttered60-8"], name) for name in NEW_IN_WIDE}),
-        replace(DIGITS, convolutions=(6, 10), train_env_args=("distortion=0.15",)),
-        replace(TINY, env_args=("screen_size=6", "num_balls=2"), previous_action=True),
+        DIGITS.but(optimizer={"method": "sgd"}, gaze={"policy": "random"}, run={"matmul_precision": "bfloat16"}),
+        DIGITS.but(network={"core": "lstm"}, gaze={"pathway": "separate"}, stopping={}, learning={"supervised": False}),
+        DIGITS.but(stopping={"sees_answer": True, "price_range": (0.01, 0.1)}, network={"baseline_hidden": 4}),
+        DIGITS.but(env_args=("canvas_size=40", "clutter_pieces=2"), learning={"rollouts": 4}),
+        PRESETS["cluttered60-8"].but(
+            env="GlimpseMNIST-v0",
+            env_args=(),
+            network={"hidden_size": 16},
+            learning={"batch_size": 8},
+            run={"episodes": 80, "scored_glimpses": ()},
+        ),
+        DIGITS.but(train_env_args=("distortion=0.15",), network={"convolutions": (6, 10)}),
+        TINY.but(env_args=("screen_size=6", "num_balls=2"), network={"previous_action": True}),
     ],
     ids=["digits", "sgd", "stop", "prices", "rollouts", "wide", "convolutional", "balls"],
 )
@@ -205,7 +199,7 @@ def test_what_a_checkpoint_holds_is_all_that_the_rest_of_the_run_depends_on(fake
     first.save()
     then = Trainer(config, tmp_path)
     torch.manual_seed(99)  # what no checkpoint holds must not matter
-    then.restore(load_checkpoint(tmp_path / CHECKPOINT))
+    then.restore(load_state(tmp_path / CHECKPOINT))
     for _ in range(3):
         then.step()
     one, other = whole.state(), then.state()
@@ -230,7 +224,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path, undisturbed):
 def test_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path):
     Trainer(TINY, tmp_path).save()
     with pytest.raises(ValueError, match="other settings"):
-        train(replace(TINY, learning_rate=TINY.learning_rate / 2), tmp_path, resume=True)
+        train(TINY.but(optimizer={"learning_rate": TINY.optimizer.learning_rate / 2}), tmp_path, resume=True)
 
 
 # Disks
@@ -261,9 +255,9 @@ def test_full_disk_ends_the_run_in_a_sentence_and_leaves_a_checkpoint_to_go_on_f
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "\n" not in str(stopped.value)
-    assert load_checkpoint(tmp_path / CHECKPOINT)["update"] == 4
+    assert load_state(tmp_path / CHECKPOINT)["update"] == 4
     monkeypatch.undo()
-    monkeypatch.setattr(evaluation, "CATCH_GAMES", FEW_GAMES)
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", FEW_GAMES)
     train(TINY, tmp_path, resume=True)
     assert equal(left(tmp_path), undisturbed)
 
@@ -285,13 +279,13 @@ def test_folder_that_may_only_be_read_is_named_and_its_checkpoint_still_loads():
     with tempfile.TemporaryDirectory() as name:  # in `tmp_path` nobody else can look
         folder, user = Path(name), os.geteuid()
         Trainer(TINY, folder).save()
-        load_checkpoint(folder / CHECKPOINT)  # imports what torch imports late
+        load_state(folder / CHECKPOINT)  # imports what torch imports late
         folder.chmod(0o555)
         os.seteuid(user or 65534)  # root may write anywhere, so it is nobody for a while
         try:
             with pytest.raises(OSError, match=r"cannot be written to: Permission denied"):
                 train(TINY, folder, resume=True)
-            assert load_checkpoint(folder / CHECKPOINT)["update"] == 0
+            assert load_state(folder / CHECKPOINT)["update"] == 0
         finally:
             os.seteuid(user)
             folder.chmod(0o700)
@@ -300,12 +294,12 @@ def test_folder_that_may_only_be_read_is_named_and_its_checkpoint_still_loads():
 def test_checkpoint_cut_off_by_a_full_disk_leaves_the_old_one_and_no_litter(tmp_path):
     resource = pytest.importorskip("resource")
     path, before = tmp_path / CHECKPOINT, resource.getrlimit(resource.RLIMIT_FSIZE)
-    save_checkpoint(path, {"config": json.dumps(TINY.to_dict()), "update": 1})
+    save_state(path, {"config": json.dumps(TINY.to_dict()), "update": 1})
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
     try:
         with pytest.raises(OSError, match="too large"):
-            save_checkpoint(path, {"config": json.dumps(TINY.to_dict()), "update": 2, "weights": torch.zeros(9999)})
+            save_state(path, {"config": json.dumps(TINY.to_dict()), "update": 2, "weights": torch.zeros(9999)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert load_checkpoint(path)["update"] == 1
+    assert load_state(path)["update"] == 1
     assert [file.name for file in tmp_path.iterdir()] == [CHECKPOINT]

@@ -3,21 +3,22 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents.command_line import new_folder  # noqa: E402
-from agents.presets import PRESETS  # noqa: E402
-from agents.run_folder import CHECKPOINT, reserved  # noqa: E402
-from agents.training import Trainer, train  # noqa: E402
+from agents.experiment.command_line import new_folder  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT, reserved  # noqa: E402
+from agents.ram.presets import PRESETS  # noqa: E402
+from agents.ram.training import Trainer, train  # noqa: E402
 from ram_envs.datasets import FILES  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = replace(PRESETS["catch"], env_args=("screen_size=6",), hidden_size=16, batch_size=4, total_episodes=8)
+TINY = PRESETS["catch"].but(
+    env_args=("screen_size=6",), network={"hidden_size": 16}, learning={"batch_size": 4}, run={"episodes": 8}
+)
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="there is no such lock on Windows")
 
 

@@ -10,11 +10,11 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from agents.config import Config  # noqa: E402
-from agents.networks import GlimpseNetwork, LSTMCore, RectifierCore, initialize_for_rectifiers  # noqa: E402
-from agents.ram_agent import make_agent  # noqa: E402
-from agents.rollout import collect_rollout  # noqa: E402
-from agents.training import training_loss  # noqa: E402
+from agents.ram.agent import make_agent  # noqa: E402
+from agents.ram.config import Config  # noqa: E402
+from agents.ram.networks import GlimpseNetwork, LSTMCore, RectifierCore, initialize_for_rectifiers  # noqa: E402
+from agents.ram.objective import training_loss  # noqa: E402
+from agents.ram.rollout import collect_rollout  # noqa: E402
 
 MODES = {"obs_mode": "dict", "action_mode": "dict", "autoreset_mode": gym.vector.AutoresetMode.DISABLED}
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 16, 16), dtype=np.uint8)
@@ -77,11 +77,13 @@ def test_a_patch_that_is_too_small_for_convolutions_is_refused():
 @pytest.mark.parametrize("filters", [(32,), (32, 64, 64), (32, 0)])
 def test_convolutions_that_are_not_two_are_refused(filters):
     with pytest.raises(ValueError, match="convolutions must be two numbers of filters"):
-        Config(convolutions=filters)
+        Config().but(network={"convolutions": filters})
 
 
 def test_only_the_answers_pathway_is_convolutional():
-    agent = make_agent(Config(convolutions=(6, 10), pathways="separate"), digits(patch_size=8))
+    agent = make_agent(
+        Config().but(network={"convolutions": (6, 10)}, gaze={"pathway": "separate"}), digits(patch_size=8)
+    )
     assert {name: isinstance(n.what, torch.nn.Linear) for name, n in agent.glimpse_networks.items()} == {
         "what": False,
         "where": True,
@@ -125,7 +127,7 @@ def test_sampled_location_carries_no_gradient():
 
 
 def test_sample_is_kept_as_drawn_where_the_environment_clips_it():
-    _, rollout = play(digits(), Config(location_std=3.0))
+    _, rollout = play(digits(), Config().but(gaze={"std": 3.0}))
     assert rollout.locations.abs().max() > 1
 
 
@@ -144,14 +146,14 @@ def test_location_moves_only_the_location_network():
 
 
 def test_location_moves_the_core_where_an_option_says_so():
-    agent, rollout = play(digits(), Config(reinforce_into_core=0.5))
+    agent, rollout = play(digits(), Config().but(gaze={"into_core": 0.5}))
     assert gradients(rollout.location_means.square().sum(), agent) == {"location_network", "cores", "glimpse_networks"}
 
 
 def test_half_of_the_gradient_is_half_of_the_gradient():
     found = []
     for share in (1.0, 0.5):
-        agent, rollout = play(digits(), Config(reinforce_into_core=share))
+        agent, rollout = play(digits(), Config().but(gaze={"into_core": share}))
         rollout.location_means.square().sum().backward()
         found.append(agent.cores["what"].input.weight.grad)
     torch.testing.assert_close(found[1], 0.5 * found[0], rtol=0.02, atol=1e-6)
@@ -163,7 +165,7 @@ def test_baseline_moves_only_itself():
 
 
 def test_separate_pathways_share_nothing():
-    agent, rollout = play(digits(), Config(pathways="separate"))
+    agent, rollout = play(digits(), Config().but(gaze={"pathway": "separate"}))
     rollout.location_means.square().sum().backward(retain_graph=True)
     assert agent.cores["what"].input.weight.grad is None
     assert agent.cores["where"].input.weight.grad is not None
@@ -173,7 +175,7 @@ def test_separate_pathways_share_nothing():
 
 
 def test_last_location_which_is_never_used_is_not_trained():
-    agent, rollout = play(digits(), Config(location_std=0.5))
+    agent, rollout = play(digits(), Config().but(gaze={"std": 0.5}))
     rollout.location_means.retain_grad()
     training_loss(rollout, agent, 0.0)[0].backward()
     assert (rollout.location_means.grad[:-1] != 0).all()
@@ -181,7 +183,7 @@ def test_last_location_which_is_never_used_is_not_trained():
 
 
 def test_looks_that_do_not_explore_go_to_the_mean_and_are_not_trained():
-    agent, rollout = play(digits(lanes=64), Config(exploration_share=0.5, location_std=0.5))
+    agent, rollout = play(digits(lanes=64), Config().but(gaze={"exploration_share": 0.5, "std": 0.5}))
     explored = rollout.explored.bool()
     assert 0.35 < rollout.explored.mean() < 0.65
     torch.testing.assert_close(rollout.locations[~explored], rollout.location_means[~explored])
@@ -198,7 +200,7 @@ def test_greedy_looks_and_looks_of_somebody_else_do_not_count_as_explored():
 
 
 def test_relative_location_starts_from_the_last_glimpse():
-    agent, rollout = play(digits(), Config(location_mean="relative", location_std=0.01), greedy=True)
+    agent, rollout = play(digits(), Config().but(gaze={"mean": "relative", "std": 0.01}), greedy=True)
     with torch.no_grad():
         agent.location_network.weight.zero_()
         agent.location_network.bias.copy_(torch.tensor([0.25, -0.125]))
@@ -213,7 +215,7 @@ def test_initial_weights_for_rectifiers_keep_the_signals_size():
     glimpse, location = torch.rand(200, 3, 12, 12), torch.zeros(200, 2)
     sizes = {}
     for name in ("default", "he"):
-        agent = make_agent(Config(initialization=name), digits(patch_size=12, num_scales=3))
+        agent = make_agent(Config().but(network={"initialization": name}), digits(patch_size=12, num_scales=3))
         sizes[name] = agent.glimpse_networks["what"](glimpse, location).square().mean() / glimpse.square().mean()
     assert 0.5 < sizes["he"] < 2
     assert sizes["default"] < 0.1
@@ -223,7 +225,7 @@ def test_initial_weights_for_rectifiers_keep_the_signals_size():
 
 def test_dense_reward_pays_looks_and_what_they_cost_but_not_the_answer():
     """With lambda 0 and a baseline of zeros the advantage of a look is its own gain, less its price."""
-    config = Config(dense_reward=True, gae_lambda=0.0, discount=0.0)
+    config = Config().but(learning={"look_reward": "gain", "gae_lambda": 0.0, "discount": 0.0})
     agent, rollout = play(digits(glimpse_cost=0.25), config)
     right = rollout.logits["answer"].softmax(-1)[..., :].gather(-1, rollout.labels.expand(3, 4)[..., None])[..., 0]
     rollout = replace(rollout, baselines=0 * rollout.baselines)
@@ -235,7 +237,7 @@ def test_dense_reward_pays_looks_and_what_they_cost_but_not_the_answer():
 
 
 def test_glance_reward_pays_a_look_what_its_glimpse_alone_tells():
-    config = Config(glance_weight=1.0, glance_reward=True, gae_lambda=0.0, discount=0.0)
+    config = Config().but(learning={"glance_weight": 1.0, "look_reward": "glance", "gae_lambda": 0.0, "discount": 0.0})
     agent, rollout = play(digits(glimpse_cost=0.25), config)
     right = rollout.glances.softmax(-1).gather(-1, rollout.labels.expand(3, 4)[..., None])[..., 0]
     rollout = replace(rollout, baselines=0 * rollout.baselines)
@@ -246,40 +248,39 @@ def test_glance_reward_pays_a_look_what_its_glimpse_alone_tells():
 
 
 def test_glance_is_answered_from_its_glimpse_alone_and_shapes_the_glimpse_network():
-    agent, rollout = play(digits(), Config(glance_weight=1.0))
+    agent, rollout = play(digits(), Config().but(learning={"glance_weight": 1.0}))
     answers = functional.cross_entropy(rollout.glances.flatten(0, 1), rollout.labels.repeat(3))
     assert gradients(answers, agent) == {"glance_network", "glimpse_networks"}
 
 
 def test_every_glance_is_trained():
-    agent, rollout = play(digits(), Config(glance_weight=0.5))
+    agent, rollout = play(digits(), Config().but(learning={"glance_weight": 0.5}))
     rollout.glances.retain_grad()
     training_loss(rollout, agent, 0.0)[0].backward()
     wanted = (rollout.glances.softmax(-1) - functional.one_hot(rollout.labels, 10)) * 0.5 / 12
     torch.testing.assert_close(rollout.glances.grad, wanted.detach())
 
 
-@pytest.mark.parametrize("settings", [{"dense_reward": True}, {"glance_weight": 1.0}])
+@pytest.mark.parametrize("settings", [{"look_reward": "gain"}, {"glance_weight": 1.0}])
 def test_rewards_of_answers_are_refused_where_there_is_no_answer_to_be_right(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
-        make_agent(Config(core="lstm", **settings), catch())
+        make_agent(Config().but(learning=settings, network={"core": "lstm"}), catch())
 
 
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"glance_reward": True}, "glance_weight above 0"),
-        ({"glance_reward": True, "glance_weight": 1.0, "dense_reward": True}, "choose one"),
-        ({"gaze_fraction": 0.5}, "separate"),
+        ({"learning": {"look_reward": "glance"}}, "glance_weight above 0"),
+        ({"gaze": {"learning_fraction": 0.5}}, "separate"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(settings, complaint):
     with pytest.raises(ValueError, match=complaint):
-        Config(**settings)
+        Config().but(**settings)
 
 
 def test_gaze_that_learns_no_more_is_greedy_and_without_gradient():
-    config = Config(pathways="separate", glance_weight=1.0)
+    config = Config().but(gaze={"pathway": "separate"}, learning={"glance_weight": 1.0})
     agent = make_agent(config, digits())
     agent.gaze_learns = False
     _, rollout = play(digits(), config, agent=agent)
@@ -293,7 +294,7 @@ def test_gaze_that_learns_no_more_is_greedy_and_without_gradient():
 
 def test_early_answers_are_trained_where_an_option_says_so():
     for weight in (0.0, 0.5):
-        agent, rollout = play(digits(), Config(early_answer_weight=weight))
+        agent, rollout = play(digits(), Config().but(learning={"early_answer_weight": weight}))
         rollout.logits["answer"].retain_grad()
         training_loss(rollout, agent, 0.0)[0].backward()
         moved = rollout.logits["answer"].grad.abs().sum((1, 2))
@@ -303,13 +304,13 @@ def test_early_answers_are_trained_where_an_option_says_so():
 
 @pytest.mark.parametrize("gaze", ["random", "center"])
 def test_location_that_was_not_chosen_is_not_trained(gaze):
-    agent, rollout = play(digits(), Config(gaze=gaze))
+    agent, rollout = play(digits(), Config().but(gaze={"policy": gaze}))
     assert "location_network" not in gradients(training_loss(rollout, agent, 0.0)[0], agent)
     assert (rollout.locations == 0).all() == (gaze == "center")
 
 
 def test_reward_alone_uses_no_label():
-    config = Config(supervised=False)
+    config = Config().but(learning={"supervised": False})
     agent, rollout = play(digits(), config)
     blind = replace(rollout, labels=None)
     torch.testing.assert_close(training_loss(rollout, agent, 0.0)[0], training_loss(blind, agent, 0.0)[0])
@@ -322,34 +323,34 @@ def test_agent_that_may_not_stop_looks_to_the_last_glimpse():
 
 
 def test_agent_that_may_stop_stops_at_different_times():
-    _, rollout = play(digits(lanes=64), Config(learn_stop=True))
+    _, rollout = play(digits(lanes=64), Config().but(stopping={}))
     assert set(rollout.num_glimpses.tolist()) == {1, 2, 3}
     torch.testing.assert_close(rollout.active.sum(0).long(), rollout.num_glimpses)
     assert (rollout.last.sum(0) == 1).all()
 
 
 def test_untrained_agent_that_may_stop_looks_on_nine_times_in_ten():
-    _, rollout = play(digits(lanes=64, num_glimpses=9), Config(learn_stop=True))
+    _, rollout = play(digits(lanes=64, num_glimpses=9), Config().but(stopping={}))
     chances = rollout.logits["stop"].detach().softmax(-1)[..., 1]
     torch.testing.assert_close(chances, torch.full_like(chances, 0.1))
     assert rollout.num_glimpses.float().mean() > 4
 
 
 def test_stop_is_not_trained_at_the_last_glimpse_where_it_changes_nothing():
-    agent, rollout = play(digits(lanes=64), Config(learn_stop=True))
+    agent, rollout = play(digits(lanes=64), Config().but(stopping={}))
     rollout.logits["stop"].retain_grad()
     training_loss(rollout, agent, 0.0)[0].backward()
     assert (rollout.logits["stop"].grad[2] == 0).all()
     assert (rollout.logits["stop"].grad[0] != 0).any()
 
 
-PRICED = Config(learn_stop=True, stop_hidden=8, price_range=(0.01, 0.04))
+PRICED = Config().but(stopping={"hidden": 8, "price_range": (0.01, 0.04)})
 
 
 def test_told_price_is_paid_for_each_glimpse_after_the_first():
     prices = torch.tensor([0.01, 0.02, 0.04]).repeat(20)
     _, rollout = play(digits(lanes=60), PRICED, prices=prices)
-    _, free = play(digits(lanes=60), replace(PRICED, price_range=()))
+    _, free = play(digits(lanes=60), PRICED.but(stopping={"price_range": ()}))
     assert (free.num_glimpses == rollout.num_glimpses).all()
     torch.testing.assert_close(free.rewards.sum(0) - rollout.rewards.sum(0), prices * (rollout.num_glimpses - 1))
 
@@ -372,7 +373,7 @@ def test_price_that_is_not_told_is_the_middle_of_the_range():
 
 
 def test_stop_and_baseline_see_how_likely_each_answer_is_but_do_not_change_it():
-    agent, rollout = play(digits(), replace(PRICED, stop_sees_answer=True, baseline_hidden=8))
+    agent, rollout = play(digits(), PRICED.but(stopping={"sees_answer": True}, network={"baseline_hidden": 8}))
     assert agent.action_networks["stop"][0].in_features == agent.baseline_network[0].in_features == 256 + 1 + 10
     with torch.no_grad():  # of the core and the price they see nothing
         for network in (agent.action_networks["stop"], agent.baseline_network):
@@ -392,18 +393,18 @@ def test_price_that_was_not_trained_for_is_refused(price):
 
 def test_agent_that_is_not_told_prices_refuses_one():
     with pytest.raises(ValueError, match="price_range"):
-        make_agent(Config(learn_stop=True), digits()).initial_state(2, 0.01)
+        make_agent(Config().but(stopping={}), digits()).initial_state(2, 0.01)
 
 
-@pytest.mark.parametrize("wrong", [{"price_range": (0.02, 0.01)}, {"price_range": (0.0, 0.1)}, {"learn_stop": False}])
+@pytest.mark.parametrize("wrong", [{"price_range": (0.02, 0.01)}, {"price_range": (0.0, 0.1)}, {"price_range": (0.1,)}])
 def test_range_of_prices_is_checked(wrong):
     with pytest.raises(ValueError, match="price_range"):
-        replace(PRICED, **wrong)
+        PRICED.but(stopping=wrong)
 
 
 def test_greedy_play_is_the_same_whatever_the_generator():
     envs = catch()
-    agent = make_agent(Config(core="lstm"), envs)
+    agent = make_agent(Config().but(network={"core": "lstm"}), envs)
     one, other = (
         collect_rollout(agent, envs, seed=3, greedy=True, generator=torch.Generator().manual_seed(s)) for s in (0, 1)
     )
@@ -412,7 +413,7 @@ def test_greedy_play_is_the_same_whatever_the_generator():
 
 
 def test_catch_trains_move_and_location_through_the_core():
-    config = Config(core="lstm", previous_action=True, reinforce_into_core=1.0)
+    config = Config().but(network={"core": "lstm", "previous_action": True}, gaze={"into_core": 1.0})
     agent, rollout = play(catch(), config)
     assert {"cores", "glimpse_networks", "location_network", "action_networks"} <= gradients(
         training_loss(rollout, agent, 0.01)[0], agent
@@ -421,7 +422,7 @@ def test_catch_trains_move_and_location_through_the_core():
 
 
 def test_oracle_looks_at_the_ball():
-    _, rollout = play(catch(), Config(core="lstm"), gaze="oracle")
+    _, rollout = play(catch(), Config().but(network={"core": "lstm"}), gaze="oracle")
     assert rollout.target_distances[1:].max() < 0.36  # within a pixel each way: where it was a step before
 
 

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import losses  # noqa: E402
+from agents.ram import losses  # noqa: E402
 
 
 def test_gaussian_log_prob_is_that_of_a_normal_distribution():

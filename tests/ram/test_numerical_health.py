@@ -1,31 +1,26 @@
 """Numerical health: what is not finite stops the run by name and keeps the last good checkpoint; nothing is left to chance."""
 
 import warnings
-from dataclasses import replace
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import evaluation  # noqa: E402
-from agents.checkpoint import load_checkpoint  # noqa: E402
-from agents.classifier_training import ClassifierTrainer  # noqa: E402
-from agents.image_classifiers import CLASSIFIERS  # noqa: E402
-from agents.presets import PRESETS  # noqa: E402
-from agents.run_folder import CHECKPOINT  # noqa: E402
-from agents.training import Trainer, train  # noqa: E402
+from agents.classifiers.presets import PRESETS as CLASSIFIERS  # noqa: E402
+from agents.classifiers.training import ClassifierTrainer  # noqa: E402
+from agents.experiment import episodes  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT  # noqa: E402
+from agents.ram.checkpoint import load_state  # noqa: E402
+from agents.ram.presets import PRESETS  # noqa: E402
+from agents.ram.training import Trainer, train  # noqa: E402
 
-CATCH = replace(
-    PRESETS["catch"],
+CATCH = PRESETS["catch"].but(
     env_args=("screen_size=6",),
-    hidden_size=16,
-    batch_size=4,
-    total_episodes=48,
-    report_every=1,
-    evaluations=1,
-    checkpoint_minutes=0.0,
+    network={"hidden_size": 16},
+    learning={"batch_size": 4},
+    run={"episodes": 48, "report_every": 1, "evaluations": 1, "checkpoint_minutes": 0.0},
 )
-DIGITS = replace(PRESETS["mnist-6"], hidden_size=16, batch_size=8, total_episodes=96)
+DIGITS = PRESETS["mnist-6"].but(network={"hidden_size": 16}, learning={"batch_size": 8}, run={"episodes": 96})
 
 
 def spoil_gradient(trainer, value):
@@ -38,7 +33,7 @@ def spoil_weight(trainer, value):
 
 
 def spoil_loss(trainer, value):
-    trainer.config = replace(trainer.config, location_weight=value)
+    trainer.config = trainer.config.but(gaze={"weight": value})
     trainer.agent.config = trainer.config
 
 
@@ -47,7 +42,9 @@ def spoil_rate(trainer, value):
         group["initial_lr"] = value
 
 
-@pytest.mark.parametrize("config", [CATCH, replace(CATCH, optimizer="sgd", max_grad_norm=0.0)], ids=["adam", "sgd"])
+@pytest.mark.parametrize(
+    "config", [CATCH, CATCH.but(optimizer={"method": "sgd", "max_grad_norm": 0.0})], ids=["adam", "sgd"]
+)
 @pytest.mark.parametrize(
     ("spoil", "value", "named"),
     [
@@ -75,7 +72,7 @@ def test_what_is_not_finite_stops_the_run_by_name_and_keeps_the_last_good_checkp
     with pytest.raises(FloatingPointError, match=rf"^{named} .*update 3 is not finite\. .*{CHECKPOINT}") as stopped:
         train(config, tmp_path)
     assert "\n" not in str(stopped.value)
-    state = load_checkpoint(tmp_path / CHECKPOINT)
+    state = load_state(tmp_path / CHECKPOINT)
     assert state["update"] == 3
     assert all(tensor.isfinite().all() for tensor in state["agent"].values())
 
@@ -90,7 +87,7 @@ def test_run_that_fails_at_its_first_update_has_a_checkpoint_of_its_beginning(tm
     monkeypatch.setattr(Trainer, "__init__", spoiled)
     with pytest.raises(FloatingPointError, match="The gradient of update 0"):
         train(CATCH, tmp_path)
-    assert load_checkpoint(tmp_path / CHECKPOINT)["update"] == 0
+    assert load_state(tmp_path / CHECKPOINT)["update"] == 0
 
 
 @pytest.fixture
@@ -108,17 +105,22 @@ def deterministic():
     "config",
     [
         CATCH,
-        replace(CATCH, core="rectifier", matmul_precision="highest"),
+        CATCH.but(network={"core": "rectifier"}, run={"matmul_precision": "highest"}),
         DIGITS,
-        replace(DIGITS, core="lstm", pathways="separate", learn_stop=True, weight_averaging=0.9, location_hidden=8),
-        replace(DIGITS, supervised=False, rollouts=4, leave_one_out=True, optimizer="sgd"),
+        DIGITS.but(
+            network={"core": "lstm"},
+            gaze={"pathway": "separate", "hidden": 8},
+            stopping={},
+            optimizer={"weight_averaging": 0.9},
+        ),
+        DIGITS.but(learning={"supervised": False, "rollouts": 4}, optimizer={"method": "sgd"}),
     ],
     ids=["catch", "rectifier", "digits", "stop", "rollouts"],
 )
 def test_training_and_scoring_are_deterministic_by_torchs_own_check(
     deterministic, fake_mnist, tmp_path, monkeypatch, config
 ):
-    monkeypatch.setattr(evaluation, "CATCH_GAMES", {"validation": 30})
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 30})
     runs = []
     for _ in range(2):
         trainer = Trainer(config, tmp_path)
@@ -131,7 +133,7 @@ def test_training_and_scoring_are_deterministic_by_torchs_own_check(
 
 @pytest.mark.parametrize("network", ["mnist-fc256", "mnist-conv"])
 def test_classifiers_are_deterministic_by_torchs_own_check(deterministic, fake_mnist, tmp_path, network):
-    config = replace(CLASSIFIERS[network], batch_size=8)
+    config = CLASSIFIERS[network].but(optimizer={"batch_size": 8})
     weights = []
     for _ in range(2):
         trainer = ClassifierTrainer(config, tmp_path)

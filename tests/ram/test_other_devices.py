@@ -3,16 +3,15 @@
 PyTorch's device "meta" stands in for the GPU: its tensors have shapes and no values, and refuse to be mixed with others.
 """
 
-from dataclasses import replace
-
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import ram_agent, training  # noqa: E402
-from agents.evaluation import evaluate  # noqa: E402
-from agents.presets import PRESETS  # noqa: E402
-from agents.training import Trainer  # noqa: E402
+from agents.ram import agent as ram_agent  # noqa: E402
+from agents.ram import training  # noqa: E402
+from agents.ram.evaluation import evaluate  # noqa: E402
+from agents.ram.presets import PRESETS  # noqa: E402
+from agents.ram.training import Trainer  # noqa: E402
 
 AUTOCAST, ADAMW, SGD = torch.autocast, torch.optim.AdamW, torch.optim.SGD
 
@@ -53,7 +52,7 @@ def meta(monkeypatch):
     "preset", ["mnist-6", "cluttered60-8-conv", "cluttered60-prices", "cluttered60-random", "mnist-2m-reward", "catch"]
 )
 def test_training_and_scoring_leave_nothing_on_the_processor(preset, meta, fake_mnist, tmp_path):
-    trainer = Trainer(replace(PRESETS[preset], batch_size=8, warm_start="", device="meta"), tmp_path)
+    trainer = Trainer(PRESETS[preset].but(device="meta", learning={"batch_size": 8}, run={"warm_start": ""}), tmp_path)
     for _ in range(2):
         trainer.step()
     assert {parameter.device.type for parameter in trainer.agent.parameters()} == {"meta"}

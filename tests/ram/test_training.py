@@ -4,42 +4,38 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents import evaluation, ram_agent, training  # noqa: E402
-from agents.checkpoint import load_agent, load_checkpoint, save_checkpoint  # noqa: E402
-from agents.command_line import named_preset, new_folder  # noqa: E402
-from agents.config import Config  # noqa: E402
-from agents.evaluation import evaluate, make_envs  # noqa: E402
-from agents.presets import DEFAULTS, PRESETS  # noqa: E402
-from agents.ram_agent import make_agent  # noqa: E402
-from agents.run_folder import CHECKPOINT, METRICS, RESULT, append_line  # noqa: E402
-from agents.training import Trainer, train  # noqa: E402
+from agents.experiment import device, episodes  # noqa: E402
+from agents.experiment.command_line import named_preset, new_folder  # noqa: E402
+from agents.experiment.episodes import make_envs  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, append_line  # noqa: E402
+from agents.ram import agent as ram_agent  # noqa: E402
+from agents.ram import training  # noqa: E402
+from agents.ram.agent import make_agent  # noqa: E402
+from agents.ram.checkpoint import load_agent, load_state, save_state  # noqa: E402
+from agents.ram.config import Config  # noqa: E402
+from agents.ram.evaluation import evaluate  # noqa: E402
+from agents.ram.presets import DEFAULTS, PRESETS  # noqa: E402
+from agents.ram.training import Trainer, train  # noqa: E402
 from ram_envs import ENV_IDS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = replace(
-    PRESETS["catch"],
+TINY = PRESETS["catch"].but(
     env_args=("screen_size=6",),
-    hidden_size=16,
-    batch_size=4,
-    total_episodes=48,
-    report_every=3,
-    evaluations=2,
-    matmul_precision="highest",
+    network={"hidden_size": 16},
+    learning={"batch_size": 4},
+    run={"episodes": 48, "report_every": 3, "evaluations": 2, "matmul_precision": "highest"},
 )
 
 
 @pytest.fixture(autouse=True)
 def few_games(monkeypatch):
-    from agents import evaluation
-
-    monkeypatch.setattr(evaluation, "CATCH_GAMES", {"validation": 30, "test": 40})
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 30, "test": 40})
 
 
 def run(script, *args, cwd):
@@ -54,7 +50,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, averaging):
-    config = replace(TINY, weight_averaging=averaging)
+    config = TINY.but(optimizer={"weight_averaging": averaging})
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     result = train(config, whole)
     parts.mkdir()
@@ -66,7 +62,7 @@ def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, ave
     trainer.save()
     append_line(parts / METRICS, {"a line": "after the checkpoint"})
     resumed = train(config, parts, resume=True)
-    one, other = load_checkpoint(whole / CHECKPOINT), load_checkpoint(parts / CHECKPOINT)
+    one, other = load_state(whole / CHECKPOINT), load_state(parts / CHECKPOINT)
     assert same(one["agent"], other["agent"])
     assert one["lanes"] == other["lanes"]
     assert torch.equal(one["sampling"], other["sampling"])
@@ -75,7 +71,7 @@ def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(tmp_path, ave
 
 
 def test_average_of_the_weights_is_what_is_scored_and_shipped(tmp_path):
-    trainer = Trainer(replace(TINY, weight_averaging=0.05), tmp_path)
+    trainer = Trainer(TINY.but(optimizer={"weight_averaging": 0.05}), tmp_path)
     average = next(trainer.agent.parameters()).detach().clone()
     for keep in (0.05, 0.05):  # below 1/11 and 2/12, which the first updates would keep of a longer average
         trainer.step()
@@ -105,7 +101,7 @@ def test_run_that_is_interrupted_saves_first(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Trainer, "step", interrupted)
     assert train(TINY, tmp_path) == {}
-    assert load_checkpoint(tmp_path / CHECKPOINT)["update"] == 2
+    assert load_state(tmp_path / CHECKPOINT)["update"] == 2
     assert not (tmp_path / RESULT).exists()
 
 
@@ -120,27 +116,27 @@ def test_gradient_that_is_not_finite_stops_the_run_by_name(tmp_path):
 
 def test_checkpoint_that_cannot_be_written_leaves_the_old_one(tmp_path):
     path = tmp_path / CHECKPOINT
-    save_checkpoint(path, {"config": json.dumps(TINY.to_dict()), "update": 1})
+    save_state(path, {"config": json.dumps(TINY.to_dict()), "update": 1})
     with pytest.raises((TypeError, AttributeError, ValueError, RuntimeError)):
-        save_checkpoint(path, {"update": lambda: 0})
-    assert load_checkpoint(path)["update"] == 1
+        save_state(path, {"update": lambda: 0})
+    assert load_state(path)["update"] == 1
     assert [file.name for file in tmp_path.iterdir()] == [CHECKPOINT]
 
 
 def test_damaged_and_foreign_checkpoints_are_refused_with_a_reason(tmp_path):
     path = tmp_path / "agent.pt"
     with pytest.raises(FileNotFoundError, match="No checkpoint"):
-        load_checkpoint(path)
-    save_checkpoint(path, {"config": json.dumps(TINY.to_dict())})
+        load_state(path)
+    save_state(path, {"config": json.dumps(TINY.to_dict())})
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ValueError, match="cannot be read"):
-        load_checkpoint(path)
+        load_state(path)
     torch.save({"weights": torch.zeros(2)}, path)
     with pytest.raises(ValueError, match="not a checkpoint of format"):
-        load_checkpoint(path)
+        load_state(path)
     torch.save({"format": 1, "call": print}, path)  # a pickle that names a function
     with pytest.raises(ValueError, match="cannot be read"):
-        load_checkpoint(path)
+        load_state(path)
 
 
 def test_agent_for_another_retina_is_refused(tmp_path):
@@ -151,7 +147,7 @@ def test_agent_for_another_retina_is_refused(tmp_path):
 
 
 def test_rollouts_of_one_image_see_the_same_scene(tmp_path):
-    trainer = Trainer(replace(TINY, rollouts=2, leave_one_out=True), tmp_path)
+    trainer = Trainer(TINY.but(learning={"rollouts": 2}), tmp_path)
     for _ in range(2):
         observation, _ = trainer.envs.reset()
         glimpse = observation["glimpse"]
@@ -160,7 +156,7 @@ def test_rollouts_of_one_image_see_the_same_scene(tmp_path):
 
 
 def test_some_keywords_are_for_the_training_alone(fake_mnist, tmp_path):
-    config = replace(TINY, env="GlimpseMNIST-v0", env_args=("num_glimpses=2",), train_env_args=("overhang=2",))
+    config = TINY.but(env="GlimpseMNIST-v0", env_args=("num_glimpses=2",), train_env_args=("overhang=2",))
     trainer = Trainer(config, tmp_path)
     assert trainer.envs.unwrapped.recipe.overhang == 2
     assert make_envs(trainer.config, 1).unwrapped.recipe.overhang == 0
@@ -168,17 +164,21 @@ def test_some_keywords_are_for_the_training_alone(fake_mnist, tmp_path):
 
 
 def test_std_and_learning_rate_are_annealed(tmp_path):
-    settings = {"location_std": 0.4, "location_std_final": 0.2, "exploration_fraction": 1.0, "annealing": "linear"}
-    trainer = Trainer(replace(TINY, **settings), tmp_path)
+    gaze = {"std": 0.4, "std_final": 0.2, "exploration_fraction": 1.0}
+    trainer = Trainer(TINY.but(gaze=gaze, optimizer={"annealing": "linear"}), tmp_path)
     trainer.update = TINY.total_updates // 2
     trainer.step()
     assert trainer.agent.location_std == pytest.approx(0.3)
-    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(TINY.learning_rate / 2)
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(TINY.optimizer.learning_rate / 2)
 
 
 def test_gaze_stays_when_its_share_of_the_training_is_over(fake_mnist, tmp_path):
-    config = replace(
-        PRESETS["mnist-6"], gaze_fraction=0.5, annealing="cosine", hidden_size=8, batch_size=4, total_episodes=32
+    config = PRESETS["mnist-6"].but(
+        gaze={"learning_fraction": 0.5},
+        optimizer={"annealing": "cosine"},
+        network={"hidden_size": 8},
+        learning={"batch_size": 4},
+        run={"episodes": 32},
     )
     trainer = Trainer(config, tmp_path)
     rates, moved = [], []
@@ -195,8 +195,8 @@ def test_gaze_stays_when_its_share_of_the_training_is_over(fake_mnist, tmp_path)
             }
         )
     assert moved == [{"what", "where"}] * 4 + [{"what"}] * 4
-    assert rates[2][1] == pytest.approx(config.learning_rate / 2)  # halfway through its share
-    assert rates[4][0] == pytest.approx(config.learning_rate / 2)
+    assert rates[2][1] == pytest.approx(config.optimizer.learning_rate / 2)  # halfway through its share
+    assert rates[4][0] == pytest.approx(config.optimizer.learning_rate / 2)
     assert [where for _, where in rates[4:]] == [0.0] * 4
 
 
@@ -226,23 +226,23 @@ def test_unknown_preset_is_named():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"discount": 1.5}, "discount"),
-        ({"batch_size": 0}, "batch_size"),
-        ({"batch_size": 5, "rollouts": 2}, "multiple"),
-        ({"leave_one_out": True}, "leave_one_out"),
-        ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"learning": {"discount": 1.5}}, "discount"),
+        ({"learning": {"batch_size": 0}}, "batch_size"),
+        ({"learning": {"batch_size": 5, "rollouts": 2}}, "multiple"),
+        ({"optimizer": {"learning_rate": float("nan")}}, "learning_rate"),
+        ({"run": {"evaluation_memory": 0}}, "evaluation_memory"),
+        ({"env_args": ("num_glimpses",)}, "env_args must be of the form KEY=VALUE"),
+        ({"seed": -1}, "seed must be at least 0"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_name(settings, message):
     with pytest.raises(ValueError, match=message):
-        Config(**settings)
+        Config().but(**settings)
 
 
 def test_env_args_become_keywords():
     config = Config(env_args=("num_glimpses=4", "initial_location=center", "canvas_size=(60,40)"))
     assert config.env_kwargs() == {"num_glimpses": 4, "initial_location": "center", "canvas_size": (60, 40)}
-    with pytest.raises(ValueError, match="KEY=VALUE"):
-        Config(env_args=("num_glimpses",)).env_kwargs()
 
 
 def test_runs_started_in_the_same_second_get_folders_of_their_own(tmp_path, monkeypatch):
@@ -251,8 +251,8 @@ def test_runs_started_in_the_same_second_get_folders_of_their_own(tmp_path, monk
 
 
 def test_commands_train_resume_and_evaluate(tmp_path):
-    flags = ["--env", "CatchBall-v0", "--total-episodes", "256", "--hidden-size", "8", "--evaluations", "0"]
-    flags += ["--env-args", "screen_size=6", "--batch-size", "16", "--run-dir", "run"]
+    flags = ["--env", "CatchBall-v0", "--run.episodes", "256", "--network.hidden-size", "8", "--run.evaluations", "0"]
+    flags += ["--env-args", "screen_size=6", "--learning.batch-size", "16", "--run-dir", "run"]
     trained = run("train_ram.py", *flags, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     result = json.loads((tmp_path / "run" / RESULT).read_text())
@@ -266,7 +266,7 @@ def test_commands_train_resume_and_evaluate(tmp_path):
 
 
 def test_batches_whose_longest_episodes_differ_are_scored_together(fake_mnist):
-    config = Config(env="GlimpseMNIST-v0", env_args=("num_glimpses=9",), hidden_size=8, learn_stop=True)
+    config = Config().but(env="GlimpseMNIST-v0", env_args=("num_glimpses=9",), network={"hidden_size": 8}, stopping={})
     envs = make_envs(config, 1)
     torch.manual_seed(0)
     score = evaluate(make_agent(config, envs), config, "test", greedy=False, lanes=2)
@@ -276,7 +276,9 @@ def test_batches_whose_longest_episodes_differ_are_scored_together(fake_mnist):
 
 
 def test_finished_agent_of_digits_is_scored_with_fewer_glimpses_too(fake_mnist, tmp_path):
-    config = Config(scored_glimpses=(2, 3), hidden_size=8, batch_size=4, total_episodes=8)
+    config = Config().but(
+        run={"scored_glimpses": (2, 3), "episodes": 8}, network={"hidden_size": 8}, learning={"batch_size": 4}
+    )
     result = train(config, tmp_path)
     assert {glimpses: found["test"]["mean_glimpses"] for glimpses, found in result["fewer_glimpses"].items()} == {
         "2": 2.0,
@@ -286,13 +288,11 @@ def test_finished_agent_of_digits_is_scored_with_fewer_glimpses_too(fake_mnist, 
 
 
 def test_finished_agent_that_is_told_prices_is_scored_at_each_of_them(fake_mnist, tmp_path):
-    config = Config(
-        learn_stop=True,
-        price_range=(0.01, 0.1),
-        scored_prices=(0.01, 0.05),
-        hidden_size=8,
-        batch_size=4,
-        total_episodes=8,
+    config = Config().but(
+        stopping={"price_range": (0.01, 0.1), "scored_prices": (0.01, 0.05)},
+        network={"hidden_size": 8},
+        learning={"batch_size": 4},
+        run={"episodes": 8},
     )
     result = train(config, tmp_path)
     assert set(result["prices"]) == {"0.01", "0.05"}
@@ -300,29 +300,29 @@ def test_finished_agent_that_is_told_prices_is_scored_at_each_of_them(fake_mnist
 
 
 def test_warm_start_takes_the_weights_there_are_but_the_baselines_and_keeps_the_rest(fake_mnist, tmp_path, monkeypatch):
-    config = Config(hidden_size=8, batch_size=4, total_episodes=4)
+    config = Config().but(network={"hidden_size": 8}, learning={"batch_size": 4}, run={"episodes": 4})
     Trainer(config, tmp_path).save()
     monkeypatch.chdir(tmp_path)
-    stopping = replace(config, seed=2, learn_stop=True, warm_start=CHECKPOINT)
+    stopping = config.but(seed=2, stopping={}, run={"warm_start": CHECKPOINT})
     agent = Trainer(stopping, tmp_path).agent.state_dict()
-    taken = load_checkpoint(tmp_path / CHECKPOINT)["agent"]
+    taken = load_state(tmp_path / CHECKPOINT)["agent"]
     assert {name for name in agent if name not in taken} == {"action_networks.stop.weight", "action_networks.stop.bias"}
     alike = {name for name, weights in taken.items() if torch.equal(agent[name], weights)}
     assert set(taken) - alike == {"baseline_network.weight", "baseline_network.bias"}
     with pytest.raises(ValueError, match="other networks"):
-        Trainer(replace(stopping, hidden_size=16), tmp_path)
+        Trainer(stopping.but(network={"hidden_size": 16}), tmp_path)
     with pytest.raises(FileNotFoundError, match="No checkpoint"):
-        Trainer(replace(stopping, warm_start="nowhere.pt"), tmp_path)
+        Trainer(stopping.but(run={"warm_start": "nowhere.pt"}), tmp_path)
 
 
 @pytest.mark.parametrize("native", [False, True])
 def test_products_are_in_bfloat16_only_where_the_machine_has_them(native, monkeypatch):
-    config = replace(TINY, matmul_precision="bfloat16")
+    config = TINY.but(run={"matmul_precision": "bfloat16"})
     before = torch.get_float32_matmul_precision()
-    for module in (evaluation, ram_agent):
+    for module in (device, ram_agent):
         monkeypatch.setattr(module, "multiplies_bfloat16", lambda device: native)
     try:
-        evaluation.prepare_torch(config)
+        device.prepare_torch(config)
         assert torch.get_float32_matmul_precision() == ("medium" if native else "highest")
     finally:
         torch.set_float32_matmul_precision(before)
@@ -331,14 +331,19 @@ def test_products_are_in_bfloat16_only_where_the_machine_has_them(native, monkey
 
 
 def test_a_run_that_chooses_settings_never_sees_the_test_episodes(tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluation, "CATCH_SEEDS", {"validation": 10_000_000})  # a test score would fail
-    result = train(replace(TINY, score_test=False), tmp_path)
+    monkeypatch.setattr(episodes, "FRESH_SEEDS", {"validation": 10_000_000})  # a test score would fail
+    result = train(TINY.but(run={"score_test": False}), tmp_path)
     assert "test" not in result
     assert set(result["other_gazes"]) == {"center", "random", "oracle"}
 
 
 def test_bad_flags_end_in_one_sentence(tmp_path):
-    for flags in (["--preset", "nope"], ["--env", "NoSuchEnv-v0"], ["--batch-size", "0"], ["--resume", "nowhere"]):
+    for flags in (
+        ["--preset", "nope"],
+        ["--env", "NoSuchEnv-v0"],
+        ["--learning.batch-size", "0"],
+        ["--resume", "nowhere"],
+    ):
         failed = run("train_ram.py", *flags, cwd=tmp_path)
         assert failed.returncode != 0
         assert "Traceback" not in failed.stderr, failed.stderr

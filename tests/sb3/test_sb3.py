@@ -14,16 +14,20 @@ pytest.importorskip("sb3_contrib")
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor  # noqa: E402
 
-from agents import evaluation, sb3_evaluation, sb3_training, train_sb3  # noqa: E402
-from agents.config import Config  # noqa: E402
-from agents.evaluation import evaluate, make_envs  # noqa: E402
-from agents.ram_agent import make_agent  # noqa: E402
-from agents.run_folder import CHECKPOINT, METRICS, RESULT, reserved  # noqa: E402
-from agents.sb3_config import Sb3Config  # noqa: E402
-from agents.sb3_evaluation import evaluate_model  # noqa: E402
-from agents.sb3_hybrid_policy import HybridDistribution  # noqa: E402
-from agents.sb3_training import ALGORITHMS, MODEL, make_model, train_model  # noqa: E402
-from agents.sb3_vec_env import NativeVecEnv  # noqa: E402
+from agents.experiment import episodes  # noqa: E402
+from agents.experiment.episodes import make_envs  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL, RESULT, reserved  # noqa: E402
+from agents.ram.agent import make_agent  # noqa: E402
+from agents.ram.config import Config  # noqa: E402
+from agents.ram.evaluation import evaluate  # noqa: E402
+from agents.sb3 import training as sb3_training  # noqa: E402
+from agents.sb3.command_line import train_command  # noqa: E402
+from agents.sb3.config import Sb3Config  # noqa: E402
+from agents.sb3.evaluation import evaluate as evaluate_model  # noqa: E402
+from agents.sb3.hybrid_policy import HybridDistribution  # noqa: E402
+from agents.sb3.training import ALGORITHMS, make_model  # noqa: E402
+from agents.sb3.training import train as train_model  # noqa: E402
+from agents.sb3.vec_env import NativeVecEnv  # noqa: E402
 
 SMALL = {"screen_size": 6, "patch_size": 4, "num_scales": 2}
 SMALL_ARGS = tuple(f"{name}={value}" for name, value in SMALL.items())
@@ -41,13 +45,13 @@ FAST = {
 
 @pytest.fixture(autouse=True)
 def few_games(monkeypatch):
-    for module in (evaluation, sb3_evaluation):
-        monkeypatch.setattr(module, "CATCH_GAMES", {"validation": 7, "test": 9})
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 7, "test": 9})
 
 
 def tiny(algo, policy="default", **changes):
-    settings = {"env": "CatchBall-v0", "env_args": SMALL_ARGS, "num_envs": 4, "frames": 64, "report_every": 32}
-    return Sb3Config(algo=algo, policy=policy, algo_args=FAST[algo], evaluations=2, **{**settings, **changes})
+    run = {"num_envs": 4, "frames": 64, "report_every": 32, "evaluations": 2, **changes.pop("run", {})}
+    settings = {"env": "CatchBall-v0", "env_args": SMALL_ARGS, **changes}
+    return Sb3Config().but(algo=algo, policy=policy, algo_args=FAST[algo], run=run, **settings)
 
 
 def actions_of(envs, count):
@@ -215,7 +219,7 @@ def test_hybrid_policy_trains_saves_loads_and_predicts_the_same(algo, obs_mode, 
 def test_standard_deviation_can_be_fixed():
     kwargs = "policy_kwargs={'location_std':0.2,'learn_std':False}"
     config = tiny("ppo", "hybrid")
-    model = make_model(Sb3Config(**{**vars(config), "algo_args": (*config.algo_args, kwargs)}))
+    model = make_model(config.but(algo_args=(*config.algo_args, kwargs)))
     model.learn(64)
     assert model.policy.log_std.exp().tolist() == pytest.approx([0.2, 0.2])
 
@@ -278,7 +282,9 @@ class Puppet:
 
 @pytest.mark.parametrize(("env", "args"), [("CatchBall-v0", SMALL_ARGS), ("GlimpseMNIST-v0", ("num_glimpses=3",))])
 def test_a_model_that_does_what_our_agent_does_has_its_score(env, args, fake_mnist):
-    config = Config(env=env, env_args=args, hidden_size=16, supervised=env != "CatchBall-v0")
+    config = Config().but(
+        env=env, env_args=args, network={"hidden_size": 16}, learning={"supervised": env != "CatchBall-v0"}
+    )
     torch.manual_seed(0)
     agent = make_agent(config, make_envs(config, 1))
     score = evaluate(agent, config, "test", lanes=6)
@@ -318,28 +324,39 @@ def test_every_image_is_scored_once(fake_mnist):
 )
 def test_what_cannot_work_ends_in_one_sentence(argv, said, tmp_path, fake_mnist):
     with pytest.raises(SystemExit) as ended:
-        train_sb3.main([*argv, "--run-dir", str(tmp_path / "run")])
+        train_command([*argv, "--run-dir", str(tmp_path / "run")])
     assert said in str(ended.value)
     assert str(ended.value).startswith("error: ")
     assert not (tmp_path / "run").exists()
 
 
 def test_command_trains_and_does_not_overwrite(tmp_path, capsys):
-    argv = ["--algo", "a2c", "--env", "CatchBall-v0", "--env-args", *SMALL_ARGS, "--frames", "40", "--num-envs", "4"]
-    argv += ["--score-test", "False", "--run-dir", str(tmp_path)]
-    train_sb3.main(argv)
+    argv = [
+        "--algo",
+        "a2c",
+        "--env",
+        "CatchBall-v0",
+        "--env-args",
+        *SMALL_ARGS,
+        "--run.frames",
+        "40",
+        "--run.num-envs",
+        "4",
+    ]
+    argv += ["--run.score-test", "False", "--run-dir", str(tmp_path)]
+    train_command(argv)
     assert "test" not in json.loads((tmp_path / RESULT).read_text())
     assert "validation: error" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="holds a run already"):
-        train_sb3.main(argv)
+        train_command(argv)
 
 
 def test_preset_trains_with_its_settings_and_what_the_flags_change(tmp_path):
-    argv = ["--preset", "catch-2m-ppo", "--env-args", *SMALL_ARGS, "--frames", "40", "--num-envs", "4"]
-    argv += ["--algo-args", "n_steps=10", "batch_size=20", "--run-dir", str(tmp_path), "--score-test", "False"]
-    train_sb3.main(argv)
+    argv = ["--preset", "catch-2m-ppo", "--env-args", *SMALL_ARGS, "--run.frames", "40", "--run.num-envs", "4"]
+    argv += ["--algo-args", "n_steps=10", "batch_size=20", "--run-dir", str(tmp_path), "--run.score-test", "False"]
+    train_command(argv)
     config = json.loads((tmp_path / RESULT).read_text())["config"]
-    assert (config["name"], config["policy"], config["frames"]) == ("catch-2m-ppo", "hybrid", 40)
+    assert (config["name"], config["policy"], config["run"]["frames"]) == ("catch-2m-ppo", "hybrid", 40)
 
 
 @pytest.mark.parametrize("name", [MODEL, METRICS, CHECKPOINT])
@@ -347,7 +364,7 @@ def test_folder_of_another_run_is_not_trained_in(tmp_path, name):
     (tmp_path / name).write_text("of another run")
     argv = ["--algo", "a2c", "--env", "CatchBall-v0", "--env-args", *SMALL_ARGS, "--run-dir", str(tmp_path)]
     with pytest.raises(SystemExit, match="holds a run already"):
-        train_sb3.main(argv)
+        train_command(argv)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "of another run"}
 
 
@@ -355,7 +372,7 @@ def test_second_training_in_a_folder_is_refused_in_a_sentence(tmp_path):
     pytest.importorskip("fcntl")
     argv = ["--algo", "a2c", "--env", "CatchBall-v0", "--env-args", *SMALL_ARGS, "--run-dir", str(tmp_path)]
     with reserved(tmp_path), pytest.raises(SystemExit, match=r"^error: Another process is training in .*: wait for it"):
-        train_sb3.main(argv)
+        train_command(argv)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
@@ -381,8 +398,8 @@ def test_full_disk_ends_the_run_in_a_sentence_and_leaves_no_half_model(tmp_path,
 
 @pytest.mark.parametrize("algo", ALGORITHMS)
 def test_weights_that_are_not_finite_stop_the_run_by_name_and_are_not_saved(algo, tmp_path):
-    config = tiny(algo, frames=6400)
-    config = Sb3Config(**{**vars(config), "algo_args": (*config.algo_args, "learning_rate=1e999")})
+    config = tiny(algo, run={"frames": 6400})
+    config = config.but(algo_args=(*config.algo_args, "learning_rate=1e999"))
     with pytest.raises(FloatingPointError, match=r"^The weights at frame \d+ are not finite: a lower learning_rate"):
         train_model(config, tmp_path)
     assert not (tmp_path / MODEL).exists()
@@ -395,7 +412,7 @@ def test_interrupted_run_keeps_its_model_and_has_no_result(tmp_path, monkeypatch
             self.interrupted.append(2)
 
     monkeypatch.setattr(sb3_training, "Reporter", Interrupting)
-    assert train_model(tiny("ppo", frames=6400), tmp_path) == {}
+    assert train_model(tiny("ppo", run={"frames": 6400}), tmp_path) == {}
     assert "Stopped after 32 of 6400 frames" in capsys.readouterr().out
     assert (tmp_path / MODEL).exists()
     assert not (tmp_path / RESULT).exists()

@@ -1,0 +1,1 @@
+"""What is made of results: tables, plots, and studies of trained agents."""

@@ -1,0 +1,1 @@
+"""Networks that see the whole scene at once: what attention is measured against."""

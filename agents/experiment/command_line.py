@@ -1,0 +1,171 @@
+"""What all commands share: which run to train, presets, and errors in one sentence."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gymnasium.error
+
+from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL
+from agents.experiment.settings import ExperimentConfig
+from ram_envs.datasets import DatasetNotFound
+from ram_envs.window import NoDisplay
+
+EXPECTED = (ValueError, OSError, FloatingPointError, DatasetNotFound, NoDisplay, gymnasium.error.Error)
+AnyConfig = TypeVar("AnyConfig", bound=ExperimentConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFlags:
+    """Which run to train."""
+
+    preset: str | None = None
+    """Settings to start from, by name; an agent's default is the environment's own."""
+    run_dir: Path | None = None
+    """Folder of the run; the default is a new one under runs/."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumableFlags(RunFlags):
+    """Which run to train, or to go on with."""
+
+    resume: Path | None = None
+    """Folder of an interrupted run to go on with, with the settings it has; of other flags, --device alone may go with it."""
+
+
+def command(work: Callable[..., None]) -> Callable[..., None]:
+    """A command: it finds modules in the working directory, and an error that was foreseen ends it in one sentence."""
+
+    @wraps(work)
+    def run(*args: Sequence[str]) -> None:
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())
+        try:
+            work(*args)
+        except EXPECTED as error:
+            sys.exit(f"error: {error}")
+
+    return run
+
+
+def arguments(argv: Sequence[str] | None) -> list[str]:
+    """The words of the command line, unless others are given."""
+    return list(sys.argv[1:] if argv is None else argv)
+
+
+@contextmanager
+def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentConfig) -> Iterator[Path]:
+    """The folder of a new run, which is announced; one under runs/ that is still empty in the end is removed.
+
+    Args:
+        run_dir: the folder, if one was chosen.
+        config: the run's settings.
+        origin: the preset that they began as.
+
+    Raises:
+        ValueError: if the folder is taken.
+    """
+    folder = run_dir or new_folder(config)
+    if any((folder / name).exists() for name in (CHECKPOINT, METRICS, MODEL)):
+        raise ValueError(f"{folder} holds a run already: go on with it by --resume, or name another --run-dir.")
+    try:
+        print("\n".join(announcement(config, origin, folder)))
+        yield folder
+    finally:
+        if run_dir is None:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], dict[str, Any]]) -> Any:
+    """The settings of the run that `--resume` names, on another device if `--device` does.
+
+    Args:
+        folder: of the run.
+        argv: words of the command line.
+        load: reads the checkpoint of such a run.
+
+    Raises:
+        ValueError: if the run was to have other settings.
+    """
+    others = [word for word in argv if word.startswith("--") and word.split("=")[0] not in ("--resume", "--device")]
+    if others:
+        raise ValueError(
+            f"--resume goes on with the run's settings: it takes no other flag but --device, got {others[0]}."
+        )
+    config, device = load(folder / CHECKPOINT)["config"], flag_value(argv, "--device")
+    print(f"Going on with {config.title} in {folder}")
+    return config if device is None else config.but(device=device)
+
+
+def announcement(config: ExperimentConfig, origin: ExperimentConfig, folder: Path) -> list[str]:
+    """What a run says first: its recipe, what that departs in from the defaults, and what was changed here."""
+    recipe = f"preset {origin.name}" if origin.name else "the default settings"
+    if origin.name == "general":
+        recipe = "the general recipe (no preset fits this environment)"
+    plain = {"env", "env_args", "train_env_args", "name"}
+    departures = {k: v for k, v in origin.departures(type(origin)()).items() if k not in plain}
+    lines = [f"Training {recipe} in {config.env}, folder {folder}"]
+    if departures:
+        lines.append(f"  departs from the defaults in {len(departures)}: {_listed(departures)}")
+    if changes := config.departures(origin):
+        lines.append(f"  changed for this run: {_listed(changes)}")
+    return lines
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {_plain(value)}" for name, value in settings.items())
+
+
+def _plain(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def checkpoint_path(path: Path) -> Path:
+    """The checkpoint itself, where the folder of a run was given."""
+    return path / CHECKPOINT if path.is_dir() else path
+
+
+def named_preset(argv: Sequence[str], presets: Mapping[str, AnyConfig]) -> AnyConfig | None:
+    """The settings to start from that `--preset` names, if it is given.
+
+    Raises:
+        ValueError: if there is no such preset.
+    """
+    preset = flag_value(argv, "--preset")
+    if preset is not None and preset not in presets:
+        raise ValueError(f"preset must be one of {sorted(presets)}, got {preset!r}.")
+    return None if preset is None else presets[preset]
+
+
+def new_folder(config: ExperimentConfig) -> Path:
+    """Makes and returns a folder under runs/ that no other run has, even one started in the same second."""
+    title = re.sub(r"[^\w.-]+", "-", config.title)  # a name that every file system takes
+    stem = f"{title}-seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    for attempt in range(1, 1000):
+        folder = Path("runs") / (stem if attempt == 1 else f"{stem}-{attempt}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise OSError(f"No free folder like runs/{stem}.")
+
+
+def flag_value(argv: Sequence[str], name: str) -> str | None:
+    """The value of a flag, read before the others because their defaults depend on it."""
+    for place, word in enumerate(argv):
+        if word == name and place + 1 < len(argv):
+            return argv[place + 1]
+        if word.startswith(name + "="):
+            return word.partition("=")[2]
+    return None

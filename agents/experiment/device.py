@@ -1,0 +1,50 @@
+"""Where and how torch computes: device, threads, precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import torch
+
+from agents.experiment.settings import ExperimentConfig
+
+
+def prepare_torch(config: ExperimentConfig) -> torch.device:
+    """Sets threads and precision as in the training, so that scores are the same ones; returns the device to train on.
+
+    Raises:
+        ValueError: if there is no such device.
+    """
+    device, run = find_device(config.device), config.run
+    torch.set_num_threads(run.threads)
+    precision = "medium" if run.matmul_precision == "bfloat16" else run.matmul_precision
+    torch.set_float32_matmul_precision(precision if multiplies_bfloat16(device.type) else "highest")
+    return device
+
+
+def find_device(name: str) -> torch.device:
+    """The device of that name; "auto" is a GPU if there is one.
+
+    Raises:
+        ValueError: if there is no such device.
+    """
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(automatic if name == "auto" else name)
+        if device.type != "meta":
+            torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {name!r} cannot be used here ({reason}): take auto, or one that there is.") from None
+    return device
+
+
+@cache
+def multiplies_bfloat16(device: str) -> bool:
+    """Whether a "cuda" or "cpu" device has instructions for products in bfloat16; without, they take twice as long as in float32."""
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # older PyTorches cannot tell
+    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))

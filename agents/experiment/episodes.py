@@ -1,0 +1,138 @@
+"""Which environment, which split, how many episodes: the same for every family.
+
+What an environment can do is asked of the environment (`ram_envs.batched_env.RetinaVectorEnv`), never of its id.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import load_env_creator
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+import ram_envs  # noqa: F401  registers the environments
+from agents.experiment.settings import ExperimentConfig
+from ram_envs.batched_env import RetinaVectorEnv
+
+FRESH_EPISODES = {"validation": 5_000, "test": 20_000}
+FRESH_SEEDS = {"validation": 10_000_000, "test": 20_000_000}  # far from the seeds of training
+MOST_LANES = 500
+
+
+def find_spec(env_id: str) -> gym.envs.registration.EnvSpec:
+    """The environment's entry in Gymnasium's registry.
+
+    Raises:
+        ValueError: if there is none; the message says how to name a module that registers it.
+    """
+    module, _, name = env_id.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        return gym.spec(name)
+    except ImportError as error:
+        raise ValueError(f"{env_id!r} names a module that cannot be imported: {error}.") from None
+    except gym.error.Error as error:
+        hint = "" if module else f" If a module of yours registers it, name that too: --env MODULE:{name}"
+        raise ValueError(f"{error}{hint}") from None
+
+
+def make_envs(config: ExperimentConfig, num_envs: int, training: bool = False, **kwargs: Any) -> Any:
+    """The vector environment of a configuration, in the form that our agent takes unless its keywords say otherwise.
+
+    Args:
+        config: whose environment.
+        num_envs: episodes side by side.
+        training: with the keywords of training alone too.
+        **kwargs: keywords that replace those of the configuration.
+
+    Raises:
+        ValueError: if there is no such environment, it is not behind the retina, or it has no such keywords.
+    """
+    entry_point: Any = find_spec(config.env).vector_entry_point
+    maker = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+    if maker is None or (isinstance(maker, type) and not issubclass(maker, RetinaVectorEnv)):
+        raise ValueError(f"{config.env} is not an environment behind the retina: see docs/own_images.md for your own.")
+    form = {"obs_mode": "dict", "action_mode": "dict", "autoreset_mode": AutoresetMode.DISABLED}
+    try:
+        return gym.make_vec(config.env, num_envs=num_envs, **{**form, **config.env_kwargs(training), **kwargs})
+    except TypeError as error:
+        words = (*config.env_args, *(config.train_env_args if training else ()))
+        raise ValueError(f"{config.env} does not take env_args {' '.join(words)}: {error}") from None
+
+
+def make_split(config: ExperimentConfig, num_envs: int, split: str, training: bool = False, **kwargs: Any) -> Any:
+    """`make_envs`, of one split where the environment is divided into some."""
+    probe = make_envs(config, 1, training)
+    divided = split in probe.unwrapped.splits
+    probe.close()
+    return make_envs(config, num_envs, training, **({"split": split} if divided else {}), **kwargs)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Episodes that are played side by side.
+
+    Attributes:
+        seed: for `envs.reset`.
+        options: for `envs.reset`.
+        counted: (B,) bool; the others fill up the last batch and do not count.
+    """
+
+    seed: int
+    options: dict[str, Any] | None
+    counted: NDArray[np.bool_]
+
+
+class HeldOutEpisodes:
+    """The episodes that every family is scored on: each image of a split once, or fresh episodes of seeds kept for that.
+
+    Iterates over batches of as many as fit.
+
+    Args:
+        config: whose environment, and how much memory it may take.
+        split: "validation" or "test".
+        episodes: how many; None for all images of the split, or as many as `FRESH_EPISODES` has.
+        lanes: episodes side by side; None for as many as there are, up to `MOST_LANES`, and as fit in
+            `config.run.evaluation_memory`.
+        **kwargs: keywords of the environment.
+
+    Attributes:
+        envs: the vector environment to play them in.
+        total: how many there are.
+
+    Raises:
+        ValueError: if there is nothing to play.
+    """
+
+    def __init__(
+        self,
+        config: ExperimentConfig,
+        split: str,
+        episodes: int | None = None,
+        lanes: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if episodes is not None and episodes < 1:
+            raise ValueError(f"episodes must be at least 1, got {episodes}.")
+        one = make_split(config, 1, split, **kwargs)
+        images = one.unwrapped.num_images
+        available = FRESH_EPISODES[split] if images is None else images
+        self.total = min(episodes or available, available)
+        self.split, self._by_image = split, images is not None
+        fit = max(1, config.run.evaluation_memory * 10**6 // one.unwrapped.lane_bytes)
+        self.lanes = lanes or min(MOST_LANES, self.total, fit)
+        one.close()
+        self.envs = make_split(config, self.lanes, split, **kwargs)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for first in range(0, self.total, self.lanes):
+            index = np.arange(first, first + self.lanes)
+            options = {"index": np.minimum(index, self.total - 1)} if self._by_image else None
+            yield Batch(FRESH_SEEDS[self.split] + first, options, index < self.total)

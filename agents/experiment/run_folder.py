@@ -1,0 +1,235 @@
+"""The folder of a training run, an agent's or a classifier's: its files, its logs, where its numbers come from.
+
+It holds `metrics.jsonl`, one line per report; `times.jsonl`, when each was made; `checkpoint.pt`; curves for TensorBoard;
+and at the end `result.json`. Files that are not appended to are replaced whole, and one process at a time is at work in it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+from agents.experiment.settings import RunConfig
+
+if sys.platform != "win32":
+    import fcntl
+
+CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
+MODEL = "model.zip"  # of Stable-Baselines3
+LOGS = {"metrics_bytes": METRICS, "times_bytes": TIMES}
+
+
+@contextmanager
+def reserved(folder: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other processes from training in it; the system lets go of it however this one ends.
+
+    There is no such lock on Windows, nor on file systems that have none. A run that fails before it
+    has written anything leaves nothing.
+
+    Raises:
+        OSError: if another process has it, or it cannot be written to.
+    """
+    path, new = folder / ".lock", not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    except OSError as error:
+        raise OSError(f"The run's folder {folder} cannot be written to: {error.strerror}.") from None
+    with lock:
+        if sys.platform != "win32":
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OSError(f"Another process is training in {folder}: wait for it, or stop it first.") from None
+            except OSError:
+                pass  # a file system without locks
+        for stray in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+            stray.unlink(missing_ok=True)
+        try:
+            yield
+        except BaseException:
+            if folder.is_dir() and [*folder.iterdir()] == [path]:
+                path.unlink()
+                if new:
+                    folder.rmdir()
+            raise
+
+
+@contextmanager
+def told_in_a_sentence(folder: Path, place: Callable[[], str]) -> Iterator[None]:
+    """Says of a folder that can no longer be written to where its run stopped, and whether it can be gone on with.
+
+    Raises:
+        OSError: in place of the system's.
+    """
+    try:
+        yield
+    except OSError as error:
+        kept = f" Its last checkpoint is good: go on with --resume {folder}." * (folder / CHECKPOINT).exists()
+        raise OSError(
+            f"The run in {folder} stopped at {place()}, as it could not write there: {error.strerror or error}.{kept}"
+        ) from None
+
+
+def carry_out(
+    trainer: Any, make_updates: Callable[[Any], None], make_result: Callable[[Any], dict[str, Any]]
+) -> dict[str, Any]:
+    """Makes what is left of a run's updates and writes its result; returns it, or nothing if the run was interrupted.
+
+    Args:
+        trainer: of an agent or of a classifier, with its `config`, `folder` and the number of its `update`.
+        make_updates: trains to the end, or until Ctrl-C.
+        make_result: what is to be kept of a finished run.
+
+    Raises:
+        OSError: if the folder cannot be written to.
+    """
+    folder, total = trainer.folder, trainer.config.total_updates
+    with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
+        make_updates(trainer)
+        if trainer.update < total:
+            print(f"Stopped after {trainer.update} of {total} updates; go on with --resume {folder}")
+            return {}
+        result = make_result(trainer)
+        write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+    return result
+
+
+def demand_finite(what: str, values: torch.Tensor, update: int, folder: Path) -> None:
+    """Stops a run before what it learnt is spoilt.
+
+    Raises:
+        FloatingPointError: if a value is not finite.
+    """
+    if not values.isfinite().all():
+        raise FloatingPointError(
+            f"{what} of update {update} is not finite. The last good checkpoint is {folder / CHECKPOINT}; "
+            "a lower learning rate may help."
+        )
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Writes beside `path`, then moves it there: whoever reads finds the old file or the new one, whole."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: Mapping[str, Any]) -> None:
+    """Appends one line of JSON."""
+    with path.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def record(folder: Path, board: SummaryWriter, line: Mapping[str, float], seconds: float) -> None:
+    """Appends a report, with its "update" and "frames", to the logs and to TensorBoard's curves."""
+    append_line(folder / METRICS, line)
+    append_line(folder / TIMES, {"update": line["update"], "seconds": seconds})
+    for name, value in line.items():
+        board.add_scalar(name, value, line["frames"])
+
+
+def log_sizes(folder: Path) -> dict[str, int]:
+    """Bytes of the logs so far, for a checkpoint to remember; they are on the disk before it is."""
+    sizes = {}
+    for key, name in LOGS.items():
+        with (folder / name).open("ab") as file:
+            os.fsync(file.fileno())
+            sizes[key] = file.tell()
+    return sizes
+
+
+def cut_logs(folder: Path, sizes: Mapping[str, int]) -> None:
+    """Takes back what was appended to the logs since they had these sizes.
+
+    Raises:
+        ValueError: if a log is shorter than that.
+    """
+    found = log_sizes(folder)
+    for key, name in LOGS.items():
+        if found[key] < sizes[key]:
+            raise ValueError(f"{folder / name} is shorter than when the checkpoint was written: lines are missing.")
+        if found[key] > sizes[key]:
+            os.truncate(folder / name, sizes[key])
+
+
+@contextmanager
+def interruptible() -> Iterator[list[int]]:
+    """A list that Ctrl-C (or a request to terminate) fills, so that the update under way is finished first.
+
+    Signals reach a process's main thread alone: in another thread the list stays empty.
+    """
+    caught: list[int] = []
+    main = threading.current_thread() is threading.main_thread()
+    signals = (signal.SIGINT, signal.SIGTERM) if main else ()
+    before = [signal.signal(number, lambda found, _: caught.append(found)) for number in signals]
+    try:
+        yield caught
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def current_commit() -> str:
+    """The commit that the code is at, with a + if there are changes on top; "unknown" without git or outside a clone."""
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return "unknown"
+    return found.stdout.strip() or "unknown"
+
+
+def provenance(seconds: float, commits: Sequence[str], devices: Sequence[str], run: RunConfig) -> dict[str, Any]:
+    """Where and when a result was made, and with what: for somebody who wants to check it.
+
+    Args:
+        seconds: that it took.
+        commits: that the code was at, in turn.
+        devices: that it was made on, in turn, as `device_name` has them.
+        run: how it was carried out.
+    """
+    packages = ("torch", "numpy", "gymnasium")
+    return {
+        "minutes": round(seconds / 60, 2),
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": " ".join(commits),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in packages},
+        },
+        "matmul_precision": torch.get_float32_matmul_precision(),
+        "machine": f"{' and '.join(devices)}, {run.threads} thread(s), {platform.machine()}",
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """A device's type and, of a GPU, its make."""
+    there = device.type == "cuda" and torch.cuda.is_available()
+    return f"{device.type} ({torch.cuda.get_device_name(device)})" if there else device.type

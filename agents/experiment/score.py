@@ -1,0 +1,63 @@
+"""What an evaluation found: the same record for every family."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Score:
+    """What an evaluation found.
+
+    Attributes:
+        episodes: how many were played, one rollout each.
+        success: share of right answers, or of episodes that ended well.
+        standard_error: of `success`.
+        error_percent: 100 * (1 - success).
+        mean_glimpses: glimpses taken per episode; None for what sees the whole scene.
+        gaze_distance: mean distance of each glimpse from the digit or the ball, first glimpse first, in half image sides;
+            None for what sees the whole scene.
+    """
+
+    episodes: int
+    success: float
+    standard_error: float
+    error_percent: float
+    mean_glimpses: float | None = None
+    gaze_distance: list[float] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        successes: NDArray[np.bool_],
+        glimpses: NDArray[Any] | None = None,
+        distances: Sequence[float] | None = None,
+    ) -> Score:
+        """The score of episodes: whether each was a success (N,), its glimpses (N,), the mean distance of each glimpse."""
+        success = float(np.mean(successes))
+        return cls(
+            episodes=len(successes),
+            success=success,
+            standard_error=math.sqrt(success * (1 - success) / len(successes)),
+            error_percent=100 * (1 - success),
+            mean_glimpses=None if glimpses is None else float(np.mean(glimpses)),
+            gaze_distance=None if distances is None else [round(float(distance), 4) for distance in distances],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON takes it, without what was not measured."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def __str__(self) -> str:
+        parts = [f"error {self.error_percent:.2f} % +- {100 * self.standard_error:.2f}"]
+        if self.mean_glimpses is not None:
+            parts.append(f"{self.mean_glimpses:.2f} glimpses")
+        if self.gaze_distance:
+            parts.append(f"gaze off by {self.gaze_distance[-1]:.2f}")
+        return ", ".join(parts)

@@ -1,0 +1,176 @@
+"""Settings as frozen dataclasses in groups: kept in checkpoints and results, changed by name, printed as departures."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
+
+AnySettings = TypeVar("AnySettings", bound="Settings")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings, some of which may be groups of settings or a group that is absent (None)."""
+
+    @classmethod
+    def groups(cls) -> dict[str, type[Settings]]:
+        """Name -> class of every field that is a group."""
+        found = {}
+        for name, hint in get_type_hints(cls).items():
+            for kind in get_args(hint) or (hint,):
+                if isinstance(kind, type) and issubclass(kind, Settings):
+                    found[name] = kind
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as JSON takes them, a dict per group."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """The settings as a checkpoint keeps them."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_dict(cls: type[AnySettings], settings: dict[str, Any]) -> AnySettings:
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: if there are settings that do not exist.
+        """
+        if unknown := set(settings) - {setting.name for setting in fields(cls)}:
+            raise ValueError(f"Unknown settings {sorted(unknown)}: written by another version of ram_envs?")
+        groups, found = cls.groups(), dict[str, Any]()
+        for name, value in settings.items():
+            if name in groups and value is not None:
+                found[name] = groups[name].from_dict(value)
+            else:
+                found[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**found)
+
+    def but(self: AnySettings, **changes: Any) -> AnySettings:
+        """A copy with other settings; those of a group as a dict: `config.but(seed=2, gaze={"std": 0.1})`."""
+        groups, changed = self.groups(), {}
+        for name, value in changes.items():
+            if name in groups and isinstance(value, dict):
+                before = getattr(self, name)
+                value = groups[name](**value) if before is None else before.but(**value)
+            changed[name] = value
+        return replace(self, **changed)
+
+    def departures(self, base: Settings) -> dict[str, Any]:
+        """Settings that differ from those of `base`: their names ("gaze.std"), as flags have them, and their values here."""
+        before = dict(base.flat())
+        return {name: value for name, value in self.flat() if name not in before or before[name] != value}
+
+    def flat(self, prefix: str = "") -> Iterator[tuple[str, Any]]:
+        """All settings, those of a group under names with a dot."""
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            if isinstance(value, Settings):
+                yield from value.flat(f"{prefix}{setting.name}.")
+            else:
+                yield f"{prefix}{setting.name}", value
+
+
+def keywords(words: Sequence[str], setting: str) -> dict[str, Any]:
+    """Words of the form KEY=VALUE as keywords; a value is a Python literal, or else a string.
+
+    Raises:
+        ValueError: if a word has another form; the message names the setting that holds it.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key.isidentifier():
+            raise ValueError(f"{setting} must be of the form KEY=VALUE, got {word!r}.")
+        try:
+            found[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[key] = value  # a bare word is a string
+    return found
+
+
+def demand_positive(settings: Settings, *names: str) -> None:
+    """A ValueError that names the setting, unless all of these are above 0."""
+    for name in names:
+        if not getattr(settings, name) > 0:
+            raise ValueError(f"{name} must be above 0, got {getattr(settings, name)!r}.")
+
+
+def demand_share(settings: Settings, *names: str) -> None:
+    """A ValueError that names the setting, unless all of these lie in [0, 1]."""
+    for name in names:
+        if not 0 <= getattr(settings, name) <= 1:
+            raise ValueError(f"{name} must lie in [0, 1], got {getattr(settings, name)!r}.")
+
+
+@dataclass(frozen=True)
+class RunConfig(Settings):
+    """How a run is carried out, whatever it trains."""
+
+    evaluations: int = 10
+    """How often the agent is scored on validation episodes during training."""
+    score_test: bool = True
+    """Whether a finished run is scored on the test episodes too; turn it off while choosing settings."""
+    report_every: int = 100
+    """Updates between two reports; with Stable-Baselines3 frames."""
+    evaluation_memory: int = 1024
+    """Megabytes that the environments of an evaluation may take: fewer episodes side by side where images are large."""
+    threads: int = 1
+    """CPU threads; networks this small are fastest with one."""
+    matmul_precision: Literal["highest", "high", "medium", "bfloat16"] = "highest"
+    """PyTorch's float32 matmul precision, or "bfloat16" for autocast; "highest" on machines without bfloat16 products."""
+
+    def __post_init__(self) -> None:
+        demand_positive(self, "report_every", "evaluation_memory", "threads")
+
+
+@dataclass(frozen=True)
+class EpisodesRun(RunConfig):
+    """How long a run is, in episodes, and how it is carried out."""
+
+    episodes: int = 55_000 * 100
+    """Episodes of the whole training; an epoch of MNIST has 55,000."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        demand_positive(self, "episodes")
+
+
+@dataclass(frozen=True)
+class ExperimentConfig(Settings):
+    """What every family's settings begin with: the environment with its keywords, a name, a seed, a run."""
+
+    command: ClassVar[str]  # the script that trains by such settings
+
+    env: str = "GlimpseMNIST-v0"
+    """Id of the environment, as Gymnasium has it: "module:Id" imports the module that registers it."""
+    env_args: tuple[str, ...] = ()
+    """Keywords of the environment, such as num_glimpses=4 glimpse_cost=0.01."""
+    train_env_args: tuple[str, ...] = ()
+    """Keywords that it has beside these in training alone, such as overhang=2, by which digits are moved about."""
+    name: str = ""
+    """Name of the preset, for the run's folder and results."""
+    seed: int = 1
+    """Seed of the weights, the episodes and the sampling."""
+    device: str = "auto"
+    """"cpu", "cuda", or "auto": a GPU if there is one."""
+    run: RunConfig = RunConfig()
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, got {self.seed!r}.")
+        keywords(self.env_args, "env_args")  # complains of what it cannot read
+        keywords(self.train_env_args, "train_env_args")
+
+    @property
+    def title(self) -> str:
+        """What the run is called."""
+        return self.name or self.env
+
+    def env_kwargs(self, training: bool = False) -> dict[str, Any]:
+        """Keywords of the environment, with those of training alone or without."""
+        return keywords((*self.env_args, *(self.train_env_args if training else ())), "env_args")

@@ -1,0 +1,1 @@
+"""The Recurrent Attention Model (Mnih et al. 2014): networks, losses, rollout, training."""

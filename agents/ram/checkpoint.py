@@ -1,0 +1,84 @@
+"""The agent in a checkpoint: to save, to load, to ship, to begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from agents.experiment.checkpoint import load_checkpoint, save_checkpoint
+from agents.ram.agent import RecurrentAttentionAgent, make_agent
+from agents.ram.config import Config
+
+save_state = partial(save_checkpoint, holds="an agent")
+load_state = partial(load_checkpoint, settings=Config, holds="an agent")
+
+
+def export_agent(source: Path, path: Path) -> None:
+    """Writes the trained agent of a run's checkpoint without what only training needs."""
+    state = load_state(source)
+    state["config"] = state["config"].to_json()
+    save_state(path, {name: state[name] for name in ("config", "agent", "update", "frames")})
+
+
+def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
+    """The trained agent in a checkpoint, for an environment like the one it was trained in.
+
+    Raises:
+        ValueError: if the environment's glimpses or choices are not those the agent was trained with.
+    """
+    state = load_state(path)
+    try:
+        with torch.device("meta"):  # takes no memory, whatever sizes the settings claim
+            fitting = _shapes(make_agent(state["config"], envs).state_dict())
+        fits = _shapes(state["agent"]) == fitting
+    except (RuntimeError, AttributeError, KeyError):
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{path} holds an agent for {state['config'].env}, which does not fit the glimpses or choices of this environment."
+        )
+    agent = make_agent(state["config"], envs)
+    agent.load_state_dict(state["agent"])
+    return agent.eval()
+
+
+def begin_with(agent: RecurrentAttentionAgent, checkpoint: str) -> None:
+    """Gives an agent the weights in a checkpoint, found from here or from the repository; what these lack it keeps.
+
+    The baseline begins afresh: it may have been one of other rewards.
+
+    Raises:
+        FileNotFoundError: if there is no such checkpoint.
+        ValueError: if it cannot be read, or holds weights that this agent does not have.
+    """
+    path = Path(checkpoint)
+    path = path if path.exists() else Path(__file__).resolve().parents[2] / path
+    state, own = load_state(path), agent.state_dict()
+    weights = {name: value for name, value in state["agent"].items() if not name.startswith("baseline_network.")}
+    alike = _beyond_shapes(state["config"]) == _beyond_shapes(agent.config)
+    if not alike or _shapes(weights) != _shapes({name: own[name] for name in weights if name in own}):
+        raise ValueError(
+            f"warm_start: the agent in {path} has other networks than these settings: "
+            f"{', '.join(_beyond_shapes(agent.config))} and all sizes must be the same."
+        )
+    agent.load_state_dict(weights, strict=False)
+
+
+def _beyond_shapes(config: Config) -> dict[str, Any]:
+    """The settings of networks that the shapes of their weights do not tell."""
+    network, gaze = config.network, config.gaze
+    return {
+        "network.core": network.core,
+        "network.glimpse_scaling": network.glimpse_scaling,
+        "network.glimpse_gain": network.glimpse_gain,
+        "gaze.pathway": gaze.pathway,
+        "gaze.mean": gaze.mean,
+    }
+
+
+def _shapes(tensors: Mapping[Any, torch.Tensor]) -> dict[Any, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}

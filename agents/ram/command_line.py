@@ -1,0 +1,177 @@
+"""The commands behind `train_ram.py`, `evaluate_ram.py` and `watch_ram.py`: flags in, a line or two out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from agents.experiment.command_line import (
+    ResumableFlags,
+    arguments,
+    checkpoint_path,
+    command,
+    flag_value,
+    interrupted_run,
+    named_preset,
+    new_run,
+)
+from agents.experiment.device import prepare_torch
+from agents.experiment.episodes import make_envs
+from agents.experiment.recording import check_video, write_video
+from agents.ram.checkpoint import load_agent, load_state
+from agents.ram.config import Config
+from agents.ram.evaluation import evaluate
+from agents.ram.presets import PRESETS, preset_for
+from agents.ram.training import train
+from agents.ram.watching import watch_episodes
+from ram_envs.rendering import View, draw_view
+from ram_envs.window import Window
+
+PAUSE = 2.0  # seconds for which the end of an episode stays
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainCommand(ResumableFlags):
+    """Trains the Recurrent Attention Model. `--env` or `--preset` chooses good settings; every other flag overrides one."""
+
+    config: Annotated[Config, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True)
+class EvaluateCommand:
+    """Scores a checkpoint: every image of the split once, or fresh episodes; greedy location and action."""
+
+    checkpoint: Path
+    """The checkpoint, or the folder of a run."""
+    split: Literal["validation", "test"] = "test"
+    """Which episodes."""
+    gaze: Literal["agent", "center", "random", "oracle"] = "agent"
+    """Who looks; anything but "agent" measures what its gaze is worth."""
+    episodes: int | None = None
+    """How many; by default all images of the split, or 20,000 fresh episodes."""
+    env_args: tuple[str, ...] = ()
+    """Keywords of the environment that replace those of the training, such as num_glimpses=4."""
+    price: float | None = None
+    """Price of a glimpse that the agent is told, where it was trained for a range of them."""
+    sample: bool = False
+    """Sampled locations and actions instead of the likeliest."""
+    json: Path | None = None
+    """File to write the score to."""
+
+
+@dataclass(frozen=True)
+class WatchCommand:
+    """Shows a trained agent at work: greedy, on episodes it has not seen."""
+
+    checkpoint: Path
+    """The checkpoint, or the folder of a run."""
+    env: str | None = None
+    """Another environment than that of the training, with the same retina and choices."""
+    video: Path | None = None
+    """File to write instead of opening a window: .gif, .mp4, or .png for the last frame."""
+    episodes: int = 3
+    """How many episodes."""
+    seed: int = 0
+    """Seed of the first episode; the same seed shows the same ones."""
+    size: int = 512
+    """Height of the picture in pixels."""
+    fps: float | None = None
+    """Frames a second; by default the environment's own."""
+    env_args: tuple[str, ...] = ()
+    """Keywords of the environment that replace those of the training."""
+    price: float | None = None
+    """Price of a glimpse that the agent is told, where it was trained for a range of them."""
+
+
+@command
+def train_command(argv: Sequence[str] | None = None) -> None:
+    """`python agents/train_ram.py`"""
+    argv = arguments(argv)
+    origin = named_preset(argv, PRESETS)
+    if origin is None:
+        env = flag_value(argv, "--env")
+        origin = PRESETS["mnist-6"] if env is None else preset_for(env)
+    switches = (tyro.conf.FlagConversionOff, tyro.conf.AvoidSubcommands)
+    flags = tyro.cli(TrainCommand, args=argv, default=TrainCommand(config=origin), config=switches)
+    if flags.resume is not None:
+        train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
+        return
+    with new_run(flags.run_dir, flags.config, origin) as folder:
+        train(flags.config, folder)
+
+
+@command
+def evaluate_command(argv: Sequence[str] | None = None) -> None:
+    """`python agents/evaluate_ram.py`"""
+    flags = tyro.cli(EvaluateCommand, args=arguments(argv))
+    at_least_one(episodes=flags.episodes)
+    if flags.json is not None and not flags.json.parent.is_dir():
+        raise ValueError(f"--json {flags.json}: there is no folder {flags.json.parent}.")
+    path = checkpoint_path(flags.checkpoint)
+    config: Config = load_state(path)["config"]
+    config = config.but(env_args=(*config.env_args, *flags.env_args), device="cpu")
+    prepare_torch(config)
+    envs = make_envs(config, 1)
+    agent = load_agent(path, envs)
+    envs.close()
+    score = evaluate(
+        agent,
+        config,
+        flags.split,
+        episodes=flags.episodes,
+        gaze=flags.gaze,
+        greedy=not flags.sample,
+        price=flags.price,
+    )
+    print(f"{config.env}, {score.episodes} {flags.split} episodes: {score}")
+    if flags.json is not None:
+        flags.json.write_text(json.dumps(score.to_dict(), indent=1) + "\n")
+
+
+@command
+def watch_command(argv: Sequence[str] | None = None) -> None:
+    """`python agents/watch_ram.py`"""
+    flags = tyro.cli(WatchCommand, args=arguments(argv))
+    at_least_one(episodes=flags.episodes)
+    if flags.seed < 0:
+        raise ValueError(f"--seed must be at least 0, got {flags.seed}.")
+    if flags.fps is not None and not 0 < flags.fps <= 1000:
+        raise ValueError(f"--fps must be above 0 and at most 1000, got {flags.fps}.")
+    if flags.video is not None:
+        check_video(flags.video)
+    path = checkpoint_path(flags.checkpoint)
+    config: Config = load_state(path)["config"].but(device="cpu")
+    config = config.but(env=flags.env or config.env, env_args=(*config.env_args, *flags.env_args))
+    window, frames = Window(f"ram_envs: {config.env}"), []
+    probe = make_envs(config, 1)
+    fps = flags.fps or float(probe.metadata["render_fps"])
+    probe.close()
+
+    def show(view: View) -> None:
+        frame = draw_view(view, flags.size)
+        over = view.outcome is not None
+        if flags.video is None:
+            window.show(frame, 1 / PAUSE if over else fps)
+        else:
+            frames.extend([frame] * (round(PAUSE * fps) if over else 1))
+
+    try:
+        succeeded = watch_episodes(path, show, config, episodes=flags.episodes, seed=flags.seed, price=flags.price)
+    finally:
+        window.close()
+    print(f"{succeeded} of {flags.episodes} episodes ended in success.")
+    if flags.video is not None:
+        write_video(flags.video, frames, fps)
+        print(f"Wrote {flags.video}")
+
+
+def at_least_one(**flags: int | None) -> None:
+    """A ValueError that names the flag, unless each is absent or at least 1."""
+    for name, value in flags.items():
+        if value is not None and value < 1:
+            raise ValueError(f"--{name} must be at least 1, got {value}.")

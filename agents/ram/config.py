@@ -1,0 +1,202 @@
+"""Every setting of the Recurrent Attention Model's training, in groups, from which the command line is generated.
+
+The defaults are the paper's where it states them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from agents.experiment.settings import (
+    EpisodesRun,
+    ExperimentConfig,
+    Settings,
+    demand_positive,
+    demand_share,
+)
+
+
+@dataclass(frozen=True)
+class NetworkConfig(Settings):
+    """Glimpse network, core, and what they are given."""
+
+    core: Literal["rectifier", "lstm"] = "rectifier"
+    """Recurrent core."""
+    hidden_size: int = 256
+    """Units of the core."""
+    initialization: Literal["default", "he"] = "default"
+    """PyTorch's default initial weights, or those of He et al. 2015, with a rectifier core that begins by remembering."""
+    convolutions: tuple[int, ...] = ()
+    """Filters of two convolutions in the glimpse network, such as 32 64; none is the paper's linear layer, which a pathway for
+    the location alone always has."""
+    baseline_hidden: int = 0
+    """Rectifiers between core and baseline; 0 for the paper's linear baseline."""
+    glimpse_scaling: Literal["mean", "sum"] = "mean"
+    """Coarse glimpse pixels as means, or multiplied by 4**scale so that a lit pixel stays as bright."""
+    glimpse_gain: float = 1.0
+    """Factor of all glimpse pixels before the first layer; above 1 where few pixels are lit."""
+    previous_action: bool = False
+    """Whether the core also sees the last move."""
+
+    def __post_init__(self) -> None:
+        demand_positive(self, "hidden_size", "glimpse_gain")
+        if self.convolutions and (len(self.convolutions) != 2 or min(self.convolutions) < 1):
+            raise ValueError(f"convolutions must be two numbers of filters, such as 32 64, got {self.convolutions!r}.")
+
+
+@dataclass(frozen=True)
+class GazeConfig(Settings):
+    """The location network: where it looks, how it explores, how it learns."""
+
+    policy: Literal["learned", "random", "center"] = "learned"
+    """Where to look: learned; uniformly random; always the centre."""
+    pathway: Literal["shared", "separate"] = "shared"
+    """One glimpse network and core for answer and location (the paper), or one for each (as in Ba et al. 2014)."""
+    hidden: int = 0
+    """Rectifiers between core and location; 0 for the paper's linear location network."""
+    mean: Literal["linear", "tanh", "relative"] = "linear"
+    """The location network's output is the mean location (the paper), its tanh, or the way there from the last glimpse."""
+    std: float = 0.1
+    """Standard deviation of the sampled location, in units of half the image's side."""
+    std_final: float | None = None
+    """Where the standard deviation ends; None keeps it fixed."""
+    exploration_share: float = 1.0
+    """Share of the looks that are sampled in training; the others go where a greedy agent would look."""
+    exploration_fraction: float = 1.0
+    """Share of the training in which the standard deviation falls to its end."""
+    learning_fraction: float = 1.0
+    """Share of the training in which the gaze learns, its learning rate falling to 0; then it stays, greedy, and answers learn on."""
+    weight: float = 1.0
+    """Weight of the location's REINFORCE loss."""
+    border_penalty: float = 0.0
+    """Weight of the squared way from the mean location to the nearest place inside the image."""
+    into_core: float = 0.0
+    """How much of the location network's gradient reaches the core."""
+
+    def __post_init__(self) -> None:
+        demand_positive(self, "std", "exploration_share", "exploration_fraction")
+        demand_share(self, "exploration_share", "exploration_fraction", "learning_fraction")
+        if self.learning_fraction < 1 and self.policy == "learned" and self.pathway == "shared":
+            raise ValueError(
+                'learning_fraction below 1 needs pathway="separate": the gaze would go on changing with a shared core.'
+            )
+
+
+@dataclass(frozen=True)
+class LearningConfig(Settings):
+    """What teaches: rewards, advantages, and the weights of the losses."""
+
+    supervised: bool = True
+    """The hybrid loss: cross entropy for the answer, where there are labels. Otherwise the reward alone teaches."""
+    early_answer_weight: float = 0.0
+    """Weight of the cross entropy of the answers before the last, which do not count for the reward."""
+    glance_weight: float = 0.0
+    """Weight of the cross entropy of answers from each glimpse alone, without the core; they do not count for the reward."""
+    look_reward: Literal["answer", "gain", "glance"] = "answer"
+    """What pays for looks: the right answer at the end (the paper); what each look adds to the probability of the right class;
+    or the probability that its glimpse alone gives to the right class."""
+    rollouts: int = 1
+    """Rollouts per image; above 1, advantages are over the other rollouts instead of over the learned baseline."""
+    discount: float = 1.0
+    """Discount of future rewards."""
+    gae_lambda: float = 1.0
+    """Lambda of generalised advantage estimation; 1 is plain REINFORCE with a baseline."""
+    normalize_advantages: bool = False
+    """Whether advantages are brought to mean 0 and standard deviation 1 in each batch."""
+    entropy_bonus: float = 0.0
+    """Bonus on the entropy of moves (and of stopping), falling linearly to 0."""
+    baseline_into_core: float = 0.0
+    """How much of the baseline's gradient reaches the core."""
+    batch_size: int = 20
+    """Episodes of one update."""
+
+    def __post_init__(self) -> None:
+        demand_positive(self, "rollouts", "batch_size")
+        demand_share(self, "discount", "gae_lambda")
+        if self.batch_size % self.rollouts:
+            raise ValueError(f"batch_size must be a multiple of rollouts, got {self.batch_size} and {self.rollouts}.")
+        if self.look_reward == "glance" and not self.glance_weight:
+            raise ValueError('look_reward="glance" needs answers from single glimpses: a glance_weight above 0.')
+
+
+@dataclass(frozen=True)
+class OptimizerConfig(Settings):
+    """Steps down the gradient."""
+
+    method: Literal["sgd", "adam"] = "sgd"
+    """Stochastic gradient descent with momentum, or Adam."""
+    learning_rate: float = 0.01
+    """Initial learning rate."""
+    gaze_learning_rate: float | None = None
+    """Initial learning rate of the location network (and of its pathway, where it has its own); None for the same."""
+    momentum: float = 0.9
+    """Momentum of stochastic gradient descent."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of Adam."""
+    annealing: Literal["linear", "cosine", "constant"] = "linear"
+    """How the learning rate falls to 0."""
+    max_grad_norm: float = 0.0
+    """Gradients are clipped to this norm; 0 for never."""
+    weight_averaging: float = 0.0
+    """How much of the average of the weights each update keeps; scores and shipped agents use the average. 0: none."""
+
+    def __post_init__(self) -> None:
+        demand_positive(self, "learning_rate")
+        demand_share(self, "weight_averaging")
+
+
+@dataclass(frozen=True)
+class StoppingConfig(Settings):
+    """For agents that may stop before the last glimpse; others have no such group."""
+
+    hidden: int = 0
+    """Rectifiers between core and the decision to stop; 0 for linear, as the paper's actions are."""
+    sees_answer: bool = False
+    """Whether the decision to stop and the baseline see, beside the core, how likely each answer is, the likeliest first."""
+    price_range: tuple[float, ...] = ()
+    """Lowest and highest price of a glimpse, for an agent that is told the price and learns to stop at every one of them."""
+    scored_prices: tuple[float, ...] = ()
+    """Prices of a glimpse that a finished agent with a `price_range` is scored at."""
+
+    def __post_init__(self) -> None:
+        if self.price_range and not (len(self.price_range) == 2 and 0 < self.price_range[0] < self.price_range[1]):
+            raise ValueError(f"price_range must be two prices, 0 < lowest < highest, got {self.price_range!r}.")
+
+
+@dataclass(frozen=True)
+class TrainingRun(EpisodesRun):
+    """How long a run is, and how it is carried out."""
+
+    checkpoint_minutes: float = 2.0
+    """Minutes between two checkpoints; one is always written at the end and on Ctrl-C."""
+    warm_start: str = ""
+    """Checkpoint whose weights the agent begins with, from here or from the repository; what it lacks begins afresh."""
+    scored_glimpses: tuple[int, ...] = ()
+    """Smaller numbers of glimpses that a finished agent is scored with too, as it is."""
+    matmul_precision: Literal["highest", "high", "medium", "bfloat16"] = "medium"
+    """PyTorch's float32 matmul precision, or "bfloat16" for autocast; "highest" on machines without bfloat16 products."""
+
+
+@dataclass(frozen=True)
+class Config(ExperimentConfig):
+    """Settings of a training of the Recurrent Attention Model."""
+
+    command: ClassVar[str] = "train_ram.py"
+
+    run: TrainingRun = TrainingRun()
+    network: NetworkConfig = NetworkConfig()
+    gaze: GazeConfig = GazeConfig()
+    learning: LearningConfig = LearningConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    stopping: StoppingConfig | None = None
+
+    @property
+    def total_updates(self) -> int:
+        """Updates of the whole training."""
+        return max(1, self.run.episodes // self.learning.batch_size)
+
+    @property
+    def price_range(self) -> tuple[float, ...]:
+        """Lowest and highest price that the agent is told; () if it is told none."""
+        return () if self.stopping is None else self.stopping.price_range

@@ -1,0 +1,63 @@
+"""Scores an agent: greedy, one rollout per episode, every image of a split exactly once."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from agents.experiment.episodes import HeldOutEpisodes
+from agents.experiment.score import Score
+from agents.ram.agent import RecurrentAttentionAgent
+from agents.ram.config import Config
+from agents.ram.rollout import collect_rollout
+
+
+def evaluate(
+    agent: RecurrentAttentionAgent,
+    config: Config,
+    split: str = "test",
+    *,
+    episodes: int | None = None,
+    gaze: str = "agent",
+    greedy: bool = True,
+    price: float | None = None,
+    lanes: int | None = None,
+) -> Score:
+    """Plays every image of the split once, or the split's fresh episodes.
+
+    Args:
+        agent: who plays; its state is left as it is.
+        config: whose environment.
+        split: "validation" or "test".
+        episodes: how many; None for all, see `HeldOutEpisodes`.
+        gaze: see `collect_rollout`.
+        greedy: the mean location and the likeliest options instead of samples.
+        price: of a glimpse, told to an agent with a `price_range`.
+        lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
+    """
+    held_out = HeldOutEpisodes(config, split, episodes, lanes)
+    generator = torch.Generator(next(agent.parameters()).device).manual_seed(0)
+    successes, glimpses = [], []
+    distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
+    with torch.no_grad():
+        for batch in held_out:
+            rollout = collect_rollout(
+                agent,
+                held_out.envs,
+                seed=batch.seed,
+                options=batch.options,
+                greedy=greedy,
+                generator=generator,
+                gaze=gaze,
+                prices=price,
+            )
+            successes.append(rollout.successes.numpy()[batch.counted])
+            glimpses.append(rollout.num_glimpses.numpy()[batch.counted])
+            playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
+            found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)
+            longest = max(distances.shape[1], found.shape[1])
+            before, found = (np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in (distances, found))
+            distances = before + found
+    held_out.envs.close()
+    means = distances[0] / np.maximum(distances[1], 1)
+    return Score.of(np.concatenate(successes), np.concatenate(glimpses), means.tolist())

@@ -1,0 +1,346 @@
+"""Trains an agent: rollout, loss, update, again; with reports, checkpoints and exact resumption."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from agents.experiment.checkpoint import demand_device, restoring
+from agents.experiment.device import prepare_torch
+from agents.experiment.episodes import make_split
+from agents.experiment.run_folder import (
+    CHECKPOINT,
+    LOGS,
+    carry_out,
+    current_commit,
+    cut_logs,
+    demand_finite,
+    device_name,
+    interruptible,
+    log_sizes,
+    provenance,
+    record,
+    reserved,
+)
+from agents.experiment.score import Score
+from agents.ram.agent import RecurrentAttentionAgent, make_agent
+from agents.ram.checkpoint import begin_with, load_state, save_state
+from agents.ram.config import Config
+from agents.ram.evaluation import evaluate
+from agents.ram.objective import training_loss
+from agents.ram.rollout import GAZES, Rollout, collect_rollout
+
+
+class Trainer:
+    """One training run in its folder.
+
+    A checkpoint holds everything that the rest of the run depends on, so that a resumed run ends with the same numbers as
+    one that was never interrupted.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder; it must exist.
+    """
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        self.device = prepare_torch(config)
+        self.config, self.folder = config, folder
+        self.commits = [current_commit()]  # that this run's code was at, read before the checkout can move on
+        self.devices = [device_name(self.device)]
+        torch.manual_seed(config.seed)
+        self.envs = make_split(config, config.learning.batch_size, "train", training=True)
+        self.images = self.envs.unwrapped.num_images or 0
+        self.agent = make_agent(config, self.envs).to(self.device)
+        self.agent.supervised &= self.envs.unwrapped.tells_label
+        if config.run.warm_start:
+            begin_with(self.agent, config.run.warm_start)
+        averaging = config.optimizer.weight_averaging
+        self.scored = copy.deepcopy(self.agent) if averaging else self.agent  # the average of its weights
+        self.optimizer = _make_optimizer(self.agent, config)
+        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.update, self.frames, self.seconds = 0, 0, 0.0
+        self.window: dict[str, float] = {}  # sums since the last report
+        self.curve: list[dict[str, float]] = []  # validation scores so far
+        self.rollouts = config.learning.rollouts
+        self.shown = config.learning.batch_size // self.rollouts  # images of one update
+        seeds = np.random.SeedSequence(config.seed).generate_state(self.shown).repeat(self.rollouts)
+        self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
+
+    @property
+    def episodes(self) -> int:
+        """Episodes played so far."""
+        return self.update * self.config.learning.batch_size
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds: tensors and primitives."""
+        return {
+            "config": self.config.to_json(),
+            "agent": self.scored.state_dict(),
+            **({"learner": self.agent.state_dict()} if self.scored is not self.agent else {}),
+            "optimizer": self.optimizer.state_dict(),
+            "sampling": self.generator.get_state(),
+            "lanes": [json.dumps(lane.bit_generator.state) for lane in self.envs.unwrapped.np_random],
+            "update": self.update,
+            "frames": self.frames,
+            "seconds": self.seconds,
+            "window": self.window,
+            "curve": self.curve,
+            "commits": self.commits,
+            "devices": self.devices,
+            **log_sizes(self.folder),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Goes back to where a checkpoint was written; what was reported since is taken back.
+
+        Raises:
+            ValueError: if the checkpoint is one of other settings, or of networks of other shapes.
+        """
+        same_device = demand_device(self.folder / CHECKPOINT, state, self.config, self.device)
+        with restoring(self.folder / CHECKPOINT, state, self.config, self.optimizer):
+            self.scored.load_state_dict(state["agent"])
+            if self.scored is not self.agent:
+                self.agent.load_state_dict(state["learner"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if same_device:
+                self.generator.set_state(state["sampling"])
+            else:  # each kind of device has generators of its own
+                self.generator.manual_seed(self.config.seed + state["update"])
+            for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):
+                lane.bit_generator.state = json.loads(text)
+            for name in ("update", "frames", "seconds", "window", "curve"):
+                setattr(self, name, state[name])
+            self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
+            self.devices = [*(name for name in state["devices"] if name not in self.devices), *self.devices]
+        cut_logs(self.folder, state)
+
+    def save(self) -> None:
+        """Writes a checkpoint."""
+        save_state(self.folder / CHECKPOINT, self.state())
+
+    def step(self) -> None:
+        """One update.
+
+        Raises:
+            FloatingPointError: if anything is not finite that should be; the last checkpoint is still good.
+        """
+        config, progress = self.config, self.update / self.config.total_updates
+        self._anneal(progress)
+        rollout = collect_rollout(
+            self.agent,
+            self.envs,
+            options=self._images(),
+            generator=self.generator,
+            prices=self._prices(),
+            watch=lambda decision: self._demand_finite("A location", decision.location),
+        )
+        loss, parts = training_loss(rollout, self.agent, config.learning.entropy_bonus * (1 - progress))
+        self._demand_finite("The loss", loss)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        for group in self.optimizer.param_groups:
+            norm = torch.nn.utils.clip_grad_norm_(group["params"], config.optimizer.max_grad_norm or math.inf)
+            self._demand_finite("The gradient", norm)
+        self.optimizer.step()
+        norms = torch.stack(torch._foreach_norm([*self.agent.parameters()]))
+        self._demand_finite("The norm of the weights after the step", norms)
+        self.update += 1
+        self._average()
+        self.frames += int(rollout.active.sum())
+        self._note({"loss": loss.detach(), **parts}, rollout)
+
+    def _anneal(self, progress: float) -> None:
+        """Sets learning rates, and how the gaze explores and whether it learns, for where the training is."""
+        gaze, annealing = self.config.gaze, self.config.optimizer.annealing
+        self.agent.gaze_learns = gaze.policy == "learned" and progress < gaze.learning_fraction
+        for serves, group in zip(self.agent.parameter_groups(), self.optimizer.param_groups, strict=True):
+            fraction = gaze.learning_fraction if serves == "where" else 1.0
+            group["lr"] = group["initial_lr"] * _annealed(annealing, progress, fraction)
+        final = gaze.std if gaze.std_final is None else gaze.std_final
+        explored = min(1.0, progress / gaze.exploration_fraction)
+        self.agent.location_std = gaze.std + (final - gaze.std) * explored
+
+    def _average(self) -> None:
+        """Brings the average of the weights a step nearer to what they are now."""
+        if self.scored is self.agent:
+            return
+        # The first weights are soon forgotten.
+        keep = min(self.config.optimizer.weight_averaging, self.update / (self.update + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_([*self.scored.parameters()], [*self.agent.parameters()], 1 - keep)
+
+    def _note(self, parts: dict[str, Tensor], rollout: Rollout) -> None:
+        """Adds what an update found to the sums of the next report."""
+        found = {
+            "success": rollout.successes.float().mean(),
+            "glimpses": rollout.num_glimpses.float().mean(),
+            "gaze_distance": (rollout.target_distances * rollout.last).sum() / rollout.last.sum(),
+            **parts,
+        }
+        for name, value in found.items():
+            self.window[name] = self.window.get(name, 0.0) + float(value)
+
+    def _prices(self) -> Tensor | None:
+        """A price of a glimpse for every episode, its logarithm uniform, for an agent that is told."""
+        if not self.config.price_range:
+            return None
+        low, high = self.config.price_range
+        shares = torch.rand(self.shown, generator=self.generator, device=self.device)
+        return (low * (high / low) ** shares).repeat_interleave(self.rollouts)
+
+    def _demand_finite(self, what: str, values: Tensor) -> None:
+        demand_finite(what, values, self.update, self.folder)
+
+    def _images(self) -> dict[str, Any] | None:
+        """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
+        if not self.images:
+            return None
+        places = np.arange(self.update * self.shown, (self.update + 1) * self.shown)
+        epochs = places // self.images
+        order = {epoch: self._epoch(int(epoch)) for epoch in np.unique(epochs)}
+        index = np.array([order[epoch][place % self.images] for epoch, place in zip(epochs, places, strict=True)])
+        return {"index": index.repeat(self.rollouts)}
+
+    def _epoch(self, epoch: int) -> np.ndarray[Any, Any]:
+        if getattr(self, "_order", (None,))[0] != epoch:
+            self._order = (epoch, np.random.default_rng((self.config.seed, epoch)).permutation(self.images))
+        return self._order[1]
+
+    def report(self) -> dict[str, float]:
+        """Means since the last report; written to `metrics.jsonl`."""
+        every = self.config.run.report_every
+        since = self.update - every * ((self.update - 1) // every)
+        line = {"update": self.update, "episodes": self.episodes, "frames": self.frames}
+        means = {name: total / since for name, total in self.window.items()}
+        self.window = {}
+        return {**line, **means}
+
+    def score(self, split: str, gaze: str = "agent", glimpses: int | None = None, price: float | None = None) -> Score:
+        """Scores the agent as it is, with its own number of glimpses or another, at its own price or another."""
+        config = self.config
+        if glimpses is not None:
+            config = config.but(env_args=(*config.env_args, f"num_glimpses={glimpses}"))
+        return evaluate(self.scored, config, split, gaze=gaze, price=price)
+
+
+def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
+    """Trains to the end, or until Ctrl-C, which saves first; returns the result, or nothing if interrupted.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder.
+        resume: go on from the folder's checkpoint, if there is one.
+
+    Raises:
+        OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
+        FloatingPointError: see `Trainer.step`.
+    """
+    with reserved(folder):
+        trainer = Trainer(config, folder)
+        if resume and (folder / CHECKPOINT).exists():
+            trainer.restore(load_state(folder / CHECKPOINT))
+        else:
+            cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
+        return carry_out(trainer, _make_updates, _result)
+
+
+def _make_updates(trainer: Trainer) -> None:
+    """Makes what is left of the run's updates, with reports and checkpoints; Ctrl-C ends it after the update under way."""
+    run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
+    trainer.save()  # before anything is reported, so that there is always a checkpoint to go on from
+    evaluate_every = max(1, total // max(1, run.evaluations))
+    started = saved = time.monotonic()
+    before = trainer.seconds
+    batch = trainer.config.learning.batch_size
+    with (
+        tqdm(total=total * batch, initial=trainer.episodes, unit="ep", smoothing=0.05) as bar,
+        interruptible() as interrupted,
+        SummaryWriter(str(folder), purge_step=trainer.frames) as board,
+    ):
+        while trainer.update < total and not interrupted:
+            trainer.step()
+            bar.update(batch)
+            if trainer.update % run.report_every and trainer.update < total:
+                continue
+            line = trainer.report()
+            if (trainer.update // evaluate_every) > ((trainer.update - run.report_every) // evaluate_every):
+                line |= _validate(trainer, bar)
+            trainer.seconds = before + time.monotonic() - started
+            record(folder, board, line, trainer.seconds)
+            speed = trainer.frames / max(trainer.seconds, 1e-9)
+            bar.set_postfix_str(f"success {line['success']:.3f}, {speed / 1000:.1f}k frames/s")
+            if time.monotonic() - saved > 60 * run.checkpoint_minutes:
+                trainer.save()
+                saved = time.monotonic()
+    trainer.seconds = before + time.monotonic() - started
+    trainer.save()
+
+
+def _validate(trainer: Trainer, bar: Any) -> dict[str, float]:
+    """Scores the agent on the validation episodes, for the curve and the report."""
+    score = trainer.score("validation")
+    point = {"episodes": trainer.episodes, "frames": trainer.frames, "error_percent": score.error_percent}
+    trainer.curve.append(point)
+    bar.write(f"{trainer.episodes:>9} episodes, {trainer.frames:>10} frames: {score}")
+    found = score.to_dict()
+    return {
+        "validation_error_percent": found["error_percent"],
+        "validation_glimpses": found["mean_glimpses"],
+        "validation_gaze_distance": found["gaze_distance"][-1],
+    }
+
+
+def _result(trainer: Trainer) -> dict[str, Any]:
+    """Everything that somebody needs who wants to check the numbers of a run."""
+    config = trainer.config
+    splits = ("validation", *(["test"] if config.run.score_test else []))
+    prices = () if config.stopping is None else config.stopping.scored_prices
+
+    def scored(**how: Any) -> dict[str, dict[str, Any]]:
+        scores = {split: trainer.score(split, **how) for split in splits}
+        for split, score in scores.items():
+            told = ", ".join(f"{name} {value}" for name, value in how.items())
+            print(f"{split}{f', {told}' if told else ''}: {score}")
+        return {split: score.to_dict() for split, score in scores.items()}
+
+    fewer = {str(glimpses): scored(glimpses=glimpses) for glimpses in config.run.scored_glimpses}
+    priced = {str(price): scored(price=price) for price in prices}
+    others = [gaze for gaze in GAZES if gaze != "agent"] if config.gaze.policy == "learned" else []
+    return {
+        "config": config.to_dict(),
+        **scored(),
+        "fewer_glimpses": fewer,
+        "prices": priced,
+        "other_gazes": {gaze: trainer.score("validation", gaze).error_percent for gaze in others},
+        "curve": trainer.curve,
+        "frames": trainer.frames,
+        **provenance(trainer.seconds, trainer.commits, trainer.devices, config.run),
+    }
+
+
+def _annealed(annealing: str, progress: float, fraction: float = 1.0) -> float:
+    """Factor of the learning rate of what learns for a fraction of the training."""
+    if progress >= fraction:
+        return 0.0
+    done = progress / fraction
+    return {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}[annealing]
+
+
+def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.optim.Optimizer:
+    settings, groups = config.optimizer, []
+    for name, parameters in agent.parameter_groups().items():
+        rate = (name != "what" and settings.gaze_learning_rate) or settings.learning_rate
+        groups.append({"params": parameters, "lr": rate, "initial_lr": rate})
+    if settings.method == "adam":
+        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
+    return torch.optim.SGD(groups, momentum=settings.momentum, fused=True)

@@ -1,0 +1,1 @@
+"""Stable-Baselines3 on these environments: adapter, hybrid policy, training, scores."""

@@ -1,0 +1,85 @@
+"""Every setting of a training by Stable-Baselines3, and which algorithm takes which actions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from agents.experiment.settings import ExperimentConfig, RunConfig, demand_positive, keywords
+
+ACTION_MODES = {
+    "ppo": ("multidiscrete", "box", "discrete"),
+    "recurrent_ppo": ("multidiscrete", "box", "discrete"),
+    "a2c": ("multidiscrete", "box", "discrete"),
+    "dqn": ("discrete",),
+    "sac": ("box",),
+}
+"""The action modes that an algorithm's own policies take, the one chosen unless `env_args` says otherwise first."""
+HYBRID = ("ppo", "recurrent_ppo", "a2c")
+
+
+@dataclass(frozen=True)
+class FramesRun(RunConfig):
+    """How long a run is, in frames, and how it is carried out."""
+
+    frames: int = 1_000_000
+    """Steps of all lanes together; rounded up to whole rollouts."""
+    num_envs: int = 64
+    """Episodes side by side."""
+    report_every: int = 20_000
+    """Frames between two reports."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        demand_positive(self, "frames", "num_envs")
+
+
+@dataclass(frozen=True)
+class Sb3Config(ExperimentConfig):
+    """Settings of a training by Stable-Baselines3."""
+
+    command: ClassVar[str] = "train_sb3.py"
+
+    algo: Literal["ppo", "recurrent_ppo", "a2c", "dqn", "sac"] = "recurrent_ppo"
+    """Algorithm; RecurrentPPO is sb3-contrib's, and the only one that remembers earlier glimpses."""
+    algo_args: tuple[str, ...] = ()
+    """Keywords of the algorithm, such as n_steps=32 learning_rate=1e-3 policy_kwargs={'location_std':0.2}."""
+    policy: Literal["default", "hybrid"] = "default"
+    """The algorithm's own policy, or a Normal on the location and a Categorical on every choice."""
+    device: str = "cpu"
+    """"cpu", "cuda", or "auto": a GPU if there is one; networks this small are faster without."""
+    run: FramesRun = FramesRun()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.policy == "hybrid" and self.algo not in HYBRID:
+            raise ValueError(
+                f"policy hybrid is for {', '.join(HYBRID)}: {self.algo} cannot draw a location and choices."
+            )
+        allowed = ("dict",) if self.policy == "hybrid" else ACTION_MODES[self.algo]
+        mode = self.env_kwargs()["action_mode"]
+        if mode not in allowed:
+            whose = f"{self.algo} with policy {self.policy}"
+            raise ValueError(f"{whose} takes action_mode {' or '.join(allowed)}, got {mode!r}.")
+        self.algo_kwargs()  # complains of what it cannot read
+
+    @property
+    def title(self) -> str:
+        """What the run is called."""
+        return self.name or f"{self.algo}{'-hybrid' * (self.policy == 'hybrid')}-{self.env}"
+
+    def env_kwargs(self, training: bool = False) -> dict[str, Any]:
+        """Keywords of the environment, with the forms of observation and action that the algorithm takes."""
+        mode = "dict" if self.policy == "hybrid" else ACTION_MODES[self.algo][0]
+        return {"obs_mode": "flat", "action_mode": mode, **super().env_kwargs(training)}
+
+    def algo_kwargs(self) -> dict[str, Any]:
+        """Keywords of the algorithm: SB3's defaults, but for what many lanes ask for, and what `algo_args` says."""
+        given = keywords(self.algo_args, "algo_args")
+        if self.algo in ("ppo", "recurrent_ppo"):
+            return {"n_steps": 64, "batch_size": 512, "n_epochs": 4, **given}
+        if self.algo in ("dqn", "sac"):  # as many updates per frame as with one lane
+            lanes = self.run.num_envs
+            per_step = max(1, lanes // 4) if self.algo == "dqn" else lanes
+            return {"buffer_size": 200_000, "train_freq": 1, "gradient_steps": per_step, **given}
+        return given

@@ -1,0 +1,77 @@
+"""Scores a Stable-Baselines3 model on the episodes that our agent is scored on.
+
+Axes: B lanes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from gymnasium import spaces
+
+from agents.experiment.episodes import Batch, HeldOutEpisodes
+from agents.experiment.score import Score
+from agents.experiment.settings import ExperimentConfig
+from agents.sb3.vec_env import read_hybrid
+
+
+class Predicts(Protocol):
+    """What every model of Stable-Baselines3 can do: batches of observations in, actions and its memory out."""
+
+    def predict(
+        self, observation: Any, state: Any = None, episode_start: Any = None, deterministic: bool = False
+    ) -> tuple[Any, Any]:
+        """See `stable_baselines3.common.base_class.BaseAlgorithm.predict`."""
+
+
+def evaluate(
+    model: Predicts,
+    config: ExperimentConfig,
+    split: str = "test",
+    *,
+    episodes: int | None = None,
+    lanes: int | None = None,
+) -> Score:
+    """Plays every image of the split once, or the split's fresh episodes, as our agent is scored.
+
+    Args:
+        model: who plays, with its likeliest actions.
+        config: whose environment; in the action mode "dict" the model's actions are those of `hybrid_space`.
+        split: "validation" or "test".
+        episodes: how many; None for all, see `HeldOutEpisodes`.
+        lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
+    """
+    held_out = HeldOutEpisodes(config, split, episodes, lanes)
+    successes: list[bool] = []
+    glimpses: list[int] = []
+    distances: list[list[float]] = []  # of each step, of the lanes still playing
+    for batch in held_out:
+        right, taken, steps = _play(model, held_out.envs, batch)
+        successes += right.tolist()
+        glimpses += taken.tolist()
+        distances += [[] for _ in range(len(steps) - len(distances))]
+        for known, found in zip(distances, steps, strict=False):
+            known += found.tolist()
+    held_out.envs.close()
+    means = [float(np.mean(step)) for step in distances if step]
+    return Score.of(np.array(successes), np.array(glimpses), means)
+
+
+def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
+    """One episode per lane; of the lanes counted: successes, glimpses taken, and per step the distances of the gaze (playing,)."""
+    observation, info = envs.reset(seed=batch.seed, options=batch.options)
+    space = envs.single_action_space
+    state, over = None, np.zeros(envs.num_envs, np.bool_)
+    start, right, distances = ~over, over.copy(), []
+    while not over.all():
+        location = observation["location"] if isinstance(observation, dict) else observation[:, -2:]  # (B, 2)
+        off = np.linalg.norm(location - info["target_location"], axis=1)
+        distances.append(off[batch.counted & ~over])
+        actions, state = model.predict(observation, state, start, deterministic=True)
+        actions = read_hybrid(actions, space) if isinstance(space, spaces.Dict) else actions
+        observation, _, terminated, truncated, info = envs.step(actions)
+        over = terminated | truncated
+        right |= info.get("is_success", False) & info.get("_is_success", False)
+        start = np.zeros_like(over)
+    return right[batch.counted], info["num_glimpses"][batch.counted], distances

@@ -1,0 +1,193 @@
+"""Trains an algorithm of Stable-Baselines3, with the run folder, the episodes of the scores and the result of our agent."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from sb3_contrib import RecurrentPPO
+from stable_baselines3 import A2C, DQN, PPO, SAC
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from agents.experiment.device import prepare_torch
+from agents.experiment.run_folder import (
+    LOGS,
+    MODEL,
+    RESULT,
+    current_commit,
+    cut_logs,
+    device_name,
+    interruptible,
+    provenance,
+    record,
+    reserved,
+    told_in_a_sentence,
+    write_whole,
+)
+from agents.sb3.config import Sb3Config
+from agents.sb3.evaluation import evaluate
+from agents.sb3.hybrid_policy import HybridPolicy, RecurrentHybridPolicy
+from agents.sb3.vec_env import NativeVecEnv
+
+ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
+    "ppo": PPO, "recurrent_ppo": RecurrentPPO, "a2c": A2C, "dqn": DQN, "sac": SAC,
+}  # fmt: skip
+
+
+def make_model(config: Sb3Config) -> BaseAlgorithm:
+    """An untrained model with its environment.
+
+    Raises:
+        ValueError: if environment or algorithm have no such keywords as `env_args` and `algo_args` name.
+    """
+    hybrid, recurrent = config.policy == "hybrid", config.algo == "recurrent_ppo"
+    try:
+        envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, **config.env_kwargs(training=True))
+        form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
+        policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
+        if hybrid:
+            policy = RecurrentHybridPolicy if recurrent else HybridPolicy
+        kwargs = {"seed": config.seed, "device": config.device, **config.algo_kwargs()}
+        return ALGORITHMS[config.algo](policy, envs, **kwargs)
+    except TypeError as error:
+        raise ValueError(f"env_args or algo_args of {config.algo} in {config.env}: {error}") from None
+
+
+class Reporter(BaseCallback):
+    """Reports and scores during the training, and ends it on Ctrl-C.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder.
+        board: TensorBoard's curves.
+        interrupted: what `interruptible` gave.
+    """
+
+    def __init__(self, config: Sb3Config, folder: Path, board: SummaryWriter, interrupted: list[int]) -> None:
+        super().__init__()
+        self.config, self.folder, self.board, self.interrupted = config, folder, board, interrupted
+        self.curve: list[dict[str, float]] = []  # validation scores so far
+        self.started = time.monotonic()
+        self.seconds = 0.0
+        self.episodes, self.evaluated, self.reported = 0, 0, 0
+        self.ended: list[dict[str, Any]] = []  # last infos of the episodes since the last report
+        self.bar = tqdm(total=config.run.frames, unit="fr", unit_scale=True)
+
+    def _on_rollout_start(self) -> None:
+        demand_finite_weights(self.model)
+
+    def _on_step(self) -> bool:
+        self.ended += [info for info in self.locals["infos"] if "episode" in info]
+        self.bar.update(self.num_timesteps - self.bar.n)
+        if self.num_timesteps - self.reported >= self.config.run.report_every:
+            self.report()
+        return not self.interrupted
+
+    def _on_training_end(self) -> None:
+        if self.ended:
+            self.report()
+        self.seconds = time.monotonic() - self.started
+        self.bar.close()
+
+    def report(self) -> None:
+        """Means since the last report; written to `metrics.jsonl`."""
+        frames, updates = self.num_timesteps, getattr(self.model, "_n_updates", 0)
+        self.episodes += len(self.ended)
+        line: dict[str, float] = {"update": updates, "episodes": self.episodes, "frames": frames}
+        if self.ended:
+            line["success"] = float(np.mean([info["is_success"] for info in self.ended]))
+            line["glimpses"] = float(np.mean([info["num_glimpses"] for info in self.ended]))
+            line["return"] = float(np.mean([info["episode"]["r"] for info in self.ended]))
+        recorded = self.logger.name_to_value.items()
+        line |= {name.removeprefix("train/"): float(value) for name, value in recorded if name.startswith("train/")}
+        due = frames * self.config.run.evaluations // self.config.run.frames
+        if due > self.evaluated:
+            score = evaluate(self.model, self.config, "validation")
+            found = score.to_dict()
+            line |= {"validation_error_percent": score.error_percent, "validation_glimpses": found["mean_glimpses"]}
+            line["validation_gaze_distance"] = found["gaze_distance"][-1]
+            self.curve.append({"episodes": self.episodes, "frames": frames, "error_percent": score.error_percent})
+            self.bar.write(f"{self.episodes:>9} episodes, {frames:>10} frames: {score}")
+        record(self.folder, self.board, line, time.monotonic() - self.started)
+        self.ended, self.reported, self.evaluated = [], frames, due
+
+
+def demand_finite_weights(model: BaseAlgorithm) -> None:
+    """Stops a run that only seems to learn.
+
+    Raises:
+        FloatingPointError: if a weight is not finite.
+    """
+    if not all(parameter.isfinite().all() for parameter in model.policy.parameters()):
+        raise FloatingPointError(
+            f"The weights at frame {model.num_timesteps} are not finite: a lower learning_rate in algo_args may help."
+        )
+
+
+def train(config: Sb3Config, folder: Path) -> dict[str, Any]:
+    """Trains to the end, or until Ctrl-C; saves the model, and returns the result, or nothing if interrupted.
+
+    Args:
+        config: the run's settings.
+        folder: the run's folder.
+
+    Raises:
+        OSError: if another process trains in the folder, or it cannot be written to.
+        FloatingPointError: if the weights are no longer finite.
+    """
+    commit, device = current_commit(), prepare_torch(config)
+    with reserved(folder):
+        model = make_model(config)
+        with told_in_a_sentence(folder, lambda: f"frame {model.num_timesteps}"):
+            return _train(model, config, folder, commit, device)
+
+
+def _train(model: BaseAlgorithm, config: Sb3Config, folder: Path, commit: str, device: torch.device) -> dict[str, Any]:
+    cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that was not finished
+    model.set_logger(Logger(None, []))  # the reporter writes what it holds
+    with interruptible() as interrupted, SummaryWriter(str(folder)) as board:
+        reporter = Reporter(config, folder, board, interrupted)
+        try:
+            model.learn(config.run.frames, callback=reporter, log_interval=None)  # type: ignore[arg-type]
+        except (ValueError, RuntimeError):  # so torch says of numbers that are not finite, at length
+            demand_finite_weights(model)
+            raise
+    demand_finite_weights(model)
+    buffer = io.BytesIO()
+    model.save(buffer)
+    write_whole(folder / MODEL, buffer.getbuffer())
+    if interrupted:
+        print(
+            f"Stopped after {model.num_timesteps} of {config.run.frames} frames; {folder / MODEL} is the model so far."
+        )
+        return {}
+    origin = provenance(reporter.seconds, [commit], [device_name(device)], config.run)
+    origin["versions"] |= {name: importlib.metadata.version(name) for name in ("stable-baselines3", "sb3-contrib")}
+    result = {**_result(model, config, reporter.curve), **origin}
+    write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+    return result
+
+
+def _result(model: BaseAlgorithm, config: Sb3Config, curve: list[dict[str, float]]) -> dict[str, Any]:
+    """What an agent's run leaves, less where it comes from."""
+    scores = {}
+    for split in ("validation", *(["test"] if config.run.score_test else [])):
+        scores[split] = evaluate(model, config, split)
+        print(f"{split}: {scores[split]}")
+    return {
+        "config": config.to_dict(),
+        **{split: score.to_dict() for split, score in scores.items()},
+        "curve": curve,
+        "frames": model.num_timesteps,
+    }

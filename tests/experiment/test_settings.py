@@ -1,0 +1,57 @@
+"""Settings in groups: kept, changed, compared."""
+
+import dataclasses
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from agents.classifiers.presets import PRESETS as CLASSIFIERS  # noqa: E402
+from agents.experiment.settings import keywords  # noqa: E402
+from agents.ram.config import Config, StoppingConfig  # noqa: E402
+from agents.ram.presets import GENERAL, PRESETS  # noqa: E402
+
+
+@pytest.mark.parametrize("config", [*PRESETS.values(), *CLASSIFIERS.values(), GENERAL], ids=lambda config: config.name)
+def test_settings_come_back_from_json_as_they_were(config):
+    import json
+
+    assert type(config).from_dict(json.loads(config.to_json())) == config
+
+
+def test_a_copy_with_changes_leaves_the_rest_and_the_original():
+    config = Config()
+    changed = config.but(seed=2, gaze={"std": 0.5})
+    assert (changed.seed, changed.gaze.std) == (2, 0.5)
+    assert changed.gaze == dataclasses.replace(config.gaze, std=0.5)
+    assert (changed.network, changed.run) == (config.network, config.run)
+    assert config == Config()
+
+
+def test_a_group_that_was_absent_begins_at_its_defaults():
+    stopping = Config().but(stopping={"hidden": 8})
+    assert stopping.stopping == StoppingConfig(hidden=8)
+    assert stopping.but(stopping=None) == Config()
+
+
+def test_departures_are_named_as_flags_are():
+    config = Config().but(env="CatchBall-v0", optimizer={"learning_rate": 0.1}, stopping={"hidden": 8})
+    assert config.departures(Config()) == {
+        "env": "CatchBall-v0",
+        "optimizer.learning_rate": 0.1,
+        "stopping.hidden": 8,
+        "stopping.sees_answer": False,
+        "stopping.price_range": (),
+        "stopping.scored_prices": (),
+    }
+    assert Config().departures(Config()) == {}
+
+
+def test_words_become_keywords():
+    found = keywords(("num_glimpses=4", "initial_location=center", "canvas_size=(60,40)"), "env_args")
+    assert found == {"num_glimpses": 4, "initial_location": "center", "canvas_size": (60, 40)}
+
+
+def test_an_unknown_setting_of_a_group_is_named():
+    with pytest.raises(ValueError, match=r"Unknown settings \['stdd'\]"):
+        Config.from_dict({"gaze": {"stdd": 1}})
