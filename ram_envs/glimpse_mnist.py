@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ram_envs.action_modes import Choices, Locations
 from ram_envs.arguments import one_of, real_number, shown, whole_number
 from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
-from ram_envs.datasets import DATASETS, SPLITS, as_labelled_images, load_dataset
+from ram_envs.datasets import DATASETS, SPLITS, LabelledImages, as_labelled_images, load_dataset
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
 from ram_envs.glimpse_sensor import to_location
 
@@ -58,7 +58,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         distortion: float = 0.0,
         dataset: str = "mnist",
         folder: str | Path | None = None,
-        images: ArrayLike | None = None,
+        images: ArrayLike | LabelledImages | None = None,
         labels: ArrayLike | None = None,
         num_classes: int | None = None,
         split: str = "train",
@@ -69,21 +69,14 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
     ) -> None:
         one_of("split", split, SPLITS)
         one_of("order", order, ORDERS)
-        if (images is None) != (labels is None):
-            raise ValueError("images and labels go together: give both or neither.")
-        if images is not None and labels is not None:
-            self.data = as_labelled_images(images, labels, num_classes)
-        else:
-            one_of("dataset", dataset, list(DATASETS))
-            if num_classes is not None:
-                raise ValueError(
-                    f"num_classes goes with images and labels of your own, got {shown(num_classes)} without."
-                )
-            self.data = load_dataset(dataset, split, folder)
         self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
         self.glimpse_cost = real_number("glimpse_cost", glimpse_cost, 0)
         self.split, self.order = split, order
         self.scene_seed = whole_number("scene_seed", scene_seed, 0)
+        if images is not None:
+            self.data = as_labelled_images(images, labels, num_classes)
+        else:
+            self.data = _dataset(dataset, split, folder, labels, num_classes)
         self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size, overhang, distortion)
         super().__init__(
             num_envs,
@@ -237,7 +230,8 @@ class GlimpseMNISTEnv(RetinaEnv):
     - `distortion`: how much the image may be turned, stretched and slanted about its middle before it is put there: the entries of a 2x2 matrix
       are off the identity's by up to this. For training: 0.15 turns by up to 9 degrees.
     - `dataset` ("mnist", "fashion-mnist"), `folder` that holds its files; or `images`, `labels`: arrays of your own, uint8 (or
-      floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), and N whole numbers; `num_classes` if not all of them occur.
+      floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), channels last, and N whole numbers; `num_classes` if not all of them
+      occur. `images` may also be a `LabelledImages`, which has its labels and is shared, not copied.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000). Your own
       arrays are not divided: the split then only says whether scenes are fixed.
     - `order`: "random", or "sequential": the episodes walk through the split, each image once before any comes again.
@@ -249,6 +243,16 @@ class GlimpseMNISTEnv(RetinaEnv):
     """
 
     vector_class = GlimpseMNISTVectorEnv
+
+
+def _dataset(name: str, split: str, folder: str | Path | None, labels: Any, num_classes: Any) -> LabelledImages:
+    """A data set's split, where none of the arguments that go with images of one's own was given."""
+    if labels is not None:
+        raise ValueError("images and labels go together: give both or neither.")
+    if num_classes is not None:
+        raise ValueError(f"num_classes goes with images and labels of your own, got {shown(num_classes)} without.")
+    one_of("dataset", name, [*DATASETS])
+    return load_dataset(name, split, folder)
 
 
 def _recipe(
