@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from ram_envs.arguments import one_of, whole_number
+from ram_envs.arguments import as_array, one_of, whole_number
 
 ACTION_MODES = ("multidiscrete", "dict", "box", "discrete")
 
@@ -209,10 +209,7 @@ def _whole(name: str, value: Any, shape: tuple[int, ...], sizes: int | list[int]
 
 
 def _array(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    try:
-        array = np.asarray(value)
-    except Exception as error:  # rows of different lengths, a tensor with gradient, ...
-        raise ValueError(f"{name} must form an array of shape {shape}: {error}") from None
+    array = as_array(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape[1:]} per lane and {shape} in all, got {array.shape}.")
     return array

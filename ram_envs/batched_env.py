@@ -22,7 +22,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ram_envs.action_modes import Choices, DiscreteMeaning, Locations, make_action_mode
-from ram_envs.arguments import BadArgument, check_keywords, shown, whole_number
+from ram_envs.arguments import BadArgument, as_array, check_keywords, shown, whole_number
 from ram_envs.glimpse_sensor import GlimpseSensor, to_pixels
 from ram_envs.rendering import View, draw_view, tile
 from ram_envs.retina_settings import (
@@ -119,7 +119,9 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self.render_mode, self.render_size = settings.render_mode, settings.render_size
         self.autoreset_mode = AutoresetMode(settings.autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.max_glimpses = max_glimpses
+        self.max_episode_steps = limit = settings.max_episode_steps
+        bounds = [max_glimpses, None if limit is None else limit + 1]
+        self.max_glimpses = min((bound for bound in bounds if bound is not None), default=None)
 
         self._first_look = settings.first_look()
         rest = np.zeros(2) if self._first_look is None else self._first_look
@@ -137,7 +139,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self._glimpses = np.zeros((count, *self.sensor.glimpse_shape(channels)), np.float32)
         self._locations = np.zeros((count, 2), np.float32)
         self._steps = np.zeros(count, np.int64)
-        self._over = np.ones(count, np.bool_)
+        self._terminated, self._truncated = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         self._begun = False
         self._draws = np.zeros((count, 2 + num_draws))  # the first two place the first glimpse
         self._fixations: list[list[NDArray[np.float32]]] = [[] for _ in range(count)]
@@ -149,6 +151,11 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: everything but the window."""
         return {**self.__dict__, "_window": None}
+
+    @property
+    def _over(self) -> NDArray[np.bool_]:
+        """Whose episodes are over (N,)."""
+        return self._terminated | self._truncated
 
     @property
     def lane_bytes(self) -> int:
@@ -172,7 +179,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         """What there is to see in the lanes: (M, H, W, C)."""
 
     def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
-        """For `info`: name -> values (N, ...), and which lanes (N,) have them, None for all."""
+        """For `info`: name -> values (N, ...), and which lanes (N,) have them, None for all; `ended` (N,) just terminated."""
         raise NotImplementedError
 
     def _rewind(self) -> None:
@@ -212,7 +219,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         options = dict(options or {})
         if unknown := set(options) - self.reset_options:
             raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(map(str, unknown))}.")
-        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
+        mask = as_array("options['reset_mask']", options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(
                 f"options['reset_mask'] must be bool of shape ({self.num_envs},) with at least one True, "
@@ -229,33 +236,38 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def step(
         self, actions: Any
     ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """One action in every lane; shapes and dtypes as Gymnasium's vector environments have them."""
+        """One action in every lane; shapes and dtypes as Gymnasium's vector environments have them.
+
+        With `max_episode_steps` a lane is truncated at that step whether or not it terminates there too, as by Gymnasium's
+        TimeLimit and in its own vector environments.
+        """
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
         locations, choices = self._action_mode.read(actions, self.num_envs)
         playing = ~self._over
         lanes = np.flatnonzero(playing)
-        rewards, over = np.zeros(self.num_envs), self._over.copy()
-        rewards[lanes], over[lanes] = self._advance(lanes, {name: choice[lanes] for name, choice in choices.items()})
-        self._steps[lanes] += 1
+        rewards = np.zeros(self.num_envs)
+        rewards[lanes], self._terminated[lanes] = self._advance(
+            lanes, {name: each[lanes] for name, each in choices.items()}
+        )
         self._rewards = rewards.copy()  # what is returned is the caller's to keep
-        ended = over & playing
-        looking = lanes if self.glimpse_after_end else np.flatnonzero(playing & ~over)
+        self._steps[lanes] += 1
+        if self.max_episode_steps is not None:
+            self._truncated[lanes] = self._steps[lanes] >= self.max_episode_steps
+        looking = lanes if self.glimpse_after_end else lanes[~self._terminated[lanes]]
         self._look(looking, locations, redraw=self.screen_changes)
 
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and not playing.all():
             self._start(np.flatnonzero(~playing), {})  # their actions were ignored
-            over &= playing
-        self._over = over.copy()
-        info: dict[str, Any] = {}
-        if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any():
-            info = self._final(ended)
-            self._start(np.flatnonzero(ended), {})
-            info |= self._info(np.ones_like(ended), np.zeros_like(ended))
+        terminated, truncated = self._terminated.copy(), self._truncated.copy()
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
+            info = self._final(self._over)
+            self._start(np.flatnonzero(self._over), {})
+            info |= self._info(np.ones_like(playing), np.zeros_like(playing))
         else:
-            info = self._info(np.ones_like(ended), ended)
+            info = self._info(np.ones_like(playing), playing & terminated)
         self._draw_window()
-        return self._observation(), rewards, over, np.zeros_like(over), info
+        return self._observation(), rewards, terminated, truncated, info
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """One frame per lane, each (height, width, 3) uint8, where the render mode is "rgb_array"."""
@@ -309,7 +321,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         for lane in lanes:
             self._generators[lane].random(out=self._draws[lane])
         draws = self._begin(lanes, self._draws[lanes], options)
-        self._over[lanes] = False
+        self._terminated[lanes] = self._truncated[lanes] = False
         self._steps[lanes] = 0
         self._rewards[lanes] = 0.0
         first = np.zeros((self.num_envs, 2))
@@ -354,7 +366,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             final[lane] = pick_lane(observation, int(lane))
         return {
             "final_obs": final, "_final_obs": ended.copy(),
-            "final_info": self._info(ended, ended), "_final_info": ended.copy(),
+            "final_info": self._info(ended, self._terminated), "_final_info": ended.copy(),
         }  # fmt: skip
 
     # Pictures
@@ -370,7 +382,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
             glimpse=self._glimpses[lane].copy(),
             caption=self._caption(lane),
-            outcome=self._outcome(lane) if self._over[lane] else None,
+            outcome=self._outcome(lane) if self._terminated[lane] else None,
             bars={name: values[lane] for name, values in self._bars.items()},
             gamma=self.gamma,
         )
@@ -416,7 +428,8 @@ class RetinaEnv(gym.Env[Any, Any]):
     def __init__(self, **kwargs: Any) -> None:
         for name in VECTOR_KEYWORDS:
             if name in kwargs:
-                raise BadArgument(f"{name} is for vector environments: use gymnasium.make_vec.")
+                way = "gymnasium.make or make_vec" if name == "max_episode_steps" else "gymnasium.make_vec"
+                raise BadArgument(f"{name} is no keyword of a single environment: use {way}.")
         check_keywords(type(self).__name__, kwargs, [*inspect.signature(type(self)).parameters])
         self.lane = self.vector_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
         self.metadata = {key: value for key, value in self.lane.metadata.items() if key != "autoreset_mode"}
@@ -435,7 +448,7 @@ class RetinaEnv(gym.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
-        if self.lane._over[0]:
+        if self.lane._terminated[0]:
             raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
         batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
         observation, rewards, terminated, _, info = self.lane.step(batch)

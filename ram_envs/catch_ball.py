@@ -162,7 +162,7 @@ class CatchBallEnv(RetinaEnv):
     The ball in the top row, the paddle on the bottom row, the first glimpse at `initial_location`.
 
     ## Episode End
-    The episode terminates when the last of `num_balls` has arrived. It is never truncated.
+    The episode terminates when the last of `num_balls` has arrived. It is truncated only by `max_episode_steps`.
 
     ## Info
     `num_glimpses`: taken so far; `balls_caught`; `is_success`: at the end, whether every ball was caught. Privileged, never for the

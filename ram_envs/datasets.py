@@ -31,7 +31,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import ArrayLike, NDArray
 
-from ram_envs.arguments import BadArgument, one_of, shown
+from ram_envs.arguments import BadArgument, as_array, check_channels_last, one_of, shown
 
 if sys.platform != "win32":
     import fcntl
@@ -139,7 +139,7 @@ class LabelledImages:
                 f"LabelledImages takes uint8 (N, H, W, C) and int64 (N,), got {shown(images)} and {shown(labels)}: "
                 "as_labelled_images makes them of other arrays"
             )
-        _check_channels(images.shape)
+        check_channels_last(images.shape)
         for name in ("images", "labels"):
             view = getattr(self, name).view()
             view.flags.writeable = False
@@ -209,8 +209,8 @@ def as_labelled_images(
         return images
     if labels is None:
         raise ValueError("images and labels go together: give both or neither")
-    pixels = _as_pixels(_as_array("images", images))
-    classes = _as_array("labels", labels)
+    pixels = _as_pixels(as_array("images", images))
+    classes = as_array("labels", labels)
     if classes.shape != pixels.shape[:1]:
         raise ValueError(f"labels must be one per image, shape {pixels.shape[:1]}, got shape {classes.shape}")
     if not np.issubdtype(classes.dtype, np.integer):
@@ -229,7 +229,7 @@ def _as_pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
     """A user's images as uint8 (N, H, W, C), copied."""
     if images.ndim not in (3, 4) or images.size == 0:
         raise ValueError(f"images must be (N, H, W) or (N, H, W, C) and not empty, got shape {images.shape}")
-    _check_channels(images.shape)
+    check_channels_last(images.shape)
     if np.issubdtype(images.dtype, np.floating):
         low, high = images.min(), images.max()
         if not (low >= 0 and high <= 1):  # so written, NaN fails too
@@ -238,15 +238,6 @@ def _as_pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
     elif images.dtype != np.uint8:
         raise BadArgument(f"images must be uint8, or float in [0, 1], got dtype {images.dtype}")
     return (images if images.ndim == 4 else images[..., np.newaxis]).astype(np.uint8)
-
-
-def _check_channels(shape: tuple[int, ...]) -> None:
-    """Refuses what looks like channels first, PyTorch's order: few along the second axis, many along the last."""
-    if len(shape) == 4 and shape[1] <= 4 < shape[3]:
-        raise ValueError(
-            f"images must have their channels last, (N, H, W, C), got shape {shape}, which looks like channels first: "
-            "give images.transpose(0, 2, 3, 1)"
-        )
 
 
 def read_idx(data: bytes) -> NDArray[np.uint8]:
@@ -271,13 +262,6 @@ def read_idx(data: bytes) -> NDArray[np.uint8]:
     if math.prod(shape) != len(data) - start or 0 in shape:
         raise BadDataFile(f"the IDX header says {shape}, but {len(data) - start} bytes follow it")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-
-
-def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
-    try:
-        return np.asarray(values)
-    except Exception as error:  # rows of different lengths, a tensor with gradient, ...
-        raise ValueError(f"{name} must form an array: {error}") from None
 
 
 def _users_folder(folder: str | Path | None) -> Path | None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ram_envs.action_modes import Choices, Locations
-from ram_envs.arguments import one_of, real_number, shown, whole_number
+from ram_envs.arguments import as_array, one_of, real_number, shown, whole_number
 from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
 from ram_envs.datasets import DATASETS, SPLITS, LabelledImages, as_labelled_images, load_dataset
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
@@ -121,15 +121,15 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         """Which image each of the lanes shows."""
         count = len(self.data)
         if "index" in options:
-            indices = np.asarray(options["index"])
+            indices = as_array("options['index']", options["index"])
             if indices.shape not in ((), (self.num_envs,)) or indices.dtype.kind not in "iu":
                 raise ValueError(
                     f"options['index'] must be a whole number or {self.num_envs} of them, "
                     f"got {indices.dtype} of shape {indices.shape}."
                 )
             indices = np.broadcast_to(indices, self.num_envs)[lanes]
-            if ((indices < 0) | (indices >= count)).any():
-                raise ValueError(f"options['index'] must lie in 0 to {count - 1}, got {indices.tolist()}.")
+            if (wrong := (indices < 0) | (indices >= count)).any():
+                raise ValueError(f"options['index'] must lie in 0 to {count - 1}, got {indices[wrong][0]}.")
             return indices
         if self.order == "sequential":
             indices = (self._next_index + np.arange(len(lanes))) % count
@@ -148,7 +148,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
 
     def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
         labels = self.data.labels[self._indices]
-        taken = self._steps + ~self._over  # the action that ends the episode takes no glimpse
+        taken = self._steps + ~self._terminated  # the action that ends the episode takes no glimpse
         facts: dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]] = {
             "index": (self._indices, None),
             "num_glimpses": (taken, None),
@@ -168,7 +168,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         return bool(self._steps[lane] + 1 >= self.num_glimpses)
 
     def _caption(self, lane: int) -> list[tuple[str, str]]:
-        over, answer = self._over[lane], self._answers[lane]
+        over, answer = self._terminated[lane], self._answers[lane]
         glimpse = self._steps[lane] + (not over)
         return [
             ("glimpse", f"{glimpse}/{self.num_glimpses}"),
@@ -214,7 +214,7 @@ class GlimpseMNISTEnv(RetinaEnv):
 
     ## Episode End
     The episode terminates when stop is chosen, or with the action after the last of `num_glimpses`: then the answer counts,
-    and the location of that action is not looked at. It is never truncated.
+    and the location of that action is not looked at. It is truncated only by `max_episode_steps`.
 
     ## Info
     `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: at the end, whether the answer was right.
