@@ -1,7 +1,7 @@
 """Lanes, seeding, autoreset, observations: what every environment behind the retina shares.
 
 `RetinaVectorEnv` runs any number of lanes at once; `RetinaEnv` is one lane of it, so that a single environment and a
-vector environment give the same episodes for the same seed. A world (digits, Catch) fills in four methods.
+vector environment give the same episodes for the same seed. A world (digits, Catch, one's own) fills in three methods or more.
 
 Axes: N lanes, M some of them, C channels, k scales, g patch size.
 """
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Lanes = NDArray[np.int64]  # (M,) numbers of lanes
+Fact = NDArray[Any] | tuple[NDArray[Any], NDArray[np.bool_]]  # values (N, ...), and which lanes (N,) have one: else all
 
 
 class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
@@ -59,18 +60,29 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         glimpse_after_end: whether the action that ends an episode still takes a glimpse.
         reset_options: the keys that the `options` of `reset` may have.
 
+    A world of one's own is a subclass. Its constructor takes `num_envs`, its own keywords and `**retina`, and hands on what is
+    described below. It must define `begin`, `advance` and `screens`; it may define `facts`, `caption`, `outcome`, `keys`,
+    `last_glimpse` and `rewind`, set the attributes above, and read these:
+
+        steps: (N,) actions taken in the present episode.
+        terminated, truncated: (N,) whether the episode is over.
+        rewards: (N,) of the last step.
+
+    A subclass of `RetinaEnv` whose `vector_class` it is makes it a single environment.
+
     Args:
         num_envs: number of lanes, at least 1.
         screen: (height, width, channels) of what the retina looks at.
         choices: name and number of options of each choice that an action makes beside the location.
-        discrete: what the numbers of the action mode "discrete" mean.
+        discrete: what the numbers of the action mode "discrete" mean; by default each is a cell of the grid and an option of
+            each choice.
         num_draws: uniform draws that one episode of the world takes.
         max_glimpses: the most glimpses that the world's rules allow an episode.
         **retina: what every environment takes, see `retina_settings`; where a world has other defaults than those there, its
             `retina_defaults` says so.
 
     Raises:
-        TypeError: if a keyword is unknown; the message names the nearest.
+        TypeError: if a keyword is unknown, or a method is missing that a world must define; the message names it.
         ValueError: if an argument is not what it must be; the message names it.
     """
 
@@ -105,8 +117,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         *,
         screen: tuple[int, int, int],
         choices: Mapping[str, int],
-        discrete: DiscreteMeaning,
-        num_draws: int,
+        discrete: DiscreteMeaning | None = None,
+        num_draws: int = 0,
         max_glimpses: int | None = None,
         **retina: Any,
     ) -> None:
@@ -138,12 +150,12 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self._tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
         self._glimpses = np.zeros((count, *self.sensor.glimpse_shape(channels)), np.float32)
         self._locations = np.zeros((count, 2), np.float32)
-        self._steps = np.zeros(count, np.int64)
-        self._terminated, self._truncated = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
+        self.steps = np.zeros(count, np.int64)
+        self.terminated, self.truncated = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         self._begun = False
         self._draws = np.zeros((count, 2 + num_draws))  # the first two place the first glimpse
         self._fixations: list[list[NDArray[np.float32]]] = [[] for _ in range(count)]
-        self._rewards = np.zeros(count)  # of the last step, for the picture
+        self.rewards = np.zeros(count)  # of the last step, for the picture
         self._bars: Mapping[str, NDArray[Any]] = {}
         self._generators = [np.random.default_rng() for _ in range(count)]
         self._seeds = [-1] * count
@@ -155,7 +167,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     @property
     def _over(self) -> NDArray[np.bool_]:
         """Whose episodes are over (N,)."""
-        return self._terminated | self._truncated
+        return self.terminated | self.truncated
 
     @property
     def lane_bytes(self) -> int:
@@ -167,35 +179,45 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     # What a world fills in
 
     @abstractmethod
-    def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Begins an episode in each of the lanes, from draws (M, 2 + num_draws); returns the draws it used."""
+    def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64] | None:
+        """Begins an episode in each of the lanes.
+
+        Args:
+            lanes: (M,) their numbers.
+            draws: (M, 2 + num_draws) uniform in [0, 1); the first two place a random first glimpse, the rest is the world's.
+            options: of `reset`.
+
+        Returns:
+            The draws to place the first glimpse by, if not those given.
+        """
 
     @abstractmethod
-    def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Plays the choices (M,) in the lanes; returns their rewards (M,) and whether their episodes are over (M,)."""
+    def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Plays the choices, name -> (M,), in the lanes; returns their rewards (M,) and whether their episodes terminate (M,)."""
 
     @abstractmethod
-    def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+    def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """What there is to see in the lanes: (M, H, W, C)."""
 
-    def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
-        """For `info`: name -> values (N, ...), and which lanes (N,) have them, None for all; `ended` (N,) just terminated."""
-        raise NotImplementedError
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+        """What `info` holds; a world adds its own, such as "is_success" for the lanes that `ended` (N,): terminated just now."""
+        return {"num_glimpses": self.steps + (1 if self.glimpse_after_end else ~self.terminated)}
 
-    def _rewind(self) -> None:
+    def rewind(self) -> None:
         """Forgets, when all lanes are seeded, whatever else tells one episode from the next."""
 
-    def _caption(self, lane: int) -> list[tuple[str, str]]:
+    def caption(self, lane: int) -> list[tuple[str, str]]:
         """What the picture of a lane says below it: (name, value) pairs."""
-        raise NotImplementedError
+        return [("step", str(self.steps[lane])), ("reward", f"{self.rewards[lane]:.3g}")]
 
-    def _outcome(self, lane: int) -> bool | None:
-        """Whether the episode of a lane that is over was a success."""
-        raise NotImplementedError
+    def outcome(self, lane: int) -> bool | None:
+        """Whether the episode of a lane, which has terminated, was a success: by default the fact "is_success", if there is one."""
+        fact = self.facts(self.terminated).get("is_success")
+        return None if fact is None else bool((fact[0] if isinstance(fact, tuple) else fact)[lane])
 
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
         """Keys (of pygame) held together -> the choices they make; () for none."""
-        raise NotImplementedError
+        return {(): {}}
 
     def write_action(self, location: Sequence[float], choices: Mapping[str, int]) -> Any:
         """The action of a single lane, in this environment's action mode, that comes nearest to a location and choices."""
@@ -247,19 +269,19 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         playing = ~self._over
         lanes = np.flatnonzero(playing)
         rewards = np.zeros(self.num_envs)
-        rewards[lanes], self._terminated[lanes] = self._advance(
+        rewards[lanes], self.terminated[lanes] = self.advance(
             lanes, {name: each[lanes] for name, each in choices.items()}
         )
-        self._rewards = rewards.copy()  # what is returned is the caller's to keep
-        self._steps[lanes] += 1
+        self.rewards = rewards.copy()  # what is returned is the caller's to keep
+        self.steps[lanes] += 1
         if self.max_episode_steps is not None:
-            self._truncated[lanes] = self._steps[lanes] >= self.max_episode_steps
-        looking = lanes if self.glimpse_after_end else lanes[~self._terminated[lanes]]
+            self.truncated[lanes] = self.steps[lanes] >= self.max_episode_steps
+        looking = lanes if self.glimpse_after_end else lanes[~self.terminated[lanes]]
         self._look(looking, locations, redraw=self.screen_changes)
 
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and not playing.all():
             self._start(np.flatnonzero(~playing), {})  # their actions were ignored
-        terminated, truncated = self._terminated.copy(), self._truncated.copy()
+        terminated, truncated = self.terminated.copy(), self.truncated.copy()
         if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
             info = self._final(self._over)
             self._start(np.flatnonzero(self._over), {})
@@ -314,16 +336,18 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             if seeds[lane] is not None:
                 self._generators[lane], self._seeds[lane] = gym.utils.seeding.np_random(int(seeds[lane]))
         if mask.all() and None not in seeds:
-            self._rewind()
+            self.rewind()
 
     def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:
         """Begins an episode in each of the lanes and takes its first glimpse."""
         for lane in lanes:
             self._generators[lane].random(out=self._draws[lane])
-        draws = self._begin(lanes, self._draws[lanes], options)
-        self._terminated[lanes] = self._truncated[lanes] = False
-        self._steps[lanes] = 0
-        self._rewards[lanes] = 0.0
+        given = self._draws[lanes]
+        placed = self.begin(lanes, given, options)
+        draws = given if placed is None else placed
+        self.terminated[lanes] = self.truncated[lanes] = False
+        self.steps[lanes] = 0
+        self.rewards[lanes] = 0.0
         first = np.zeros((self.num_envs, 2))
         first[lanes] = 2 * draws[:, :2] - 1 if self._first_look is None else self._first_look
         if self.render_mode is not None:
@@ -334,14 +358,22 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def _look(self, lanes: Lanes, locations: Locations, redraw: bool) -> None:
         """Takes a glimpse in each of the lanes, at its row of locations (N, 2)."""
         if redraw and len(lanes) == self.num_envs:
-            self._tables = self.sensor.integrate(self._screens(lanes))
+            self._tables = self.sensor.integrate(self._checked_screens(lanes))
         elif redraw:
-            self._tables[lanes] = self.sensor.integrate(self._screens(lanes))
+            self._tables[lanes] = self.sensor.integrate(self._checked_screens(lanes))
         self._locations[lanes] = locations[lanes]
         self._glimpses[lanes] = self.sensor.glimpse(self._tables, self._locations[lanes], lanes)
         if self.render_mode is not None:
             for lane in lanes:
                 self._fixations[lane].append(self._locations[lane].copy())
+
+    def _checked_screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+        """The screens, if they are what the world said."""
+        screens = self.screens(lanes)
+        if screens.shape != (len(lanes), *self.screen) or screens.dtype != np.uint8:
+            shape = (len(lanes), *self.screen)
+            raise ValueError(f"{type(self).__name__}.screens must return uint8 of shape {shape}, got {shown(screens)}.")
+        return screens
 
     def _observation(self) -> Any:
         if self.obs_mode == "flat":
@@ -351,8 +383,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
         """Gymnasium's vector info: each key with a mask of the lanes (N,) that it is of."""
         info: dict[str, Any] = {}
-        for name, (values, having) in self._facts(ended).items():
-            having = lanes if having is None else lanes & having
+        for name, fact in self.facts(ended).items():
+            values, having = (fact[0], lanes & fact[1]) if isinstance(fact, tuple) else (fact, lanes)
             if having.any():
                 shown = having if values.ndim == 1 else having[:, None]
                 info[name], info["_" + name] = np.where(shown, values, np.zeros_like(values)), having.copy()
@@ -366,7 +398,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             final[lane] = pick_lane(observation, int(lane))
         return {
             "final_obs": final, "_final_obs": ended.copy(),
-            "final_info": self._info(ended, self._terminated), "_final_info": ended.copy(),
+            "final_info": self._info(ended, self.terminated), "_final_info": ended.copy(),
         }  # fmt: skip
 
     # Pictures
@@ -377,12 +409,12 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             raise gym.error.ResetNeeded("Call reset() before render().")
         lanes, (height, width, _) = np.array([lane]), self.screen
         return View(
-            scene=self._screens(lanes)[0],
+            scene=self.screens(lanes)[0],
             squares=self.sensor.footprints(self._locations[lanes], height, width)[0],
             fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
             glimpse=self._glimpses[lane].copy(),
-            caption=self._caption(lane),
-            outcome=self._outcome(lane) if self._terminated[lane] else None,
+            caption=self.caption(lane),
+            outcome=self.outcome(lane) if self.terminated[lane] else None,
             bars={name: values[lane] for name, values in self._bars.items()},
             gamma=self.gamma,
         )
@@ -421,6 +453,8 @@ class RetinaEnv(gym.Env[Any, Any]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "vector_class"):
+            raise TypeError(f"{cls.__name__} must name the class of its lanes as vector_class.")
         parameters = full_signature(cls.vector_class).parameters.values()
         cls.__signature__ = inspect.Signature([each for each in parameters if each.name not in VECTOR_KEYWORDS])  # type: ignore[attr-defined]
         cls.__doc__ = with_retina_arguments(cls.__doc__)
@@ -442,13 +476,13 @@ class RetinaEnv(gym.Env[Any, Any]):
         super().reset(seed=seed)
         self.lane._generators[0] = self.np_random
         if seed is not None:
-            self.lane._rewind()
+            self.lane.rewind()
         observation, info = self.lane.reset(options=options)
         return pick_lane(observation, 0), _single_info(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
-        if self.lane._terminated[0]:
+        if self.lane.terminated[0]:
             raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
         batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
         observation, rewards, terminated, _, info = self.lane.step(batch)

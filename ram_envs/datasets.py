@@ -113,7 +113,7 @@ DATASETS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelledImages:
     """Images and their classes, read-only, so that environments can share one copy.
 
@@ -147,6 +147,9 @@ class LabelledImages:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"LabelledImages of shape {self.images.shape}, {self.num_classes} classes"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "LabelledImages":
         return self  # gymnasium.make deep-copies its arguments; what never changes can be shared

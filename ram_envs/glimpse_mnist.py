@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ram_envs.action_modes import Choices, Locations
 from ram_envs.arguments import as_array, one_of, real_number, shown, whole_number
-from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
+from ram_envs.batched_env import Fact, Lanes, RetinaEnv, RetinaVectorEnv
 from ram_envs.datasets import DATASETS, SPLITS, LabelledImages, as_labelled_images, load_dataset
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
 from ram_envs.glimpse_sensor import to_location
@@ -95,7 +95,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         self._answers = np.full(num_envs, _NO_ANSWER)
         self._next_index = 0  # where the walk through a split stands
 
-    def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
+    def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
         self._indices[lanes] = self._choose(lanes, draws[:, 2], options)
         indices = self._indices[lanes]
         if self.split != "train":  # the same scenes for everybody
@@ -114,7 +114,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         size = 3 + self.recipe.num_draws
         return np.array([np.random.default_rng((self.scene_seed, i)).random(size) for i in indices])
 
-    def _rewind(self) -> None:
+    def rewind(self) -> None:
         self._next_index = 0
 
     def _choose(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -137,25 +137,20 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
             return indices
         return (draws * count).astype(np.int64)
 
-    def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        over = (choices["stop"] == 1) | (self._steps[lanes] + 1 >= self.num_glimpses)
+    def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        over = (choices["stop"] == 1) | (self.steps[lanes] + 1 >= self.num_glimpses)
         self._answers[lanes] = np.where(over, choices["answer"], _NO_ANSWER)
         right = over & (choices["answer"] == self.data.labels[self._indices[lanes]])
         return right - self.glimpse_cost * ~over, over
 
-    def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+    def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return self._scenes[lanes]
 
-    def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
         labels = self.data.labels[self._indices]
-        taken = self._steps + ~self._terminated  # the action that ends the episode takes no glimpse
-        facts: dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]] = {
-            "index": (self._indices, None),
-            "num_glimpses": (taken, None),
-            "is_success": (self._answers == labels, ended),
-        }
+        facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels, ended)}
         if self.privileged_info:
-            facts |= {"label": (labels, None), "target_location": (self._centers, None)}
+            facts |= {"label": labels, "target_location": self._centers}
         return facts
 
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
@@ -165,20 +160,17 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
 
     def last_glimpse(self, lane: int = 0) -> bool:
         """Whether the glimpses of a lane are used up: the next action answers."""
-        return bool(self._steps[lane] + 1 >= self.num_glimpses)
+        return bool(self.steps[lane] + 1 >= self.num_glimpses)
 
-    def _caption(self, lane: int) -> list[tuple[str, str]]:
-        over, answer = self._terminated[lane], self._answers[lane]
-        glimpse = self._steps[lane] + (not over)
+    def caption(self, lane: int) -> list[tuple[str, str]]:
+        over, answer = self.terminated[lane], self._answers[lane]
+        glimpse = self.steps[lane] + (not over)
         return [
             ("glimpse", f"{glimpse}/{self.num_glimpses}"),
-            ("reward", f"{self._rewards[lane]:.3g}"),
+            ("reward", f"{self.rewards[lane]:.3g}"),
             ("answer", str(answer) if over and answer != _NO_ANSWER else "-"),
             ("label", str(self.data.labels[self._indices[lane]])),
         ]
-
-    def _outcome(self, lane: int) -> bool:
-        return bool(self._answers[lane] == self.data.labels[self._indices[lane]])
 
 
 class GlimpseMNISTEnv(RetinaEnv):

@@ -585,6 +585,7 @@ def test_channels_last_are_taken_however_low_the_image_and_however_many_the_band
 def test_images_that_are_ready_are_shared_and_bring_their_labels():
     ready = as_labelled_images(OWN, CLASSES, num_classes=5)
     assert as_labelled_images(ready) is ready
+    assert repr(ready) == "LabelledImages of shape (4, 2, 3, 1), 5 classes"
     for more in ({"labels": CLASSES}, {"num_classes": 5}):
         with pytest.raises(ValueError, match="must be None where images are LabelledImages"):
             as_labelled_images(ready, **more)
