@@ -6,15 +6,17 @@ of whole numbers per choice, and refuses what is not in the space.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from ram_envs.arguments import one_of, whole_number
+from ram_envs.arguments import as_array, one_of, whole_number
 
 ACTION_MODES = ("multidiscrete", "dict", "box", "discrete")
 
@@ -60,11 +62,27 @@ class DiscreteMeaning(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class EveryCombination:
+    """One number for each cell of the grid with each option of each choice."""
+
+    choices: dict[str, int]
+
+    def size(self, num_cells: int) -> int:
+        return num_cells * math.prod(self.choices.values())
+
+    def read(
+        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
+    ) -> tuple[Locations, Choices]:
+        cell, *options = np.unravel_index(numbers, (len(cells), *self.choices.values()))
+        return cells[cell], dict(zip(self.choices, options, strict=True))
+
+
 def make_action_mode(
     mode: str,
     choices: Mapping[str, int],
     grid: int,
-    discrete: DiscreteMeaning,
+    discrete: DiscreteMeaning | None = None,
     rest: Sequence[float] | NDArray[np.float64] = (0.0, 0.0),
 ) -> ActionMode:
     """The action mode of that name.
@@ -74,7 +92,7 @@ def make_action_mode(
             "dict": keys "location", a Box, and one Discrete per choice.
             "box": a Box in [-1, 1] of x, y, then per choice one score per option, the highest wins
             (a choice of two options has a single score, and is taken when that is above zero).
-            "discrete": one number; what it means is the environment's.
+            "discrete": one number; what it means is the environment's, by default a cell of the grid and an option of each choice.
         choices: name of each choice and its number of options.
         grid: the location grid has grid * grid cells, numbered row by row from the top left; a cell's location is its centre.
         discrete: the meaning of the mode "discrete".
@@ -89,7 +107,7 @@ def make_action_mode(
     if mode == "multidiscrete":
         return MultiDiscreteMode(choices, cells)
     if mode == "discrete":
-        return DiscreteMode(discrete, cells, np.asarray(rest, np.float64))
+        return DiscreteMode(discrete or EveryCombination(dict(choices)), cells, np.asarray(rest, np.float64))
     return DictMode(choices) if mode == "dict" else BoxMode(choices)
 
 
@@ -209,10 +227,7 @@ def _whole(name: str, value: Any, shape: tuple[int, ...], sizes: int | list[int]
 
 
 def _array(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[Any]:
-    try:
-        array = np.asarray(value)
-    except Exception as error:  # rows of different lengths, a tensor with gradient, ...
-        raise ValueError(f"{name} must form an array of shape {shape}: {error}") from None
+    array = as_array(name, value)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape[1:]} per lane and {shape} in all, got {array.shape}.")
     return array

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
@@ -51,6 +52,23 @@ def one_of(name: str, value: Any, allowed: Sequence[Any]) -> None:
     """A ValueError that names the argument, unless the value is one of those allowed."""
     if not isinstance(value, str | Enum) or value not in allowed:
         raise ValueError(f"{name} must be one of {list(allowed)}, got {shown(value)}.")
+
+
+def as_array(name: str, value: Any) -> NDArray[Any]:
+    """The value as an array, or a ValueError that names the argument."""
+    try:
+        return np.asarray(value)
+    except Exception as error:  # rows of different lengths, a tensor with gradient, ...
+        raise ValueError(f"{name} must form an array: {error}") from None
+
+
+def check_channels_last(shape: tuple[int, ...]) -> None:
+    """Refuses images that look like channels first, PyTorch's order: few along the second axis, many along the last."""
+    if len(shape) == 4 and shape[1] <= 4 < shape[3]:
+        raise ValueError(
+            f"images must have their channels last, (N, H, W, C), got shape {shape}, which looks like channels first: "
+            "give images.transpose(0, 2, 3, 1)"
+        )
 
 
 def check_keywords(caller: str, given: Iterable[str], accepted: Sequence[str]) -> None:

@@ -1,7 +1,7 @@
 """Lanes, seeding, autoreset, observations: what every environment behind the retina shares.
 
 `RetinaVectorEnv` runs any number of lanes at once; `RetinaEnv` is one lane of it, so that a single environment and a
-vector environment give the same episodes for the same seed. A world (digits, Catch) fills in four methods.
+vector environment give the same episodes for the same seed. A world (digits, Catch, one's own) fills in three methods or more.
 
 Axes: N lanes, M some of them, C channels, k scales, g patch size.
 """
@@ -22,7 +22,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ram_envs.action_modes import Choices, DiscreteMeaning, Locations, make_action_mode
-from ram_envs.arguments import BadArgument, check_keywords, shown, whole_number
+from ram_envs.arguments import BadArgument, as_array, check_keywords, shown, whole_number
 from ram_envs.glimpse_sensor import GlimpseSensor, to_pixels
 from ram_envs.rendering import View, draw_view, tile
 from ram_envs.retina_settings import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Lanes = NDArray[np.int64]  # (M,) numbers of lanes
+Fact = NDArray[Any] | tuple[NDArray[Any], NDArray[np.bool_]]  # values (N, ...), and which lanes (N,) have one: else all
 
 
 class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
@@ -59,18 +60,29 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         glimpse_after_end: whether the action that ends an episode still takes a glimpse.
         reset_options: the keys that the `options` of `reset` may have.
 
+    A world of one's own is a subclass. Its constructor takes `num_envs`, its own keywords and `**retina`, and hands on what is
+    described below. It must define `begin`, `advance` and `screens`; it may define `facts`, `caption`, `outcome`, `keys`,
+    `last_glimpse` and `rewind`, set the attributes above, and read these:
+
+        steps: (N,) actions taken in the present episode.
+        terminated, truncated: (N,) whether the episode is over.
+        rewards: (N,) of the last step.
+
+    A subclass of `RetinaEnv` whose `vector_class` it is makes it a single environment.
+
     Args:
         num_envs: number of lanes, at least 1.
         screen: (height, width, channels) of what the retina looks at.
         choices: name and number of options of each choice that an action makes beside the location.
-        discrete: what the numbers of the action mode "discrete" mean.
+        discrete: what the numbers of the action mode "discrete" mean; by default each is a cell of the grid and an option of
+            each choice.
         num_draws: uniform draws that one episode of the world takes.
         max_glimpses: the most glimpses that the world's rules allow an episode.
         **retina: what every environment takes, see `retina_settings`; where a world has other defaults than those there, its
             `retina_defaults` says so.
 
     Raises:
-        TypeError: if a keyword is unknown; the message names the nearest.
+        TypeError: if a keyword is unknown, or a method is missing that a world must define; the message names it.
         ValueError: if an argument is not what it must be; the message names it.
     """
 
@@ -105,8 +117,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         *,
         screen: tuple[int, int, int],
         choices: Mapping[str, int],
-        discrete: DiscreteMeaning,
-        num_draws: int,
+        discrete: DiscreteMeaning | None = None,
+        num_draws: int = 0,
         max_glimpses: int | None = None,
         **retina: Any,
     ) -> None:
@@ -119,7 +131,9 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self.render_mode, self.render_size = settings.render_mode, settings.render_size
         self.autoreset_mode = AutoresetMode(settings.autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
-        self.max_glimpses = max_glimpses
+        self.max_episode_steps = limit = settings.max_episode_steps
+        bounds = [max_glimpses, None if limit is None else limit + 1]
+        self.max_glimpses = min((bound for bound in bounds if bound is not None), default=None)
 
         self._first_look = settings.first_look()
         rest = np.zeros(2) if self._first_look is None else self._first_look
@@ -136,12 +150,12 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self._tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
         self._glimpses = np.zeros((count, *self.sensor.glimpse_shape(channels)), np.float32)
         self._locations = np.zeros((count, 2), np.float32)
-        self._steps = np.zeros(count, np.int64)
-        self._over = np.ones(count, np.bool_)
+        self.steps = np.zeros(count, np.int64)
+        self.terminated, self.truncated = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
         self._begun = False
         self._draws = np.zeros((count, 2 + num_draws))  # the first two place the first glimpse
         self._fixations: list[list[NDArray[np.float32]]] = [[] for _ in range(count)]
-        self._rewards = np.zeros(count)  # of the last step, for the picture
+        self.rewards = np.zeros(count)  # of the last step, for the picture
         self._bars: Mapping[str, NDArray[Any]] = {}
         self._generators = [np.random.default_rng() for _ in range(count)]
         self._seeds = [-1] * count
@@ -149,6 +163,11 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: everything but the window."""
         return {**self.__dict__, "_window": None}
+
+    @property
+    def _over(self) -> NDArray[np.bool_]:
+        """Whose episodes are over (N,)."""
+        return self.terminated | self.truncated
 
     @property
     def lane_bytes(self) -> int:
@@ -160,35 +179,45 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     # What a world fills in
 
     @abstractmethod
-    def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Begins an episode in each of the lanes, from draws (M, 2 + num_draws); returns the draws it used."""
+    def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64] | None:
+        """Begins an episode in each of the lanes.
+
+        Args:
+            lanes: (M,) their numbers.
+            draws: (M, 2 + num_draws) uniform in [0, 1); the first two place a random first glimpse, the rest is the world's.
+            options: of `reset`.
+
+        Returns:
+            The draws to place the first glimpse by, if not those given.
+        """
 
     @abstractmethod
-    def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """Plays the choices (M,) in the lanes; returns their rewards (M,) and whether their episodes are over (M,)."""
+    def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Plays the choices, name -> (M,), in the lanes; returns their rewards (M,) and whether their episodes terminate (M,)."""
 
     @abstractmethod
-    def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+    def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """What there is to see in the lanes: (M, H, W, C)."""
 
-    def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
-        """For `info`: name -> values (N, ...), and which lanes (N,) have them, None for all."""
-        raise NotImplementedError
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+        """What `info` holds; a world adds its own, such as "is_success" for the lanes that `ended` (N,): terminated just now."""
+        return {"num_glimpses": self.steps + (1 if self.glimpse_after_end else ~self.terminated)}
 
-    def _rewind(self) -> None:
+    def rewind(self) -> None:
         """Forgets, when all lanes are seeded, whatever else tells one episode from the next."""
 
-    def _caption(self, lane: int) -> list[tuple[str, str]]:
+    def caption(self, lane: int) -> list[tuple[str, str]]:
         """What the picture of a lane says below it: (name, value) pairs."""
-        raise NotImplementedError
+        return [("step", str(self.steps[lane])), ("reward", f"{self.rewards[lane]:.3g}")]
 
-    def _outcome(self, lane: int) -> bool | None:
-        """Whether the episode of a lane that is over was a success."""
-        raise NotImplementedError
+    def outcome(self, lane: int) -> bool | None:
+        """Whether the episode of a lane, which has terminated, was a success: by default the fact "is_success", if there is one."""
+        fact = self.facts(self.terminated).get("is_success")
+        return None if fact is None else bool((fact[0] if isinstance(fact, tuple) else fact)[lane])
 
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
         """Keys (of pygame) held together -> the choices they make; () for none."""
-        raise NotImplementedError
+        return {(): {}}
 
     def write_action(self, location: Sequence[float], choices: Mapping[str, int]) -> Any:
         """The action of a single lane, in this environment's action mode, that comes nearest to a location and choices."""
@@ -212,7 +241,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         options = dict(options or {})
         if unknown := set(options) - self.reset_options:
             raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(map(str, unknown))}.")
-        mask = np.asarray(options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
+        mask = as_array("options['reset_mask']", options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(
                 f"options['reset_mask'] must be bool of shape ({self.num_envs},) with at least one True, "
@@ -229,33 +258,38 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def step(
         self, actions: Any
     ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """One action in every lane; shapes and dtypes as Gymnasium's vector environments have them."""
+        """One action in every lane; shapes and dtypes as Gymnasium's vector environments have them.
+
+        With `max_episode_steps` a lane is truncated at that step whether or not it terminates there too, as by Gymnasium's
+        TimeLimit and in its own vector environments.
+        """
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
         locations, choices = self._action_mode.read(actions, self.num_envs)
         playing = ~self._over
         lanes = np.flatnonzero(playing)
-        rewards, over = np.zeros(self.num_envs), self._over.copy()
-        rewards[lanes], over[lanes] = self._advance(lanes, {name: choice[lanes] for name, choice in choices.items()})
-        self._steps[lanes] += 1
-        self._rewards = rewards.copy()  # what is returned is the caller's to keep
-        ended = over & playing
-        looking = lanes if self.glimpse_after_end else np.flatnonzero(playing & ~over)
+        rewards = np.zeros(self.num_envs)
+        rewards[lanes], self.terminated[lanes] = self.advance(
+            lanes, {name: each[lanes] for name, each in choices.items()}
+        )
+        self.rewards = rewards.copy()  # what is returned is the caller's to keep
+        self.steps[lanes] += 1
+        if self.max_episode_steps is not None:
+            self.truncated[lanes] = self.steps[lanes] >= self.max_episode_steps
+        looking = lanes if self.glimpse_after_end else lanes[~self.terminated[lanes]]
         self._look(looking, locations, redraw=self.screen_changes)
 
         if self.autoreset_mode is AutoresetMode.NEXT_STEP and not playing.all():
             self._start(np.flatnonzero(~playing), {})  # their actions were ignored
-            over &= playing
-        self._over = over.copy()
-        info: dict[str, Any] = {}
-        if self.autoreset_mode is AutoresetMode.SAME_STEP and ended.any():
-            info = self._final(ended)
-            self._start(np.flatnonzero(ended), {})
-            info |= self._info(np.ones_like(ended), np.zeros_like(ended))
+        terminated, truncated = self.terminated.copy(), self.truncated.copy()
+        if self.autoreset_mode is AutoresetMode.SAME_STEP and self._over.any():
+            info = self._final(self._over)
+            self._start(np.flatnonzero(self._over), {})
+            info |= self._info(np.ones_like(playing), np.zeros_like(playing))
         else:
-            info = self._info(np.ones_like(ended), ended)
+            info = self._info(np.ones_like(playing), playing & terminated)
         self._draw_window()
-        return self._observation(), rewards, over, np.zeros_like(over), info
+        return self._observation(), rewards, terminated, truncated, info
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """One frame per lane, each (height, width, 3) uint8, where the render mode is "rgb_array"."""
@@ -302,16 +336,18 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             if seeds[lane] is not None:
                 self._generators[lane], self._seeds[lane] = gym.utils.seeding.np_random(int(seeds[lane]))
         if mask.all() and None not in seeds:
-            self._rewind()
+            self.rewind()
 
     def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:
         """Begins an episode in each of the lanes and takes its first glimpse."""
         for lane in lanes:
             self._generators[lane].random(out=self._draws[lane])
-        draws = self._begin(lanes, self._draws[lanes], options)
-        self._over[lanes] = False
-        self._steps[lanes] = 0
-        self._rewards[lanes] = 0.0
+        given = self._draws[lanes]
+        placed = self.begin(lanes, given, options)
+        draws = given if placed is None else placed
+        self.terminated[lanes] = self.truncated[lanes] = False
+        self.steps[lanes] = 0
+        self.rewards[lanes] = 0.0
         first = np.zeros((self.num_envs, 2))
         first[lanes] = 2 * draws[:, :2] - 1 if self._first_look is None else self._first_look
         if self.render_mode is not None:
@@ -322,14 +358,22 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def _look(self, lanes: Lanes, locations: Locations, redraw: bool) -> None:
         """Takes a glimpse in each of the lanes, at its row of locations (N, 2)."""
         if redraw and len(lanes) == self.num_envs:
-            self._tables = self.sensor.integrate(self._screens(lanes))
+            self._tables = self.sensor.integrate(self._checked_screens(lanes))
         elif redraw:
-            self._tables[lanes] = self.sensor.integrate(self._screens(lanes))
+            self._tables[lanes] = self.sensor.integrate(self._checked_screens(lanes))
         self._locations[lanes] = locations[lanes]
         self._glimpses[lanes] = self.sensor.glimpse(self._tables, self._locations[lanes], lanes)
         if self.render_mode is not None:
             for lane in lanes:
                 self._fixations[lane].append(self._locations[lane].copy())
+
+    def _checked_screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+        """The screens, if they are what the world said."""
+        screens = self.screens(lanes)
+        if screens.shape != (len(lanes), *self.screen) or screens.dtype != np.uint8:
+            shape = (len(lanes), *self.screen)
+            raise ValueError(f"{type(self).__name__}.screens must return uint8 of shape {shape}, got {shown(screens)}.")
+        return screens
 
     def _observation(self) -> Any:
         if self.obs_mode == "flat":
@@ -339,8 +383,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
         """Gymnasium's vector info: each key with a mask of the lanes (N,) that it is of."""
         info: dict[str, Any] = {}
-        for name, (values, having) in self._facts(ended).items():
-            having = lanes if having is None else lanes & having
+        for name, fact in self.facts(ended).items():
+            values, having = (fact[0], lanes & fact[1]) if isinstance(fact, tuple) else (fact, lanes)
             if having.any():
                 shown = having if values.ndim == 1 else having[:, None]
                 info[name], info["_" + name] = np.where(shown, values, np.zeros_like(values)), having.copy()
@@ -354,7 +398,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             final[lane] = pick_lane(observation, int(lane))
         return {
             "final_obs": final, "_final_obs": ended.copy(),
-            "final_info": self._info(ended, ended), "_final_info": ended.copy(),
+            "final_info": self._info(ended, self.terminated), "_final_info": ended.copy(),
         }  # fmt: skip
 
     # Pictures
@@ -365,12 +409,12 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             raise gym.error.ResetNeeded("Call reset() before render().")
         lanes, (height, width, _) = np.array([lane]), self.screen
         return View(
-            scene=self._screens(lanes)[0],
+            scene=self.screens(lanes)[0],
             squares=self.sensor.footprints(self._locations[lanes], height, width)[0],
             fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
             glimpse=self._glimpses[lane].copy(),
-            caption=self._caption(lane),
-            outcome=self._outcome(lane) if self._over[lane] else None,
+            caption=self.caption(lane),
+            outcome=self.outcome(lane) if self.terminated[lane] else None,
             bars={name: values[lane] for name, values in self._bars.items()},
             gamma=self.gamma,
         )
@@ -409,6 +453,8 @@ class RetinaEnv(gym.Env[Any, Any]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if not hasattr(cls, "vector_class"):
+            raise TypeError(f"{cls.__name__} must name the class of its lanes as vector_class.")
         parameters = full_signature(cls.vector_class).parameters.values()
         cls.__signature__ = inspect.Signature([each for each in parameters if each.name not in VECTOR_KEYWORDS])  # type: ignore[attr-defined]
         cls.__doc__ = with_retina_arguments(cls.__doc__)
@@ -416,7 +462,8 @@ class RetinaEnv(gym.Env[Any, Any]):
     def __init__(self, **kwargs: Any) -> None:
         for name in VECTOR_KEYWORDS:
             if name in kwargs:
-                raise BadArgument(f"{name} is for vector environments: use gymnasium.make_vec.")
+                way = "gymnasium.make or make_vec" if name == "max_episode_steps" else "gymnasium.make_vec"
+                raise BadArgument(f"{name} is no keyword of a single environment: use {way}.")
         check_keywords(type(self).__name__, kwargs, [*inspect.signature(type(self)).parameters])
         self.lane = self.vector_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
         self.metadata = {key: value for key, value in self.lane.metadata.items() if key != "autoreset_mode"}
@@ -429,13 +476,13 @@ class RetinaEnv(gym.Env[Any, Any]):
         super().reset(seed=seed)
         self.lane._generators[0] = self.np_random
         if seed is not None:
-            self.lane._rewind()
+            self.lane.rewind()
         observation, info = self.lane.reset(options=options)
         return pick_lane(observation, 0), _single_info(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
-        if self.lane._over[0]:
+        if self.lane.terminated[0]:
             raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
         batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
         observation, rewards, terminated, _, info = self.lane.step(batch)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ram_envs import catch_game
 from ram_envs.action_modes import Choices, Locations
 from ram_envs.arguments import one_of, real_number, whole_number
-from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
+from ram_envs.batched_env import Fact, Lanes, RetinaEnv, RetinaVectorEnv
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.rendering import load_pygame
 
@@ -71,7 +71,7 @@ class CatchBallVectorEnv(RetinaVectorEnv):
         self._landed = np.zeros(num_envs, np.int64)  # balls of the episode that have come down
         self._caught = np.zeros(num_envs, np.int64)  # and those caught
 
-    def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
+    def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> None:
         self._ball_draws[lanes] = draws[:, 2:].reshape(len(lanes), self.num_balls, catch_game.NUM_DRAWS)
         self._landed[lanes] = self._caught[lanes] = 0
         first = self._ball_draws[lanes, 0]
@@ -79,7 +79,6 @@ class CatchBallVectorEnv(RetinaVectorEnv):
             first = np.broadcast_to([0.0, 0.0, 0.5], first.shape)
         catch_game.place_paddles(self._games, lanes, first, self.screen_size)
         self._drop(lanes)
-        return draws
 
     def _drop(self, lanes: Lanes) -> None:
         """Drops the next ball in each of the lanes."""
@@ -88,7 +87,7 @@ class CatchBallVectorEnv(RetinaVectorEnv):
             self._games, lanes, draws, self.screen_size, self.ball_speed, self.ball_angles == "diagonal"
         )
 
-    def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         landed, caught = catch_game.advance(self._games, lanes, choices["move"], self.screen_size)
         self._landed[lanes] += landed
         self._caught[lanes] += caught
@@ -96,18 +95,15 @@ class CatchBallVectorEnv(RetinaVectorEnv):
         self._drop(lanes[landed & ~over])
         return caught.astype(np.float64), over
 
-    def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+    def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return catch_game.draw(self._games, lanes, self.screen_size)
 
-    def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
-        facts: dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]] = {
-            "num_glimpses": (self._steps + 1, None),
-            "balls_caught": (self._caught, None),
-            "is_success": (self._caught == self.num_balls, ended),
-        }
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+        won = self._caught == self.num_balls
+        facts = super().facts(ended) | {"balls_caught": self._caught, "is_success": (won, ended)}
         if self.privileged_info:
             ball = np.stack([catch_game.ball_columns(self._games, self.screen_size), self._games.row], axis=-1) + 0.5
-            facts["target_location"] = (to_location(ball, self.screen_size, self.screen_size), None)
+            facts["target_location"] = to_location(ball, self.screen_size, self.screen_size)
         return facts
 
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
@@ -115,15 +111,12 @@ class CatchBallVectorEnv(RetinaVectorEnv):
         pygame = load_pygame()
         return {(): {"move": 1}, (pygame.K_LEFT,): {"move": 0}, (pygame.K_RIGHT,): {"move": 2}}
 
-    def _caption(self, lane: int) -> list[tuple[str, str]]:
+    def caption(self, lane: int) -> list[tuple[str, str]]:
         return [
-            ("step", f"{self._steps[lane]}/{self.num_balls * (self.screen_size - 1)}"),
-            ("reward", f"{self._rewards[lane]:.3g}"),
+            ("step", f"{self.steps[lane]}/{self.num_balls * (self.screen_size - 1)}"),
+            ("reward", f"{self.rewards[lane]:.3g}"),
             ("caught", f"{self._caught[lane]}/{self.num_balls}"),
         ]
-
-    def _outcome(self, lane: int) -> bool:
-        return bool(self._caught[lane] == self.num_balls)
 
 
 class CatchBallEnv(RetinaEnv):
@@ -162,7 +155,7 @@ class CatchBallEnv(RetinaEnv):
     The ball in the top row, the paddle on the bottom row, the first glimpse at `initial_location`.
 
     ## Episode End
-    The episode terminates when the last of `num_balls` has arrived. It is never truncated.
+    The episode terminates when the last of `num_balls` has arrived. It is truncated only by `max_episode_steps`.
 
     ## Info
     `num_glimpses`: taken so far; `balls_caught`; `is_success`: at the end, whether every ball was caught. Privileged, never for the

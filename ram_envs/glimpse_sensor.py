@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ram_envs.arguments import whole_number
+from ram_envs.arguments import as_array, check_channels_last, whole_number
 
 
 def to_pixels(locations: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
@@ -110,15 +110,16 @@ class GlimpseSensor:
         return np.concatenate([edges[..., 0], edges[..., -1]], axis=-1)
 
     def __call__(self, images: ArrayLike, locations: ArrayLike) -> NDArray[np.float32]:
-        """Glimpses of uint8 images (N, H, W) or (N, H, W, C) at locations (N, 2) in [-1, 1], one of each."""
-        images, locations = np.asarray(images), np.asarray(locations, np.float64)
+        """Glimpses of uint8 images (N, H, W) or (N, H, W, C), channels last, at locations (N, 2) in [-1, 1], one of each."""
+        images, locations = as_array("images", images), as_array("locations", locations)
         if images.dtype != np.uint8 or images.ndim not in (3, 4):
             raise ValueError(
                 f"images must be uint8 of shape (N, H, W) or (N, H, W, C), got {images.dtype} of shape {images.shape}."
             )
+        check_channels_last(images.shape)
         if locations.shape != (len(images), 2):
             raise ValueError(f"locations must have shape ({len(images)}, 2), got {locations.shape}.")
-        if not (np.abs(locations) <= 1).all():  # NaN fails this too
+        if locations.dtype.kind not in "iuf" or not (np.abs(locations) <= 1).all():  # NaN fails this too
             raise ValueError("locations must be numbers in [-1, 1].")
         return self.glimpse(self.integrate(images if images.ndim == 4 else images[..., None]), locations)
 

@@ -13,6 +13,7 @@ import gymnasium as gym
 import numpy as np
 import platformdirs
 
+from ram_envs.arguments import shown
 from ram_envs.batched_env import RetinaEnv
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.rendering import Pixels, draw_card, draw_view, load_pygame, scene_point
@@ -105,11 +106,12 @@ class Player:
             self.window.show(self._picture(score), self.speed if self.lane.screen_changes else 30)
             self._read_inputs()
             if (action := self._action()) is not None:
-                _, _, over, _, info = self.env.step(action)
+                _, _, terminated, truncated, info = self.env.step(action)
+                over = terminated or truncated
         if not over:
             return None
         self.wait(draw_view(self.lane.view(), self.lane.render_size), seconds=1.5)
-        return bool(info["is_success"]), int(info["num_glimpses"])
+        return bool(info.get("is_success", False)), int(info["num_glimpses"])
 
     def _picture(self, score: str) -> Pixels:
         view = self.lane.view()
@@ -181,7 +183,10 @@ def play(
     player = Player(env, speed, revealed)
     try:
         played = player.play(games, seed)
-        title = " ".join([env_id, *(f"{name}={value}" for name, value in sorted(kwargs.items()))])
+        settings = [
+            f"{name}={value if np.ndim(value) == 0 else shown(value)}" for name, value in sorted(kwargs.items())
+        ]
+        title = " ".join([env_id, *settings])
         session = Session(
             title, sum(won for won, _ in played), len(played),
             round(float(np.mean([glimpses for _, glimpses in played])), 1) if played else 0.0, time.strftime("%Y-%m-%d"),

@@ -10,11 +10,11 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ram_envs.arguments import one_of, shown, whole_number
+from ram_envs.arguments import as_array, one_of, shown, whole_number
 
 OBS_MODES = ("dict", "flat")
 RENDER_MODES = ("human", "rgb_array")
-VECTOR_KEYWORDS = ("num_envs", "autoreset_mode")  # that a single environment does not take
+VECTOR_KEYWORDS = ("num_envs", "autoreset_mode", "max_episode_steps")  # that a single environment does not take
 
 ARGUMENTS = """
 - `patch_size`, `num_scales`: the retina; scale s is `patch_size * 2**s` pixels wide.
@@ -23,6 +23,7 @@ ARGUMENTS = """
 - `location_grid`: cells a side of the grid of locations that the discrete action modes choose from.
 - `privileged_info`: whether `info` holds what the agent must not see.
 - `render_mode`: None, "human" or "rgb_array"; `render_size`: height of a frame in pixels, at least 256.
+- `max_episode_steps`, of `gymnasium.make` and `make_vec`: an episode is truncated after so many steps; None for no such limit.
 - `autoreset_mode`, of `make_vec` alone: NEXT_STEP, SAME_STEP or DISABLED, as in Gymnasium.
 """
 
@@ -39,12 +40,15 @@ class RetinaSettings:
     location_grid: int = 7
     privileged_info: bool = True
     autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP
+    max_episode_steps: int | None = None
     render_mode: str | None = None
     render_size: int = 512
 
     def __post_init__(self) -> None:
         one_of("obs_mode", self.obs_mode, OBS_MODES)
         one_of("autoreset_mode", self.autoreset_mode, [*AutoresetMode, *(mode.value for mode in AutoresetMode)])
+        if self.max_episode_steps is not None:
+            whole_number("max_episode_steps", self.max_episode_steps, 1)
         if self.render_mode is not None:
             one_of("render_mode", self.render_mode, RENDER_MODES)
         whole_number("render_size", self.render_size, 256)
@@ -56,10 +60,7 @@ class RetinaSettings:
         if isinstance(location, str):
             one_of("initial_location", location, ("random", "center"))
             return None if location == "random" else np.zeros(2)
-        try:
-            point = np.asarray(location)
-        except Exception:  # rows of different lengths, a tensor with gradient, ...
-            point = np.empty(0)
+        point = as_array("initial_location", location)
         if point.shape != (2,) or point.dtype.kind not in "iuf" or not (np.abs(point) <= 1).all():
             allowed = '"random", "center" or two numbers in [-1, 1]'
             raise ValueError(f"initial_location must be {allowed}, got {shown(location)}.")

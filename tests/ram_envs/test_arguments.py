@@ -128,3 +128,19 @@ def test_numbers_are_python_numbers_of_their_kind():
 def test_nothing_near_is_not_guessed():
     with pytest.raises(BadArgument, match=r"^f got an unexpected keyword argument 'zebra'\. It takes a, b\.$"):
         check_keywords("f", ["a", "zebra"], ["a", "b"])
+
+
+def test_errors_of_many_lanes_are_as_short_as_of_one():
+    envs = gym.make_vec("GlimpseMNIST-v0", num_envs=5000, images=IMAGES[:1], labels=[0])
+    wrong = {"index": np.full(5000, 7)}, {"index": [[0], [0, 1]]}, {"reset_mask": [[True], [True, False]]}
+    for options in wrong:
+        with pytest.raises(ValueError, match=rf"options\['{next(iter(options))}'\] must") as error:
+            envs.reset(options=options)
+        assert len(str(error.value)) < 300
+    with pytest.raises(ValueError, match="seed must be") as error:
+        envs.reset(seed=[-1] * 5000)
+    assert len(str(error.value)) < 300
+    envs.reset(seed=0)
+    with pytest.raises(ValueError, match=r"action must lie in 0 to \[48  0  1\] .*got \[0, 1, 0\]") as error:
+        envs.step(np.tile([0, 1, 0], (5000, 1)))
+    assert len(str(error.value)) < 300

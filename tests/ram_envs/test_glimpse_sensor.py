@@ -179,3 +179,11 @@ def test_locations_outside_are_named(location: list[object]) -> None:
 def test_locations_of_the_wrong_shape_are_named(locations: list[object]) -> None:
     with pytest.raises(ValueError, match=r"locations must have shape \(1, 2\)"):
         GlimpseSensor(2)(np.zeros((1, 4, 4), np.uint8), locations)
+
+
+def test_images_with_their_channels_first_are_refused_with_the_transpose_to_do():
+    first = np.zeros((2, 3, 32, 48), np.uint8)
+    sensor = GlimpseSensor(4)
+    with pytest.raises(ValueError, match=r"channels first: give images\.transpose\(0, 2, 3, 1\)"):
+        sensor(first, np.zeros((2, 2)))
+    assert sensor(first.transpose(0, 2, 3, 1), np.zeros((2, 2))).shape == (2, 3, 4, 4)

@@ -86,6 +86,16 @@ def test_no_click_uses_up_more_glimpses_than_there_are(player, tmp_path):
     assert (session.won, session.glimpses) == (1, 4)
 
 
+def test_a_game_that_is_cut_short_is_over_and_not_won(player, tmp_path):
+    player(lambda pygame, frame: [(pygame.MOUSEBUTTONDOWN, {"pos": (120, 120), "button": 1})])
+    best = tmp_path / "best.json"
+    session = play("GlimpseMNIST-v0", games=2, size=256, best_of=best, max_episode_steps=2, **DIGITS)
+    assert (session.won, session.games, session.glimpses) == (0, 2, 3)
+    assert session.env_id == (
+        "GlimpseMNIST-v0 images=ndarray of uint8, shape (4, 12, 12) labels=[3, 3, 3, 3] max_episode_steps=2"
+    )
+
+
 def test_scene_is_hidden_until_it_is_asked_for_and_then_the_score_does_not_count(player, tmp_path):
     images = np.full((1, 40, 40), 255, np.uint8)  # all white: whatever is black was hidden
 
