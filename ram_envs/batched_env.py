@@ -291,6 +291,28 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self._draw_window()
         return self._observation(), rewards, terminated, truncated, info
 
+    def look(self, locations: NDArray[Any]) -> NDArray[np.float32]:
+        """What the retina would see of the present scenes if it looked elsewhere; nothing changes.
+
+        No agent can do this in use, where it looks at one place at a time: it is a simulator's privilege, for training.
+
+        Args:
+            locations: (K, N, 2), K places for each lane, (x, y); beyond [-1, 1] they are moved to the border.
+
+        Returns:
+            Glimpses (K, N, scales * channels, patch_size, patch_size), as in observations.
+        """
+        if not self._begun:
+            raise gym.error.ResetNeeded("Call reset() before look().")
+        places = np.asarray(locations, np.float32)
+        if places.ndim != 3 or places.shape[1:] != (self.num_envs, 2) or not np.isfinite(places).all():
+            raise ValueError(
+                f"locations must be finite numbers of shape (K, {self.num_envs}, 2), got {shown(locations)}."
+            )
+        lanes = np.tile(np.arange(self.num_envs), len(places))
+        glimpses = self.sensor.glimpse(self._tables, places.clip(-1, 1).reshape(-1, 2), lanes)
+        return glimpses.reshape(len(places), self.num_envs, *glimpses.shape[1:])
+
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """One frame per lane, each (height, width, 3) uint8, where the render mode is "rgb_array"."""
         if self.render_mode is None:

@@ -115,3 +115,31 @@ def test_lanes_take_about_as_many_bytes_as_they_say(env_id, changes):
         tracemalloc.stop()
     said = envs.unwrapped.lane_bytes
     assert 0.5 * said < peak < 1.6 * said
+
+
+@pytest.mark.parametrize("env_id", ["GlimpseMNIST-v0", "CatchBall-v0"])
+def test_look_sees_what_a_look_there_would_see_and_changes_nothing(env_id, fake_mnist):
+    envs, others = (gym.make_vec(env_id, num_envs=3, action_mode="dict", autoreset_mode="Disabled") for _ in range(2))
+    places = np.random.default_rng(0).uniform(-1, 1, (4, 3, 2)).astype(np.float32)
+    choice = {"answer": [0] * 3, "stop": [0] * 3} if "answer" in envs.single_action_space.spaces else {"move": [1] * 3}
+    for each in (envs, others):
+        each.reset(seed=5)
+        each.step({"location": np.zeros((3, 2), np.float32), **choice})
+    seen = envs.unwrapped.look(places)
+    assert seen.shape == (4, 3, *envs.single_observation_space["glimpse"].shape)
+    np.testing.assert_array_equal(envs.unwrapped.look(places), seen)
+    first, other = (each.step({"location": places[1], **choice})[0] for each in (envs, others))
+    np.testing.assert_array_equal(first["glimpse"], other["glimpse"])  # as if nobody had looked
+    if not envs.unwrapped.screen_changes:
+        np.testing.assert_array_equal(first["glimpse"], seen[1])
+
+
+def test_look_moves_places_beyond_the_border_to_it_and_refuses_other_shapes(fake_mnist):
+    envs = gym.make_vec("CatchBall-v0", num_envs=2).unwrapped
+    with pytest.raises(gym.error.ResetNeeded):
+        envs.look(np.zeros((1, 2, 2)))
+    envs.reset(seed=0)
+    np.testing.assert_array_equal(envs.look(np.full((1, 2, 2), 7.0)), envs.look(np.ones((1, 2, 2))))
+    for wrong in (np.zeros((2, 2)), np.zeros((1, 3, 2)), np.full((1, 2, 2), np.nan)):
+        with pytest.raises(ValueError, match=r"locations must be finite numbers of shape \(K, 2, 2\)"):
+            envs.look(wrong)
