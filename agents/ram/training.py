@@ -142,9 +142,14 @@ class Trainer:
             options=self._images(),
             generator=self.generator,
             prices=self._prices(),
+            keen=self._keen(),
             watch=lambda decision: self._demand_finite("A location", decision.location),
         )
-        loss, parts = training_loss(rollout, self.agent, config.learning.entropy_bonus * (1 - progress))
+        if config.network.input == "standardized":
+            self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
+        with self.agent.autocast():
+            outputs = self.agent.unroll(rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices)
+        loss, parts = training_loss(rollout, outputs, self.agent, config.learning.entropy_bonus * (1 - progress))
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -169,6 +174,8 @@ class Trainer:
         final = gaze.std if gaze.std_final is None else gaze.std_final
         explored = min(1.0, progress / gaze.exploration_fraction)
         self.agent.location_std = gaze.std + (final - gaze.std) * explored
+        if (looks := self.config.counterfactual) is not None:
+            self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
 
     def _average(self) -> None:
         """Brings the average of the weights a step nearer to what they are now."""
@@ -178,6 +185,8 @@ class Trainer:
         keep = min(self.config.optimizer.weight_averaging, self.update / (self.update + 10))
         with torch.no_grad():
             torch._foreach_lerp_([*self.scored.parameters()], [*self.agent.parameters()], 1 - keep)
+            for average, buffer in zip(self.scored.buffers(), self.agent.buffers(), strict=True):
+                average.copy_(buffer)
 
     def _note(self, parts: dict[str, Tensor], rollout: Rollout) -> None:
         """Adds what an update found to the sums of the next report."""
@@ -197,6 +206,13 @@ class Trainer:
         low, high = self.config.price_range
         shares = torch.rand(self.shown, generator=self.generator, device=self.device)
         return (low * (high / low) ** shares).repeat_interleave(self.rollouts)
+
+    def _keen(self) -> Tensor | None:
+        """Which episodes look where a greedy agent would, while the gaze learns by counterfactual looks."""
+        if self.config.counterfactual is None:
+            return None
+        shares = torch.rand(self.envs.num_envs, generator=self.generator, device=self.device)
+        return shares < self.config.counterfactual.greedy_share
 
     def _demand_finite(self, what: str, values: Tensor) -> None:
         demand_finite(what, values, self.update, self.folder)
