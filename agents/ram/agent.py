@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -186,7 +187,7 @@ class RecurrentAttentionAgent(nn.Module):
         Raises:
             ValueError: if there is a price that the agent was not trained for.
         """
-        device = next(self.parameters()).device
+        device = self.device
         cores = {name: core.initial_state(batch, device) for name, core in self.cores.items()}  # type: ignore[operator]
         last_move = torch.zeros(batch, sum(self._moves.values()), device=device) if self._moves else None
         return AgentState(cores, last_move, self._price_input(batch, prices, device), keen)
@@ -307,11 +308,19 @@ class RecurrentAttentionAgent(nn.Module):
         answers = functional.softmax(self.action_networks["answer"](known), 1)
         return answers.gather(1, labels.expand(steps, count, batch).reshape(-1, 1)).reshape(steps, count, batch)
 
-    def autocast(self, enabled: bool = True) -> torch.autocast:
+    def autocast(self, enabled: bool = True) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16, where settings and machine want it; the heads on the core always stay in float32."""
-        device = next(self.parameters()).device.type
-        wanted = self.config.run.matmul_precision == "bfloat16" and multiplies_bfloat16(device)
-        return torch.autocast(device, torch.bfloat16, enabled and wanted)
+        device = self.device.type
+        if self.config.run.matmul_precision != "bfloat16" or not multiplies_bfloat16(device):
+            return nullcontext()
+        return torch.autocast(device, torch.bfloat16, enabled)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the agent computes."""
+        network = self.glimpse_networks["what"]
+        assert isinstance(network, GlimpseNetwork)
+        return network.where.weight.device
 
     def _heads(self, states: dict[str, Tensor], features: Tensor, locations: Tensor, price: Tensor | None) -> Outputs:
         """What the heads make of the cores' states (..., H), the features (..., F), the locations (..., 2) and the price (..., 1)."""
@@ -384,15 +393,17 @@ class RecurrentAttentionAgent(nn.Module):
             return 2 * torch.rand(mean.shape, generator=generator, device=mean.device) - 1, explored
         if greedy or not self.gaze_learns:
             return mean, explored
-        explored = torch.rand(len(mean), generator=generator, device=mean.device) < self.config.gaze.exploration_share
         noise = self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
+        if self.config.gaze.exploration_share == 1:
+            return mean + noise, ~explored
+        explored = torch.rand(len(mean), generator=generator, device=mean.device) < self.config.gaze.exploration_share
         return mean + noise * explored[:, None], explored
 
     def _choose(
         self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, batch: int
     ) -> Tensor:
         if name not in logits:  # an agent that does not stop before the last glimpse
-            return torch.zeros(batch, dtype=torch.long, device=next(self.parameters()).device)
+            return torch.zeros(batch, dtype=torch.long, device=self.device)
         if greedy or (name == "answer" and self.supervised):
             return logits[name].argmax(1)
         uniform = torch.rand(logits[name].shape, generator=generator, device=logits[name].device)

@@ -36,7 +36,7 @@ def evaluate(
         lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
     """
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
-    generator = torch.Generator(next(agent.parameters()).device).manual_seed(0)
+    generator = torch.Generator(agent.device).manual_seed(0)
     successes, glimpses = [], []
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():

@@ -88,7 +88,7 @@ def collect_rollout(
         keen: (B,) bool, the episodes that look where a greedy agent would, where others explore.
         watch: called with every decision before it is played.
     """
-    device = next(agent.parameters()).device
+    device = agent.device
     observation, info = envs.reset(seed=seed, options=options)
     state = agent.initial_state(envs.num_envs, prices, keen)
     tape = _Tape(device, envs.num_envs, info.get("label"))

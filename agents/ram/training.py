@@ -66,6 +66,9 @@ class Trainer:
             begin_with(self.agent, config.run.warm_start)
         averaging = config.optimizer.weight_averaging
         self.scored = copy.deepcopy(self.agent) if averaging else self.agent  # the average of its weights
+        self.weights: list[Tensor] = [*self.agent.parameters()]
+        self.averages: list[Tensor] = [*self.scored.parameters()]
+        self.serves = [*self.agent.parameter_groups()]
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.update, self.frames, self.seconds = 0, 0, 0.0
@@ -157,18 +160,17 @@ class Trainer:
             norm = torch.nn.utils.clip_grad_norm_(group["params"], config.optimizer.max_grad_norm or math.inf)
             self._demand_finite("The gradient", norm)
         self.optimizer.step()
-        norms = torch.stack(torch._foreach_norm([*self.agent.parameters()]))
+        norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
         self.update += 1
         self._average()
-        self.frames += int(rollout.active.sum())
         self._note({"loss": loss.detach(), **parts}, rollout)
 
     def _anneal(self, progress: float) -> None:
         """Sets learning rates, and how the gaze explores and whether it learns, for where the training is."""
         gaze, annealing = self.config.gaze, self.config.optimizer.annealing
         self.agent.gaze_learns = gaze.policy == "learned" and progress < gaze.learning_fraction
-        for serves, group in zip(self.agent.parameter_groups(), self.optimizer.param_groups, strict=True):
+        for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
             fraction = gaze.learning_fraction if serves == "where" else 1.0
             group["lr"] = group["initial_lr"] * _annealed(annealing, progress, fraction)
         final = gaze.std if gaze.std_final is None else gaze.std_final
@@ -184,7 +186,7 @@ class Trainer:
         # The first weights are soon forgotten.
         keep = min(self.config.optimizer.weight_averaging, self.update / (self.update + 10))
         with torch.no_grad():
-            torch._foreach_lerp_([*self.scored.parameters()], [*self.agent.parameters()], 1 - keep)
+            torch._foreach_lerp_(self.averages, self.weights, 1 - keep)
             for average, buffer in zip(self.scored.buffers(), self.agent.buffers(), strict=True):
                 average.copy_(buffer)
 
@@ -196,8 +198,11 @@ class Trainer:
             "gaze_distance": (rollout.target_distances * rollout.last).sum() / rollout.last.sum(),
             **parts,
         }
-        for name, value in found.items():
-            self.window[name] = self.window.get(name, 0.0) + float(value)
+        values = [rollout.active.sum(), *(value.to(self.device) for value in found.values())]
+        frames, *means = torch.stack(values).cpu().tolist()
+        self.frames += int(frames)
+        for name, value in zip(found, means, strict=True):
+            self.window[name] = self.window.get(name, 0.0) + value
 
     def _prices(self) -> Tensor | None:
         """A price of a glimpse for every episode, its logarithm uniform, for an agent that is told."""
