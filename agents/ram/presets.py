@@ -207,8 +207,9 @@ def _faithful() -> dict[str, Config]:
     paper = Config().but(run={"matmul_precision": "highest"})
     return {
         "mnist-6-faithful": paper.but(
-            gaze={"std": 0.15, "weight": 0.35},
-            optimizer={"learning_rate": 0.02},
+            gaze={"std": 0.15, "weight": 0.15},
+            learning={"baseline_weight": 0.2},
+            optimizer={"learning_rate": 0.01},
             run={"episodes": 200 * EPOCH, "evaluations": 40},
         ),
         "catch-faithful": paper.but(
