@@ -376,7 +376,7 @@ class RecurrentAttentionAgent(nn.Module):
     def _draw_candidates(self, mean: Tensor, generator: torch.Generator | None) -> Tensor | None:
         """Places (K, B, 2) to compare: around the mean, some of them anywhere; None where the gaze does not learn so."""
         settings = self.config.counterfactual
-        if settings is None or not self.gaze_learns:
+        if settings is None or not self.gaze_learns or (settings.judge == "answer" and not self.supervised):
             return None
         shape = (settings.candidates, *mean.shape)
         near = mean + self.location_std * torch.randn(shape, generator=generator, device=mean.device)

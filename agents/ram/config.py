@@ -92,6 +92,9 @@ class CounterfactualConfig(Settings):
     A departure from the paper, which judges the one place that was looked at by the return at the end.
     """
 
+    judge: Literal["answer", "value"] = "answer"
+    """What tells which look is better: the probability of the right answer, where labels teach (elsewhere the gaze learns by
+    REINFORCE); or always the return that the baseline expects."""
     candidates: int = 4
     """Places that are compared at every step."""
     anywhere: float = 0.5

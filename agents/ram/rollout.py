@@ -180,7 +180,8 @@ class _Tape:
         compared, candidates, scores = [d.candidates for d in decisions if d.candidates is not None], None, None
         if self.states:
             candidates = torch.stack(compared)
-            by = labels if agent.supervised else None
+            looks = agent.config.counterfactual
+            by = labels if looks is not None and looks.judge == "answer" else None
             scores = agent.judge(torch.stack(self.elsewhere), candidates, self.states, by)
         return Rollout(
             glimpses=torch.stack(self.glimpses),

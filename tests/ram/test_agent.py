@@ -455,7 +455,7 @@ def test_environment_in_another_form_is_refused():
         make_agent(Config(), gym.make_vec("CatchBall-v0", num_envs=2))
 
 
-LOOKS = {"counterfactual": {"candidates": 3, "greedy_share": 0.5, "anywhere": 0.5}}
+LOOKS = {"counterfactual": {"judge": "value", "candidates": 3, "greedy_share": 0.5, "anywhere": 0.5}}
 
 
 @pytest.mark.parametrize(
@@ -511,9 +511,15 @@ def test_candidates_are_judged_by_what_would_be_known_after_each_look():
 
 
 def test_candidates_are_judged_by_the_baseline_where_the_reward_alone_teaches():
-    config = Config().but(learning={"supervised": False}, counterfactual={"greedy_share": 0.0})
+    config = Config().but(learning={"supervised": False}, counterfactual={"judge": "value", "greedy_share": 0.0})
     _, played = play(digits(), config)
     torch.testing.assert_close(played.candidate_scores[:-1, 0], played.baseline.detach()[1:])
+
+
+def test_gaze_learns_by_reinforce_where_looks_are_judged_by_answers_and_no_label_teaches():
+    config = Config().but(learning={"supervised": False}, counterfactual={})
+    assert play(digits(), config)[1].candidates is None
+    assert play(digits(), Config().but(counterfactual={}))[1].candidates is not None
 
 
 def test_some_episodes_look_where_a_greedy_agent_would_and_their_candidates_are_compared_all_the_same():
