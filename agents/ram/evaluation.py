@@ -60,4 +60,5 @@ def evaluate(
             distances = before + found
     held_out.envs.close()
     means = distances[0] / np.maximum(distances[1], 1)
-    return Score.of(np.concatenate(successes), np.concatenate(glimpses), means.tolist())
+    told = None if np.isnan(means).any() else means.tolist()
+    return Score.of(np.concatenate(successes), np.concatenate(glimpses), told)

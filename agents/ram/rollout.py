@@ -36,7 +36,8 @@ class Rollout:
         labels: (B,), for worlds that have them.
         successes: (B,) bool.
         num_glimpses: (B,).
-        target_distances: (T, B), from each glimpse to the middle of the digit or to the ball, in half image sides.
+        target_distances: (T, B), from each glimpse to the middle of the digit or to the ball, in half image sides; NaN in a world
+            that does not tell.
         budget: the most steps that an episode can have.
     """
 
@@ -98,7 +99,7 @@ def collect_rollout(
             seen = torch.from_numpy(observation["location"]).to(device)
             glimpse = torch.from_numpy(observation["glimpse"]).to(device)
             decision, state = agent.act(glimpse, seen, state, greedy, generator)
-            target = torch.from_numpy(info["target_location"].astype(np.float32)).to(device)
+            target = _target(info, seen)
             tape.see(glimpse, seen, target)
             location = _look(gaze, decision.location, target, generator)
             if watch is not None:
@@ -206,8 +207,17 @@ class _Tape:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
 
+def _target(info: dict[str, Any], like: Tensor) -> Tensor:
+    """Where in each lane there is something to see (B, 2), as `like`; NaN where the world does not tell."""
+    if "target_location" not in info:
+        return torch.full_like(like, torch.nan)
+    return torch.from_numpy(info["target_location"]).to(like)
+
+
 def _look(gaze: str, location: Tensor, target: Tensor, generator: torch.Generator | None) -> Tensor:
     if gaze == "oracle":
+        if target.isnan().any():
+            raise ValueError('An oracle\'s gaze needs a world that tells where to look: "target_location" in its info.')
         return target
     if gaze == "center":
         return torch.zeros_like(location)

@@ -77,7 +77,8 @@ class Trainer:
         self.rollouts = config.learning.rollouts
         self.shown = config.learning.batch_size // self.rollouts  # images of one update
         seeds = np.random.SeedSequence(config.seed).generate_state(self.shown).repeat(self.rollouts)
-        self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
+        _, info = self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
+        self.tells_target = "target_location" in info
 
     @property
     def episodes(self) -> int:
@@ -195,9 +196,10 @@ class Trainer:
         found = {
             "success": rollout.successes.float().mean(),
             "glimpses": rollout.num_glimpses.float().mean(),
-            "gaze_distance": (rollout.target_distances * rollout.last).sum() / rollout.last.sum(),
             **parts,
         }
+        if self.tells_target:
+            found["gaze_distance"] = (rollout.target_distances * rollout.last).sum() / rollout.last.sum()
         values = [rollout.active.sum(), *(value.to(self.device) for value in found.values())]
         frames, *means = torch.stack(values).cpu().tolist()
         self.frames += int(frames)
@@ -314,11 +316,8 @@ def _validate(trainer: Trainer, bar: Any) -> dict[str, float]:
     trainer.curve.append(point)
     bar.write(f"{trainer.episodes:>9} episodes, {trainer.frames:>10} frames: {score}")
     found = score.to_dict()
-    return {
-        "validation_error_percent": found["error_percent"],
-        "validation_glimpses": found["mean_glimpses"],
-        "validation_gaze_distance": found["gaze_distance"][-1],
-    }
+    line = {"validation_error_percent": found["error_percent"], "validation_glimpses": found["mean_glimpses"]}
+    return line | ({"validation_gaze_distance": found["gaze_distance"][-1]} if trainer.tells_target else {})
 
 
 def _result(trainer: Trainer) -> dict[str, Any]:
@@ -336,7 +335,8 @@ def _result(trainer: Trainer) -> dict[str, Any]:
 
     fewer = {str(glimpses): scored(glimpses=glimpses) for glimpses in config.run.scored_glimpses}
     priced = {str(price): scored(price=price) for price in prices}
-    others = [gaze for gaze in GAZES if gaze != "agent"] if config.gaze.policy == "learned" else []
+    others = [gaze for gaze in GAZES if gaze != "agent" and (gaze != "oracle" or trainer.tells_target)]
+    others = others if config.gaze.policy == "learned" else []
     return {
         "config": config.to_dict(),
         **scored(),
