@@ -428,7 +428,12 @@ KEYWORDS = [*_signature().parameters][1:]
 
 
 def register_retina(
-    id: str, env_id: str, *, wrappers: Sequence[Any] = (), env_kwargs: Mapping[str, Any] | None = None, **retina: Any
+    id: str,
+    env_id: str,
+    *,
+    env_wrappers: Sequence[Any] = (),
+    env_kwargs: Mapping[str, Any] | None = None,
+    **retina: Any,
 ) -> None:
     """Registers an environment behind the retina, so that `gymnasium.make(id)` and `make_vec(id)` give it.
 
@@ -441,7 +446,7 @@ def register_retina(
     Args:
         id: the new id.
         env_id: the environment behind it; "module:id" where a module registers it.
-        wrappers: between it and the retina, innermost first: "module:Class", or ("module:Class", keywords).
+        env_wrappers: between it and the retina, innermost first: "module:Class", or ("module:Class", keywords).
         env_kwargs: keywords of the environment behind it.
         **retina: keywords of `RetinaWrapper`.
 
@@ -449,37 +454,37 @@ def register_retina(
         TypeError: if `RetinaWrapper` has no such keyword.
     """
     check_keywords("register_retina", retina, KEYWORDS)
-    behind = {"env_id": env_id, "wrappers": [*wrappers], "env_kwargs": {**(env_kwargs or {})}}
+    behind = {"env_id": env_id, "env_wrappers": [*env_wrappers], "env_kwargs": {**(env_kwargs or {})}}
     here = f"{__name__}:make_retina"
     gym.register(id, entry_point=here, vector_entry_point=f"{here}_vec", kwargs={**behind, **retina})
 
 
 def make_retina(
-    env_id: str, wrappers: Sequence[Any] = (), env_kwargs: Mapping[str, Any] | None = None, **retina: Any
+    env_id: str, env_wrappers: Sequence[Any] = (), env_kwargs: Mapping[str, Any] | None = None, **retina: Any
 ) -> RetinaWrapper:
     """The single environment of a registered id, see `register_retina`."""
-    return RetinaWrapper(_behind(env_id, wrappers, env_kwargs, retina), **retina)
+    return RetinaWrapper(_behind(env_id, env_wrappers, env_kwargs, retina), **retina)
 
 
 def make_retina_vec(
     env_id: str,
     num_envs: int = 1,
-    wrappers: Sequence[Any] = (),
+    env_wrappers: Sequence[Any] = (),
     env_kwargs: Mapping[str, Any] | None = None,
     **retina: Any,
 ) -> RetinaVectorWrapper:
     """The vector environment of a registered id, see `register_retina`."""
     lanes = range(whole_number("num_envs", num_envs, 1))
-    return RetinaVectorWrapper([_behind(env_id, wrappers, env_kwargs, retina) for _ in lanes], **retina)
+    return RetinaVectorWrapper([_behind(env_id, env_wrappers, env_kwargs, retina) for _ in lanes], **retina)
 
 
 def _behind(
-    env_id: str, wrappers: Sequence[Any], env_kwargs: Mapping[str, Any] | None, retina: Mapping[str, Any]
+    env_id: str, env_wrappers: Sequence[Any], env_kwargs: Mapping[str, Any] | None, retina: Mapping[str, Any]
 ) -> gym.Env[Any, Any]:
     """One environment as the retina is to see it."""
     drawn = {"render_mode": "rgb_array"} if retina.get("image") == RENDER else {}
     env = gym.make(env_id, **{**drawn, **(env_kwargs or {})})
-    for entry in wrappers:
+    for entry in env_wrappers:
         name, keywords = (entry, {}) if isinstance(entry, str) else entry
         wrapper: Any = load_env_creator(name)
         env = wrapper(env, **keywords)

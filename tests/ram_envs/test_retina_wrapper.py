@@ -526,7 +526,7 @@ def test_a_registered_id_gives_the_single_and_the_vector_environment(registry):
 
 
 def test_wrappers_go_between_the_environment_and_the_retina(registry):
-    register_retina("Seen-v0", "Walk-v0", wrappers=["walks:Up", ["walks:Up", {"times": 2}]])
+    register_retina("Seen-v0", "Walk-v0", env_wrappers=["walks:Up", ["walks:Up", {"times": 2}]])
     env = gym.make("Seen-v0")
     env.reset(seed=0)
     seen = env.unwrapped.lane.screens(np.array([0]))[0]
