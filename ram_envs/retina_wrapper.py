@@ -179,11 +179,13 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         self._see(lanes, anew=True)
 
     def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        self._looks[lanes] += 1
-        moving = self._looks[lanes] == self.looks_per_step
         rewards, terminated = np.zeros(len(lanes)), np.zeros(len(lanes), np.bool_)
-        if moving.any() or not len(lanes):  # a vector environment begins new episodes in such a step
-            moved = lanes[moving]
+        moving: Any = slice(None)
+        if self.looks_per_step > 1:
+            self._looks[lanes] += 1
+            moving = self._looks[lanes] == self.looks_per_step
+        moved = lanes[moving]
+        if len(moved) or not len(lanes):  # a vector environment begins new episodes in a step of no lane
             actions = self._actions.of({name: each[moving] for name, each in choices.items()}, moved, self.num_envs)
             rewards[moving], terminated[moving], self.truncated[moved] = self.worlds.step(moved, actions)
             self._looks[moved] = 0
@@ -225,13 +227,13 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         if not len(lanes):
             return np.zeros((0, *self.sensor.glimpse_shape(self.screen[2])), np.float32)
         n, (height, width, channels) = self.frames, self._sight.shape
-        places = places.repeat(n, axis=0)  # (M * n, 2), each frame's
-        rows = (lanes[:, None] * n + np.arange(n)).ravel()
-        if self._by_table:
-            seen = self.sensor.glimpse(self._tables, places, rows)
-        elif len(lanes) * int(self.sensor.widths[-1]) ** 2 > self.num_envs * height * width:
-            images = np.stack([image for lane in self._images for image in lane])
-            seen = self.sensor.glimpse(self.sensor.integrate(images), places, rows)
+        if n > 1:
+            places = places.repeat(n, axis=0)  # (M * n, 2), each frame's
+        whole = len(lanes) * int(self.sensor.widths[-1]) ** 2 > self.num_envs * height * width
+        if whole or self._by_table:
+            images = [image for lane in self._images for image in lane]
+            tables = self._tables if self._by_table else self.sensor.integrate(np.stack(images))
+            seen = self.sensor.glimpse(tables, places, (lanes[:, None] * n + np.arange(n)).ravel())
         else:
             seen = self.sensor.glimpse_once([image for lane in lanes for image in self._images[lane]], places)
         if n > 1:  # a scale's frames beside one another, as channels
@@ -249,8 +251,9 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         return observation
 
     def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
-        told = {} if self.alone else self.worlds.info(lanes, self._add_info)
-        return {**told, **super()._info(lanes, ended)}
+        if self.alone:
+            return {}
+        return {**self.worlds.info(lanes, self._add_info), **super()._info(lanes, ended)}
 
     # Pictures and players
 
@@ -365,17 +368,19 @@ class RetinaWrapper(RetinaEnv):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begins an episode of the environment, with its options, and takes a first glimpse."""
         gym.Env.reset(self, seed=seed)
-        observation, info = self.lane.reset(seed=None if seed is None else [seed], options=options)
-        return self._alone(observation), {**self._world.infos[0], "num_glimpses": int(info["num_glimpses"][0])}
+        observation, _ = self.lane.reset(seed=None if seed is None else [seed], options=options)
+        return self._alone(observation), self._info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
         if self.lane._over[0]:
             raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
         batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
-        observation, rewards, terminated, truncated, info = self.lane.step(batch)
-        own = {**self._world.infos[0], "num_glimpses": int(info["num_glimpses"][0])}
-        return self._alone(observation), float(rewards[0]), bool(terminated[0]), bool(truncated[0]), own
+        observation, rewards, terminated, truncated, _ = self.lane.step(batch)
+        return self._alone(observation), float(rewards[0]), bool(terminated[0]), bool(truncated[0]), self._info()
+
+    def _info(self) -> dict[str, Any]:
+        return {**self._world.infos[0], "num_glimpses": int(self.lane.steps[0]) + 1}
 
     @property
     def _world(self) -> Any:

@@ -62,10 +62,11 @@ class WrappedActions:
             control = np.zeros((num_envs, *shape), self.control.dtype).clip(self.control.low, self.control.high)
             control[lanes] = choices[CONTROL]
             return control
-        numbers = np.zeros((num_envs, len(self.choices)), np.int64)
+        actions: NDArray[Any] = np.empty((num_envs, *shape), self.space.dtype)
+        actions[:] = self.start
+        rows = actions.reshape(num_envs, -1)
         for column, name in enumerate(self.choices):
-            numbers[lanes, column] = choices[name]
-        actions: NDArray[Any] = (numbers.reshape(num_envs, *shape) + self.start).astype(self.space.dtype)
+            rows[lanes, column] += choices[name].astype(rows.dtype)
         return actions
 
 
