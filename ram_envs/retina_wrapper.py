@@ -321,7 +321,8 @@ class RetinaVectorWrapper(RetinaVectorEnv):
     def close_extras(self, **kwargs: Any) -> None:
         """Closes the window, if one was opened, and the environments."""
         super().close_extras(**kwargs)
-        self.worlds.close()
+        if hasattr(self, "worlds"):  # Gymnasium before 1.4 closes what was never made whole too
+            self.worlds.close()
 
 
 class RetinaWrapper(RetinaEnv):

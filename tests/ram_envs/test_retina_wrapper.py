@@ -537,15 +537,34 @@ def test_wrappers_go_between_the_environment_and_the_retina(registry):
         register_retina("Wrong-v0", "Walk-v0", patch=3)
 
 
-def test_our_agent_trains_on_a_registered_id(registry, tmp_path):
+def test_our_agent_plays_and_learns_behind_a_registered_id(registry):
     pytest.importorskip("torch")
+    from agents.experiment.episodes import make_split
     from agents.ram.agent import make_agent
     from agents.ram.presets import GENERAL
+    from agents.ram.rollout import collect_rollout
 
-    register_retina("Seen-v0", "Walk-v0", patch_size=4)
-    envs = gym.make_vec("Seen-v0", num_envs=2, obs_mode="dict", action_mode="dict", autoreset_mode="Disabled")
-    agent = make_agent(GENERAL, envs)
+    class Told(Walk):
+        def step(self, action):
+            *found, info = super().step(action)
+            return *found, {**info, "target_location": np.zeros(2)}
+
+        def reset(self, **kwargs):
+            observation, info = super().reset(**kwargs)
+            return observation, {**info, "target_location": np.zeros(2)}
+
+    gym.register("Told-v0", entry_point=Told, max_episode_steps=5)
+    register_retina("Seen-v0", "Told-v0", patch_size=4)
+    config = GENERAL.but(env="Seen-v0")
+    envs = make_split(config, 8, "train")
+    agent = make_agent(config, envs)
     assert agent.choices == {"move": 3}
+    for seed in (0, None):
+        rollout = collect_rollout(agent, envs, seed=seed)
+        lengths = [walk.unwrapped.steps for walk in envs.unwrapped.worlds.envs]
+        assert rollout.active.sum(0).tolist() == lengths
+        assert rollout.num_glimpses.tolist() == [length + 1 for length in lengths]
+        assert rollout.baselines.requires_grad
 
 
 def test_batched_space_of_what_is_kept_is_gymnasiums():
