@@ -151,7 +151,8 @@ class RetinaVectorWrapper(RetinaVectorEnv):
     ) -> tuple[Any, dict[str, Any]]:
         """Begins an episode in every lane, or in those of `options["reset_mask"]`; the other options are the environments'."""
         self._asked = True
-        self._seeds_given = [None] * self.num_envs if seed is None else self._seed_of_each(seed)
+        seeds = [None] * self.num_envs if seed is None else self._seed_of_each(seed)
+        self._seeds_given = [None if each is None else int(each) for each in seeds]  # Gymnasium refuses NumPy's
         try:
             return super().reset(seed=seed, options=options)
         finally:

@@ -1,6 +1,7 @@
 """The pages: their code runs, what they name is there, and they build without a broken link."""
 
 import ast
+import importlib
 import importlib.util
 import inspect
 import os
@@ -46,6 +47,9 @@ def imported(code):
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """A folder to run a block in: the shipped agents, and photographs of two classes."""
+    for package in ("ale_py", "minigrid"):  # they register once, when they are first imported
+        if importlib.util.find_spec(package) is not None:
+            importlib.import_module(package)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
     (tmp_path / "results").symlink_to(ROOT / "results")

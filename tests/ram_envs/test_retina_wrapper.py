@@ -274,6 +274,32 @@ def test_a_native_vector_environment_without_autoreset_is_reset_by_masks():
     assert envs.reset(seed=[4, None])[0]["glimpse"].shape == (2, 6, 4, 4)
 
 
+def test_seeds_reach_vector_environments_that_want_them_as_an_array_of_the_lanes_to_reset():
+    class Wants(NativeWalk):
+        def __init__(self, *args):
+            super().__init__(*args)
+            self.reset, self.given = self.reset_by_array, []
+
+        def reset_by_array(self, *, seed=None, options=None):
+            if isinstance(seed, list):
+                raise TypeError("Unsupported seed type")
+            self.given.append(seed if seed is None or isinstance(seed, int) else seed.tolist())
+            return self.lanes.reset(options=options)
+
+    envs = RetinaVectorWrapper(Wants(3, AutoresetMode.DISABLED), **RETINA)
+    mask = np.array([True, False, True])
+    envs.reset(seed=7)
+    envs.reset(seed=np.array([7, 3, 9]))
+    envs.reset(seed=7, options={"reset_mask": mask})
+    envs.reset(options={"reset_mask": mask})
+    assert envs.envs.given == [7, [7, 3, 9], [7, 9], None]
+
+
+def test_lanes_of_single_environments_take_seeds_of_numpys():
+    envs = RetinaVectorWrapper([Walk(), Walk()], **RETINA)
+    assert equal(envs.reset(seed=np.array([4, 5]))[0], envs.reset(seed=4)[0])
+
+
 def test_environments_in_processes_of_their_own_go_behind_the_retina_together():
     apart = RetinaVectorWrapper(AsyncVectorEnv([Walk] * 2), **RETINA)
     here = RetinaVectorWrapper(SyncVectorEnv([Walk] * 2), **RETINA)
