@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -31,8 +32,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _play(arguments: argparse.Namespace) -> None:
     from ram_envs.play import play  # pygame comes with it
 
-    if arguments.env not in ENV_IDS:
-        raise ValueError(f"--env must be one of {', '.join(ENV_IDS)}, got {arguments.env!r}.")
+    module, _, name = arguments.env.rpartition(":")
+    try:
+        if module:
+            importlib.import_module(module)
+        gym.spec(name)
+    except (ImportError, gym.error.Error) as error:
+        raise ValueError(
+            f"--env must be one of {', '.join(ENV_IDS)}, or another environment as MODULE:ID, got {arguments.env!r} ({error})."
+        ) from None
     play(
         arguments.env,
         games=arguments.games,
