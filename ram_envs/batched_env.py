@@ -408,7 +408,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def _scene(self, lane: int) -> NDArray[np.uint8]:
         """What there is to see in a lane: (H, W, C), for its picture."""
-        return self.screens(np.array([lane]))[0]
+        scene: NDArray[np.uint8] = self.screens(np.array([lane]))[0]
+        return scene
 
     def _checked_screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """The screens, if they are what the world said."""
