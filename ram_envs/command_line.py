@@ -73,8 +73,10 @@ def _images(arguments: argparse.Namespace) -> None:
     for label, name in enumerate(found.class_names):
         print(f"{name:{width}}  {'  '.join(f'{count[label]:{len(split)}}' for split, count in counts.items())}")
     sizes = np.concatenate([files.sizes for files in found.splits.values()])
-    low, high = (f"{width} x {height}" for height, width in (sizes.min(axis=0), sizes.max(axis=0)))
-    print(f"{len(sizes)} images, {low if low == high else f'from {low} to {high}'} pixels.")
+    heights, widths = (
+        f"{low}" if low == high else f"{low} to {high}" for low, high in zip(sizes.min(0), sizes.max(0), strict=True)
+    )
+    print(f"{len(sizes)} images, {widths} pixels wide and {heights} high.")
     for path, reason in sorted(found.left_out.items(), key=lambda each: (each[1], each[0])):
         print(f"left out, {reason}: {path}")
 

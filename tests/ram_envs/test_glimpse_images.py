@@ -274,7 +274,7 @@ def test_the_command_tells_what_is_in_a_folder(photos, tmp_path, capsys):
     main(["images", str(photos), "--env-args", "test_share=0.25"])
     said = capsys.readouterr().out
     assert [line.split() for line in said.splitlines()[:2]] == [["train", "validation", "test"], ["cat", "5", "1", "2"]]
-    assert "24 images, from 24 x 20 to 90 x 60 pixels." in said
+    assert "24 images, 24 to 90 pixels wide and 20 to 60 high." in said
     with pytest.raises(SystemExit, match=r"error: .*no subfolders with images"):
         main(["images", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"error: .*unexpected keyword"):
