@@ -1,12 +1,15 @@
 """Writes, while MkDocs builds, the pages that are not in the repository: one per environment, from its class docstring.
 
 A line `<!-- README: name -->` in any page becomes what the README has between `<!-- name: begin -->` and its end, and a line
-`<!-- settings: file class -->` a table of the fields of that dataclass, which is read and not imported: torch is not needed.
+`<!-- settings: file class -->` a table of the fields of that dataclass, which is read and not imported: torch is not needed; a line
+`<!-- code: file name -->` becomes that function or class.
 """
 
 import ast
 import inspect
 import re
+import tempfile
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,16 +19,17 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from ram_envs import ENV_IDS
+from ram_envs import ENV_IDS, OWN_IMAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 README_PART = re.compile(r"^<!-- README: (\w+) -->$", re.MULTILINE)
+CODE = re.compile(r"^<!-- code: (\S+) (\w+) -->$", re.MULTILINE)
 SETTINGS = re.compile(r"^<!-- settings: (\S+) (\w+) -->$", re.MULTILINE)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages of the environments."""
-    pages = {"index": index_page()} | {env_id: environment_page(env_id) for env_id in ENV_IDS}
+    pages = {"index": index_page()} | {env_id: environment_page(env_id) for env_id in (*ENV_IDS, OWN_IMAGES)}
     for name, content in pages.items():
         files.append(File.generated(config, f"environments/{name}.md", content=content))
     return files
@@ -34,6 +38,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Puts in what comes from the README and from the settings."""
     markdown = README_PART.sub(lambda found: readme_part(found[1]), markdown)
+    markdown = CODE.sub(lambda found: code(ROOT / found[1], found[2]), markdown)
     return SETTINGS.sub(lambda found: settings_table(ROOT / found[1], found[2]), markdown)
 
 
@@ -44,6 +49,13 @@ def readme_part(name: str) -> str:
     if found is None:
         raise ValueError(f"The README has no part {name!r}.")
     return found[1]
+
+
+def code(path: Path, name: str) -> str:
+    """The function or class of that name, as a block."""
+    text = path.read_text(encoding="utf-8")
+    found = next(node for node in ast.parse(text).body if getattr(node, "name", None) == name)
+    return f"```python\n{ast.get_source_segment(text, found)}\n```"
 
 
 def settings_table(path: Path, name: str) -> str:
@@ -59,18 +71,33 @@ def settings_table(path: Path, name: str) -> str:
 
 
 def make(env_id: str, **kwargs: object) -> gym.Env:
-    """The environment, of ten black images instead of a data set that would have to be there."""
+    """The environment, of ten black images instead of a data set that would have to be there, or of a folder of photographs."""
     black = {"images": np.zeros((10, 28, 28), np.uint8), "labels": np.arange(10)} if "MNIST" in env_id else {}
+    if env_id == OWN_IMAGES:
+        black = {"images": photographs()}
     return gym.make(env_id, **black, **kwargs)
+
+
+@cache
+def photographs() -> str:
+    """A folder of ten classes, three black images of 600x400 each."""
+    folder = Path(tempfile.mkdtemp())
+    for name in range(10):
+        (folder / f"class {name}").mkdir()
+        for number in range(3):
+            (folder / f"class {name}" / f"{number}.ppm").write_bytes(b"P6 600 400 255\n" + bytes(3 * 600 * 400))
+    return str(folder)
 
 
 def index_page() -> str:
     """The list of all environments."""
     lines = ["# Environments", "", "| id | glimpse | action space | settings |", "|---|---|---|---|"]
-    for env_id in ENV_IDS:
+    for env_id in (*ENV_IDS, OWN_IMAGES):
         env = make(env_id)
         settings = ", ".join(f"`{name}={value}`" for name, value in gym.spec(env_id).kwargs.items())
         glimpse = " x ".join(map(str, env.observation_space["glimpse"].shape))
+        if env_id == OWN_IMAGES:
+            settings = "`images=FOLDER`, here one of ten classes, 600 x 400"
         lines.append(f"| [{env_id}]({env_id}.md) | {glimpse} | `{env.action_space}` | {settings} |")
     lines += [
         "",
@@ -86,7 +113,18 @@ def environment_page(env_id: str) -> str:
     lines = [f"# {env_id}", ""]
     if (ROOT / "docs" / f"{env_id.removesuffix('-v0')}.gif").exists():
         lines += [f"![A trained agent in {env_id}](../{env_id.removesuffix('-v0')}.gif)", ""]
-    lines += ["```python", "import gymnasium as gym", "import ram_envs", "", f'env = gym.make("{env_id}")', "```", ""]
+    given = ', images="photos/"' if env_id == OWN_IMAGES else ""
+    lines += [
+        "```python",
+        "import gymnasium as gym",
+        "import ram_envs",
+        "",
+        f'env = gym.make("{env_id}"{given})',
+        "```",
+        "",
+    ]
+    if given:
+        lines += ["Of a folder with ten classes, whose images are 600 x 400:", ""]
     lines += ["| made with | space |", "|---|---|"]
     flat = make(env_id, obs_mode="flat").observation_space
     lines.append(f'| `obs_mode="dict"` | `{make(env_id).observation_space}` |')

@@ -9,6 +9,7 @@ Importing this package registers the environments:
 | `GlimpseMNIST-Cluttered60-v0` | the same among 4 pieces of other digits |
 | `GlimpseMNIST-Cluttered100-v0` | on 100x100 among 8 pieces, four scales of 12x12 |
 | `CatchBall-v0` | the ball game Catch on 24x24, three scales of 6x6 |
+| `GlimpseImages-v0` | a folder of your own images: `make("GlimpseImages-v0", images="photos/")` |
 
 `gymnasium.make(id)` gives a single environment, `gymnasium.make_vec(id, num_envs=N)` a native vector environment.
 `RetinaWrapper`, `RetinaVectorWrapper` and `register_retina` put anybody else's environment behind the retina.
@@ -23,7 +24,7 @@ from ram_envs.glimpse_sensor import GlimpseSensor
 if TYPE_CHECKING:
     from ram_envs.retina_wrapper import RetinaVectorWrapper, RetinaWrapper, register_retina
 
-__all__ = ["ENV_IDS", "GlimpseSensor", "RetinaVectorWrapper", "RetinaWrapper", "register_retina"]
+__all__ = ["ENV_IDS", "OWN_IMAGES", "GlimpseSensor", "RetinaVectorWrapper", "RetinaWrapper", "register_retina"]
 __version__ = "0.1.0"
 
 _WIDE = {"patch_size": 12, "num_glimpses": 8}
@@ -33,11 +34,18 @@ _DIGITS: dict[str, dict[str, int]] = {
     "GlimpseMNIST-Cluttered60-v0": {**_WIDE, "num_scales": 3, "canvas_size": 60, "clutter_pieces": 4},
     "GlimpseMNIST-Cluttered100-v0": {**_WIDE, "num_scales": 4, "canvas_size": 100, "clutter_pieces": 8},
 }
+_WORLDS = {
+    "GlimpseMNIST": "ram_envs.glimpse_mnist:GlimpseMNIST",
+    "CatchBall": "ram_envs.catch_ball:CatchBall",
+    "GlimpseImages": "ram_envs.glimpse_images:GlimpseImages",
+}
 ENV_IDS = (*_DIGITS, "CatchBall-v0")
 
-for _id in ENV_IDS:
+OWN_IMAGES = "GlimpseImages-v0"  # not among `ENV_IDS`, which need nothing of one's own
+
+for _id in (*ENV_IDS, OWN_IMAGES):
     if _id not in gymnasium.registry:
-        _entry = "ram_envs.glimpse_mnist:GlimpseMNIST" if _id in _DIGITS else "ram_envs.catch_ball:CatchBall"
+        _entry = _WORLDS[_id.partition("-")[0]]
         gymnasium.register(
             _id,
             entry_point=f"{_entry}Env",

@@ -103,6 +103,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
     retina_defaults: ClassVar[Mapping[str, Any]] = {}
     gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
+    controls: tuple[str, ...] = ()  # what else a player is told before the first game, a line each
     _window: Window | None = None  # here, so that Gymnasium before 1.4 can close what was never made whole
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -151,9 +152,9 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def _make_lanes(self, num_draws: int) -> None:
         """Room for what every lane holds; no episode has begun."""
-        count, (height, width, channels) = self.num_envs, self.screen
-        self._tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
-        self._glimpses = np.zeros((count, *self.sensor.glimpse_shape(channels)), np.float32)
+        count = self.num_envs
+        self._make_tables()
+        self._glimpses = np.zeros((count, *self.sensor.glimpse_shape(self.screen[2])), np.float32)
         self._locations = np.zeros((count, 2), np.float32)
         self.steps = np.zeros(count, np.int64)
         self.terminated, self.truncated = np.zeros(count, np.bool_), np.zeros(count, np.bool_)
@@ -324,7 +325,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
                 f"locations must be finite numbers of shape (K, {self.num_envs}, 2), got {shown(locations)}."
             )
         lanes = np.tile(np.arange(self.num_envs), len(places))
-        glimpses = self._glimpse(lanes, places.clip(-1, 1).reshape(-1, 2))
+        glimpses = self._see(places.clip(-1, 1).reshape(-1, 2), lanes)
         return glimpses.reshape(len(places), self.num_envs, *glimpses.shape[1:])
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
@@ -398,12 +399,10 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def _look(self, lanes: Lanes, locations: Locations, redraw: bool) -> None:
         """Takes a glimpse in each of the lanes, at its row of locations (N, 2)."""
-        if redraw and len(lanes) == self.num_envs:
-            self._tables = self.sensor.integrate(self._checked_screens(lanes))
-        elif redraw:
-            self._tables[lanes] = self.sensor.integrate(self._checked_screens(lanes))
+        if redraw:
+            self._integrate(lanes)
         self._locations[lanes] = locations[lanes]
-        self._glimpses[lanes] = self._glimpse(lanes, self._locations[lanes])
+        self._glimpses[lanes] = self._see(self._locations[lanes], lanes)
         if self.render_mode is not None:
             for lane in lanes:
                 self._fixations[lane].append(self._locations[lane].copy())
@@ -412,9 +411,28 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         """Where the locations (N, 2) of actions lie."""
         return locations
 
-    def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What there is to see in the lanes (M,), which may occur more than once, at places (M, 2)."""
-        return self.sensor.glimpse(self._tables, places, lanes)
+    # Where the retina's tables are kept: one per lane, all of one size
+
+    def _make_tables(self) -> None:
+        """Room for the tables of all lanes."""
+        height, width, channels = self.screen
+        self._tables = np.zeros((self.num_envs, height + 1, width + 1, channels), np.uint32)
+
+    def _integrate(self, lanes: Lanes) -> None:
+        """Makes the tables of what there is to see now in the lanes."""
+        if len(lanes) == self.num_envs:
+            self._tables = self.sensor.integrate(self._checked_screens(lanes))
+        else:
+            self._tables[lanes] = self.sensor.integrate(self._checked_screens(lanes))
+
+    def _see(self, locations: NDArray[Any], lanes: Lanes) -> NDArray[np.float32]:
+        """Glimpses (M, ...) at locations (M, 2) in these lanes (M,), any of them several times."""
+        return self.sensor.glimpse(self._tables, locations, lanes)
+
+    def _scene(self, lane: int) -> NDArray[np.uint8]:
+        """What there is to see in a lane: (H, W, C), for its picture."""
+        scene: NDArray[np.uint8] = self.screens(np.array([lane]))[0]
+        return scene
 
     def _checked_screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """The screens, if they are what the world said."""
@@ -456,16 +474,18 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         """What the next picture of a lane shows, as data; fixations are kept only where there is a `render_mode`."""
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before render().")
-        lanes, (height, width, _) = np.array([lane]), self.screen
+        scene = self._scene(lane)
+        height, width = scene.shape[:2]
         return View(
-            scene=self.screens(lanes)[0],
-            squares=self.sensor.footprints(self._locations[lanes], height, width)[0],
+            scene=scene,
+            squares=self.sensor.footprints(self._locations[[lane]], height, width)[0],
             fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
             glimpse=self._glimpses[lane].copy(),
             caption=self.caption(lane),
             outcome=self.outcome(lane) if self.terminated[lane] else None,
             bars={name: values[lane] for name, values in self._bars.items()},
             gamma=self.gamma,
+            stage=self.screen[:2],
         )
 
     def _frames(self) -> tuple[NDArray[np.uint8], ...]:

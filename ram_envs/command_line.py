@@ -1,18 +1,22 @@
-"""The console command `ram-envs`: play, list, download."""
+"""The console command `ram-envs`: play, list, images, download."""
 
 from __future__ import annotations
 
 import argparse
 import ast
 import importlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
-from ram_envs import ENV_IDS
+from ram_envs import ENV_IDS, OWN_IMAGES
 from ram_envs.datasets import DATASETS, BadDataFile, DatasetNotFound, fetch
+from ram_envs.image_folder import read_folder
 from ram_envs.window import NoDisplay
 
 EXPECTED = (ValueError, TypeError, OSError, DatasetNotFound, BadDataFile, NoDisplay, gym.error.Error)
@@ -32,15 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _play(arguments: argparse.Namespace) -> None:
     from ram_envs.play import play  # pygame comes with it
 
-    module, _, name = arguments.env.rpartition(":")
-    try:
-        if module:
-            importlib.import_module(module)
-        gym.spec(name)
-    except (ImportError, gym.error.Error) as error:
-        raise ValueError(
-            f"--env must be one of {', '.join(ENV_IDS)}, or another environment as MODULE:ID, got {arguments.env!r} ({error})."
-        ) from None
+    _find(arguments.env)
     play(
         arguments.env,
         games=arguments.games,
@@ -52,10 +48,44 @@ def _play(arguments: argparse.Namespace) -> None:
     )
 
 
+def _find(env_id: str) -> None:
+    """Makes sure that there is such an environment, in a module that is named before it or registered here."""
+    module, _, name = env_id.rpartition(":")
+    if module and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # as `python` would have it, and this command would not
+    try:
+        if module:
+            importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(f"--env {env_id}: the module {module!r} cannot be imported ({error}).") from None
+    if name not in gym.registry:
+        known = f"one of {', '.join((*ENV_IDS, OWN_IMAGES))}, or one of your own as MODULE:ID"
+        raise ValueError(f"--env must be {known}, got {env_id!r}.")
+
+
+def _images(arguments: argparse.Namespace) -> None:
+    found = read_folder(arguments.folder, **dict(arguments.env_args))
+    width = max(map(len, found.class_names))
+    print(f"{'':{width}}  {'  '.join(found.splits)}")
+    counts = {
+        split: np.bincount(files.labels, minlength=len(found.class_names)) for split, files in found.splits.items()
+    }
+    for label, name in enumerate(found.class_names):
+        print(f"{name:{width}}  {'  '.join(f'{count[label]:{len(split)}}' for split, count in counts.items())}")
+    sizes = np.concatenate([files.sizes for files in found.splits.values()])
+    heights, widths = (
+        f"{low}" if low == high else f"{low} to {high}" for low, high in zip(sizes.min(0), sizes.max(0), strict=True)
+    )
+    print(f"{len(sizes)} images, {widths} pixels wide and {heights} high.")
+    for path, reason in sorted(found.left_out.items(), key=lambda each: (each[1], each[0])):
+        print(f"left out, {reason}: {path}")
+
+
 def _list(arguments: argparse.Namespace) -> None:
     for env_id in ENV_IDS:
         settings = ", ".join(f"{name}={value}" for name, value in gym.spec(env_id).kwargs.items())
         print(f"{env_id:<31}{settings}".rstrip())
+    print(f"{OWN_IMAGES:<31}images=FOLDER, with one subfolder per class")
 
 
 def _download(arguments: argparse.Namespace) -> None:
@@ -64,11 +94,13 @@ def _download(arguments: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("ram-envs", description="Hard visual attention as Gymnasium environments.")
-    commands = parser.add_subparsers(required=True, metavar="{play,list,download}")
+    commands = parser.add_subparsers(required=True, metavar="{play,list,images,download}")
 
     about = "play in a window: the mouse is the gaze, and you see what the retina sees"
     play = commands.add_parser("play", help=about, description=about)
-    play.add_argument("--env", default="CatchBall-v0", help="id of the environment (default: %(default)s)")
+    play.add_argument(
+        "--env", default="CatchBall-v0", help="id of the environment, MODULE:ID for your own (default: %(default)s)"
+    )
     play.add_argument("--games", type=_at_least_one, default=10, help="games of a session (default: %(default)s)")
     play.add_argument("--speed", type=_speed, default=4.0, help="steps a second in Catch (default: %(default)s)")
     play.add_argument("--seed", type=int, help="the same seed gives the same games")
@@ -80,6 +112,21 @@ def _parser() -> argparse.ArgumentParser:
     play.set_defaults(run=_play)
 
     commands.add_parser("list", help="the environments and their settings").set_defaults(run=_list)
+
+    about = "what a folder of your own images holds: classes, splits, sizes, and everything that is left out"
+    images = commands.add_parser("images", help=about, description=about)
+    images.add_argument(
+        "folder", type=Path, help="has one subfolder per class, or train/, validation/ and test/ above them"
+    )
+    images.add_argument(
+        "--env-args",
+        nargs="*",
+        type=_keyword,
+        default=[],
+        metavar="KEY=VALUE",
+        help="validation_share, test_share, split_seed, as the environment has them",
+    )
+    images.set_defaults(run=_images)
 
     download = commands.add_parser("download", help="fetch and check the digits, so that they are there later")
     download.add_argument("--dataset", choices=sorted(DATASETS), default="mnist")

@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ram_envs.action_modes import Choices, Locations
-from ram_envs.arguments import as_array, one_of, real_number, shown, whole_number
-from ram_envs.batched_env import Fact, Lanes, RetinaEnv, RetinaVectorEnv
+from ram_envs.arguments import one_of, real_number, shown, whole_number
+from ram_envs.batched_env import Lanes, RetinaEnv
+from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import DATASETS, SPLITS, LabelledImages, as_labelled_images, load_dataset
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
 from ram_envs.glimpse_sensor import to_location
 
-ORDERS = ("random", "sequential")
-_NO_ANSWER = -1
 
-
-@dataclass(frozen=True)
-class LookOrAnswer:
-    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, and stop."""
-
-    classes: int
-
-    def size(self, num_cells: int) -> int:
-        return num_cells + self.classes
-
-    def read(
-        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
-    ) -> tuple[Locations, Choices]:
-        answering = numbers >= len(cells)
-        answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
-        return cells[np.where(answering, 0, numbers)], {"answer": answer, "stop": answering * 1}
-
-
-class GlimpseMNISTVectorEnv(RetinaVectorEnv):
+class GlimpseMNISTVectorEnv(ClassificationVectorEnv):
     """Any number of lanes of GlimpseMNIST; spaces, rewards and arguments are described in `GlimpseMNISTEnv`."""
-
-    splits = SPLITS
-    glimpse_after_end = False
-    screen_changes = False
-    reset_options = RetinaVectorEnv.reset_options | {"index"}
 
     def __init__(
         self,
         num_envs: int = 1,
         *,
-        num_glimpses: int = 6,
         canvas_size: int | tuple[int, int] | None = None,
         clutter_pieces: int = 0,
         clutter_size: int = 8,
@@ -62,115 +34,26 @@ class GlimpseMNISTVectorEnv(RetinaVectorEnv):
         labels: ArrayLike | None = None,
         num_classes: int | None = None,
         split: str = "train",
-        order: str = "random",
-        scene_seed: int = 0,
-        glimpse_cost: float = 0.0,
         **retina: Any,
     ) -> None:
         one_of("split", split, SPLITS)
-        one_of("order", order, ORDERS)
-        self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
-        self.glimpse_cost = real_number("glimpse_cost", glimpse_cost, 0)
-        self.split, self.order = split, order
-        self.scene_seed = whole_number("scene_seed", scene_seed, 0)
         if images is not None:
             self.data = as_labelled_images(images, labels, num_classes)
         else:
             self.data = _dataset(dataset, split, folder, labels, num_classes)
+        self.labels = self.data.labels
+        self.class_names = tuple(map(str, range(self.data.num_classes)))
         self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size, overhang, distortion)
-        super().__init__(
-            num_envs,
-            screen=(*self.recipe.canvas, self.data.images.shape[3]),
-            choices={"answer": self.data.num_classes, "stop": 2},
-            discrete=LookOrAnswer(self.data.num_classes),
-            num_draws=1 + self.recipe.num_draws,
-            max_glimpses=self.num_glimpses,
-            **retina,
-        )
-        self.num_images = len(self.data)
-        self.tells_label = self.privileged_info
+        screen = (*self.recipe.canvas, self.data.images.shape[3])
+        super().__init__(num_envs, split=split, screen=screen, num_draws=self.recipe.num_draws, **retina)
         self._scenes = np.zeros((num_envs, *self.screen), np.uint8)
-        self._indices = np.zeros(num_envs, np.int64)
-        self._centers = np.zeros((num_envs, 2))  # of the digits, as locations
-        self._answers = np.full(num_envs, _NO_ANSWER)
-        self._next_index = 0  # where the walk through a split stands
 
-    def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
-        self._indices[lanes] = self._choose(lanes, draws[:, 2], options)
-        indices = self._indices[lanes]
-        if self.split != "train":  # the same scenes for everybody
-            draws = self.held_out_draws(indices)
-        scenes, centers = draw_scenes(self.data.images, indices, draws[:, 3:], self.recipe)
-        self._scenes[lanes] = scenes
+    def show(self, lanes: Lanes, indices: NDArray[np.int64], draws: NDArray[np.float64]) -> None:
+        self._scenes[lanes], centers = draw_scenes(self.data.images, indices, draws, self.recipe)
         self._centers[lanes] = to_location(centers, *self.recipe.canvas)
-        self._answers[lanes] = _NO_ANSWER
-        return draws
-
-    def held_out_draws(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What decides the validation or test scenes of these images (N,): one row of uniform draws each.
-
-        The first look takes the first two, the choice of the image the third, and `draw_scenes` the rest.
-        """
-        size = 3 + self.recipe.num_draws
-        return np.array([np.random.default_rng((self.scene_seed, i)).random(size) for i in indices])
-
-    def rewind(self) -> None:
-        self._next_index = 0
-
-    def _choose(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.int64]:
-        """Which image each of the lanes shows."""
-        count = len(self.data)
-        if "index" in options:
-            indices = as_array("options['index']", options["index"])
-            if indices.shape not in ((), (self.num_envs,)) or indices.dtype.kind not in "iu":
-                raise ValueError(
-                    f"options['index'] must be a whole number or {self.num_envs} of them, "
-                    f"got {indices.dtype} of shape {indices.shape}."
-                )
-            indices = np.broadcast_to(indices, self.num_envs)[lanes]
-            if (wrong := (indices < 0) | (indices >= count)).any():
-                raise ValueError(f"options['index'] must lie in 0 to {count - 1}, got {indices[wrong][0]}.")
-            return indices
-        if self.order == "sequential":
-            indices = (self._next_index + np.arange(len(lanes))) % count
-            self._next_index = int((self._next_index + len(lanes)) % count)
-            return indices
-        return (draws * count).astype(np.int64)
-
-    def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        over = (choices["stop"] == 1) | (self.steps[lanes] + 1 >= self.num_glimpses)
-        self._answers[lanes] = np.where(over, choices["answer"], _NO_ANSWER)
-        right = over & (choices["answer"] == self.data.labels[self._indices[lanes]])
-        return right - self.glimpse_cost * ~over, over
 
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return self._scenes[lanes]
-
-    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
-        labels = self.data.labels[self._indices]
-        facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels, ended)}
-        if self.privileged_info:
-            facts |= {"label": labels, "target_location": self._centers}
-        return facts
-
-    def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
-        """The digit keys answer, 0 to 9, and so stop."""
-        answers = range(min(self.data.num_classes, 10))
-        return {(): {"stop": 0}} | {(ord(str(answer)),): {"answer": answer, "stop": 1} for answer in answers}
-
-    def last_glimpse(self, lane: int = 0) -> bool:
-        """Whether the glimpses of a lane are used up: the next action answers."""
-        return bool(self.steps[lane] + 1 >= self.num_glimpses)
-
-    def caption(self, lane: int) -> list[tuple[str, str]]:
-        over, answer = self.terminated[lane], self._answers[lane]
-        glimpse = self.steps[lane] + (not over)
-        return [
-            ("glimpse", f"{glimpse}/{self.num_glimpses}"),
-            ("reward", f"{self.rewards[lane]:.3g}"),
-            ("answer", str(answer) if over and answer != _NO_ANSWER else "-"),
-            ("label", str(self.data.labels[self._indices[lane]])),
-        ]
 
 
 class GlimpseMNISTEnv(RetinaEnv):

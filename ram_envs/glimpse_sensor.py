@@ -73,9 +73,9 @@ class GlimpseSensor:
         tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
         inner = tables[:, 1:, 1:]
         np.cumsum(images, axis=2, dtype=np.uint32, out=inner)
-        if count < 16:
+        if count < 16 and width * channels < 1024:
             np.cumsum(inner.copy(), axis=1, dtype=np.uint32, out=inner)
-        else:  # of many images, adding whole rows is several times faster than cumsum along them
+        else:  # of many or wide images, adding whole rows is many times faster than cumsum along them
             for row in range(1, height):
                 inner[:, row] += inner[:, row - 1]
         return tables

@@ -106,7 +106,7 @@ class Player:
         """
         played: list[Game] = []
         rules = self.lane.rules() or (LOOK_AND_MOVE if self.lane.screen_changes else LOOK_AND_ANSWER)
-        self.wait(self.card(["", *rules, *CONTROLS, "", "Press a key to begin."]))
+        self.wait(self.card(["", *rules, *self.lane.controls, *CONTROLS, "", "Press a key to begin."]))
         while len(played) < games and not self.ended:
             won, points = tally(played)
             score = f"{won}/{len(played)}" if points is None else f"{points:.4g}"
@@ -166,8 +166,9 @@ class Player:
                 self._pressed.add(event.key)
             else:
                 self._clicked |= event.type == pygame.MOUSEBUTTONDOWN
-                point = scene_point(self.lane.view(), self.lane.render_size, self.window.frame_point(event.pos))
-                x, y = to_location(np.array(point), *self.lane.screen[:2]).clip(-1, 1)
+                view = self.lane.view()
+                point = scene_point(view, self.lane.render_size, self.window.frame_point(event.pos))
+                x, y = to_location(np.array(point), *view.scene.shape[:2]).clip(-1, 1)
                 self._gaze = (float(x), float(y))
 
     def _action(self) -> dict[str, Any] | None:

@@ -61,6 +61,7 @@ class View:
         gamma: exponent of the brightness of what the agent sees; below 1 a lone lit pixel can still be made out in a
             coarse patch, and black and white stay what they are.
         hidden: whether the scene's place shows only what the glimpse tells of it, as a player is to see it.
+        stage: H, W that the picture is laid out for, where scenes of several sizes share one layout; None for the scene's own.
     """
 
     scene: Pixels
@@ -72,12 +73,13 @@ class View:
     bars: Mapping[str, ArrayLike] = field(default_factory=dict)
     gamma: float = 1.0
     hidden: bool = False
+    stage: tuple[int, int] | None = None
 
 
 def draw_view(view: View, size: int = 512) -> Pixels:
     """Draws one picture.
 
-    Its shape depends on `size` and the shapes of scene and glimpse, never on caption, outcome or
+    Its shape depends on `size` and the shapes of stage (or scene) and glimpse, never on caption, outcome or
     bars, so that an episode makes a video; its width is a multiple of 16, as encoders like it.
 
     Args:
@@ -230,7 +232,12 @@ class _Page(NamedTuple):
 
 
 def _page_of(view: View, size: int) -> _Page:
-    return _page(size, *view.scene.shape[:2], len(view.squares), view.glimpse.shape[-1])
+    shape = view.scene.shape[:2]
+    stage = view.stage or shape
+    page = _page(size, *stage, len(view.squares), view.glimpse.shape[-1])
+    if stage == shape:
+        return page
+    return page._replace(scene=page.scene.fitted(*shape), foveated=page.foveated.fitted(*shape))
 
 
 @lru_cache(64)

@@ -15,7 +15,7 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
-from ram_envs import ENV_IDS
+from ram_envs import ENV_IDS, OWN_IMAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,6 +52,7 @@ def workplace(tmp_path, monkeypatch):
             importlib.import_module(package)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
+    monkeypatch.delitem(sys.modules, "examples.odd_one_out", raising=False)  # so that it is registered anew
     (tmp_path / "results").symlink_to(ROOT / "results")
     return tmp_path
 
@@ -60,7 +61,7 @@ def make_photos(folder):
     image = pytest.importorskip("PIL.Image")
     for name, colour in (("cats", (200, 90, 30)), ("dogs", (30, 90, 200))):
         (folder / name).mkdir(parents=True)
-        for number in range(2):
+        for number in range(4):
             image.new("RGB", (64, 48 + number), colour).save(folder / name / f"{number}.jpg")
 
 
@@ -88,19 +89,25 @@ def test_commands_name_files_presets_and_environments_that_exist(code):
         classifiers = pytest.importorskip("agents.classifiers.presets").PRESETS
         assert name in presets or name in classifiers
     for env_id in re.findall(r"--env (\S+)", code):
-        assert env_id in ENV_IDS or ":" in env_id  # MODULE:ID is somebody else's
+        module, _, name = env_id.rpartition(":")
+        if module.startswith("examples."):
+            sys.modules.pop(module, None)  # imported by another test, perhaps, whose registry is gone
+            importlib.import_module(module)
+        assert name in gym.registry or module  # MODULE:ID is somebody else's
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_linked_files_exist(page):
-    generated = {f"environments/{name}.md" for name in ("index", *ENV_IDS)}
+    generated = {f"environments/{name}.md" for name in ("index", *ENV_IDS, OWN_IMAGES)}
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists() or (page.parent.name == "docs" and target in generated), target
 
 
-@pytest.mark.parametrize("env_id", ENV_IDS)
-def test_docstring_names_every_argument_and_every_key_of_info(env_id, fake_mnist):
-    env = gym.make(env_id)
+@pytest.mark.parametrize("env_id", [*ENV_IDS, OWN_IMAGES])
+def test_docstring_names_every_argument_and_every_key_of_info(env_id, fake_mnist, tmp_path):
+    if env_id == OWN_IMAGES:
+        make_photos(tmp_path)
+    env = gym.make(env_id, **({"images": str(tmp_path)} if env_id == OWN_IMAGES else {}))
     text = type(env.unwrapped).__doc__
     sections = dict(zip(*[iter(re.split(r"^ *## (.*)\n", text, flags=re.MULTILINE)[1:])] * 2, strict=True))
     arguments = set(inspect.signature(env.unwrapped.vector_class).parameters) - {"num_envs", "autoreset_mode"}
@@ -125,4 +132,7 @@ def test_pages_build_without_a_warning(tmp_path):
     page = (tmp_path / "site" / "environments" / "GlimpseMNIST-Cluttered60-v0.html").read_text(encoding="utf-8")
     assert "Starting State" in page
     assert "GlimpseMNIST-Cluttered60.gif" in page
+    own = (tmp_path / "site" / "own_world.html").read_text(encoding="utf-8")
+    assert "class" in own
+    assert "<!-- code" not in own
     assert "<table>" in (tmp_path / "site" / "results.html").read_text(encoding="utf-8")

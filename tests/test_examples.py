@@ -17,8 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
         (["look_around.py"], "caught after 24 glimpses", "ram_envs"),
         (["play.py", "--help"], "the mouse is the gaze", "ram_envs"),
         (["own_images.py"], "glimpse (6, 8, 8)", "ram_envs"),
-        (["custom_dataset.py"], "20 images of disc, square; glimpse (9, 16, 16)", "PIL"),
-        (["custom_dataset.py", "--size", "90", "70", "--picture", "seen.png"], "20 images", "PIL"),
+        (["custom_dataset.py"], "12 training images of disc, square; glimpse (15, 16, 16)", "PIL"),
+        (["custom_dataset.py", "--picture", "seen.png"], "the first is a", "PIL"),
+        (["emoji_photographs.py", "--help"], "ten sprites", "PIL"),
+        (["odd_one_out.py"], "glimpses (3, 3, 8, 8)", "ram_envs"),
         (["stable_baselines3_ppo.py", "512"], "% of 20 balls", "stable_baselines3"),
         (["cleanrl_style_ppo.py", "500"], "% of the last balls", "torch"),
         (["torchrl_ppo.py", "500"], "% of the last balls", "torchrl"),
@@ -51,4 +53,25 @@ def test_every_example_is_tested_and_short():
     names = {path.name for path in (ROOT / "examples").glob("*.py")}
     (parameters,) = test_example_runs.pytestmark
     assert names == {arguments[0] for arguments, _, _ in parameters.args[1]}
-    assert all(len((ROOT / "examples" / name).read_text().splitlines()) < 60 for name in names)
+    assert all(len((ROOT / "examples" / name).read_text().splitlines()) <= 100 for name in names)
+
+
+def test_sprites_are_put_on_photographs(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    numpy = pytest.importorskip("numpy")
+    codes = ("1f34e", "1f98b", "1f697", "1f431", "1f381", "26bd", "1f3a9", "1f511", "2b50", "1f333")
+    sprites = tmp_path / "package" / "img" / "twitter" / "64"
+    sprites.mkdir(parents=True)
+    for code in codes:
+        image.new("RGBA", (64, 64), (255, 0, 0, 255)).save(sprites / f"{code}.png")
+    (tmp_path / "photographs").mkdir()
+    image.new("RGB", (640, 427), (0, 0, 255)).save(tmp_path / "photographs" / "sky.jpg")
+    command = [sys.executable, str(ROOT / "examples" / "emoji_photographs.py"), "package", "found"]
+    subprocess.run([*command, "--photographs", "photographs", "--images", "2"], cwd=tmp_path, check=True)
+    made = sorted((tmp_path / "found").glob("*/*.jpg"))
+    assert len(made) == 20
+    for path in made:
+        with image.open(path) as scene:
+            pixels = numpy.asarray(scene)
+        assert pixels.shape == (400, 600, 3)
+        assert 45**2 < (pixels[..., 0] > 128).sum() < 100**2

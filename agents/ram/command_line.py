@@ -29,6 +29,7 @@ from agents.ram.evaluation import evaluate
 from agents.ram.presets import PRESETS, preset_for
 from agents.ram.training import train
 from agents.ram.watching import watch_episodes
+from ram_envs import OWN_IMAGES
 from ram_envs.rendering import View, draw_view
 from ram_envs.window import Window
 
@@ -40,6 +41,8 @@ class TrainCommand(ResumableFlags):
     """Trains the Recurrent Attention Model. `--env` or `--preset` chooses good settings; every other flag overrides one."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
+    images: Path | None = None
+    """Folder of images of one's own to train on, in place of --env: one subfolder per class, see docs/own_images.md."""
 
 
 @dataclass(frozen=True)
@@ -94,15 +97,23 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     argv = arguments(argv)
     origin = named_preset(argv, PRESETS)
     if origin is None:
-        env = flag_value(argv, "--env")
+        env = flag_value(argv, "--env") if flag_value(argv, "--images") is None else OWN_IMAGES
         origin = PRESETS["mnist-6"] if env is None else preset_for(env)
     switches = (tyro.conf.FlagConversionOff, tyro.conf.AvoidSubcommands)
     flags = tyro.cli(TrainCommand, args=argv, default=TrainCommand(config=origin), config=switches)
     if flags.resume is not None:
         train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
         return
-    with new_run(flags.run_dir, flags.config, origin) as folder:
-        train(flags.config, folder)
+    config = flags.config if flags.images is None else with_images(flags.config, flags.images)
+    with new_run(flags.run_dir, config, origin) as folder:
+        train(config, folder)
+
+
+def with_images(config: Config, folder: Path) -> Config:
+    """The settings on a folder of images, named so that the run finds it from anywhere."""
+    if config.env != OWN_IMAGES:
+        raise ValueError(f"--images goes with {OWN_IMAGES} alone, not with {config.env}: leave --env and --preset out.")
+    return config.but(env_args=(f"images={folder.expanduser().absolute()}", *config.env_args))
 
 
 @command

@@ -4,6 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from ram_envs import ENV_IDS, OWN_IMAGES
 from ram_envs import play as play_module
 from ram_envs.command_line import main
 from ram_envs.play import Session, best_sessions, play
@@ -203,7 +204,7 @@ def test_without_a_display_playing_says_what_to_do(monkeypatch):
 
 def test_list_names_every_environment(capsys):
     main(["list"])
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()][-1] == "CatchBall-v0"
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*ENV_IDS, OWN_IMAGES]
 
 
 def test_download_names_the_folder_that_was_checked(fake_mnist, capsys):
@@ -311,5 +312,5 @@ def test_a_player_needs_the_retina():
 def test_a_module_may_be_named_before_the_id(monkeypatch):
     monkeypatch.setattr(play_module, "play", lambda env_id, **kwargs: print(env_id))
     main(["play", "--env", "ram_envs:CatchBall-v0"])
-    with pytest.raises(SystemExit, match="or another environment as MODULE:ID, got 'no_such_module:X-v0'"):
+    with pytest.raises(SystemExit, match="the module 'no_such_module' cannot be imported"):
         main(["play", "--env", "no_such_module:X-v0"])

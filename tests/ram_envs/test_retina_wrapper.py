@@ -563,25 +563,18 @@ def test_wrappers_go_between_the_environment_and_the_retina(registry):
         register_retina("Wrong-v0", "Walk-v0", patch=3)
 
 
-def test_our_agent_plays_and_learns_behind_a_registered_id(registry):
+def test_our_agent_plays_and_learns_behind_a_registered_id(registry, tmp_path):
     pytest.importorskip("torch")
     from agents.experiment.episodes import make_split
     from agents.ram.agent import make_agent
-    from agents.ram.presets import GENERAL
+    from agents.ram.presets import preset_for
     from agents.ram.rollout import collect_rollout
+    from agents.ram.training import Trainer
 
-    class Told(Walk):
-        def step(self, action):
-            *found, info = super().step(action)
-            return *found, {**info, "target_location": np.zeros(2)}
-
-        def reset(self, **kwargs):
-            observation, info = super().reset(**kwargs)
-            return observation, {**info, "target_location": np.zeros(2)}
-
-    gym.register("Told-v0", entry_point=Told, max_episode_steps=5)
-    register_retina("Seen-v0", "Told-v0", patch_size=4)
-    config = GENERAL.but(env="Seen-v0")
+    gym.register("Walk-v0", entry_point=Walk, max_episode_steps=5)
+    register_retina("Seen-v0", "Walk-v0", patch_size=4)
+    config = preset_for("Seen-v0").but(learning={"batch_size": 8})
+    assert config.name == "general"
     envs = make_split(config, 8, "train")
     agent = make_agent(config, envs)
     assert agent.choices == {"move": 3}
@@ -590,7 +583,10 @@ def test_our_agent_plays_and_learns_behind_a_registered_id(registry):
         lengths = [walk.unwrapped.steps for walk in envs.unwrapped.worlds.envs]
         assert rollout.active.sum(0).tolist() == lengths
         assert rollout.num_glimpses.tolist() == [length + 1 for length in lengths]
-        assert rollout.baselines.requires_grad
+    trainer = Trainer(config, tmp_path)
+    before = [weight.clone() for weight in trainer.weights]
+    trainer.step()
+    assert any((weight != old).any() for weight, old in zip(trainer.weights, before, strict=True))
 
 
 def test_batched_space_of_what_is_kept_is_gymnasiums():

@@ -1,0 +1,163 @@
+"""Name what is behind the retina: what every world of labelled images shares, whatever it makes scenes of."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ram_envs.action_modes import Choices, Locations
+from ram_envs.arguments import as_array, one_of, real_number, whole_number
+from ram_envs.batched_env import Fact, Lanes, RetinaVectorEnv
+from ram_envs.datasets import SPLITS
+
+ORDERS = ("random", "sequential")
+_NO_ANSWER = -1
+
+
+@dataclass(frozen=True)
+class LookOrAnswer:
+    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, and stop."""
+
+    classes: int
+
+    def size(self, num_cells: int) -> int:
+        return num_cells + self.classes
+
+    def read(
+        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
+    ) -> tuple[Locations, Choices]:
+        answering = numbers >= len(cells)
+        answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
+        return cells[np.where(answering, 0, numbers)], {"answer": answer, "stop": answering * 1}
+
+
+class ClassificationVectorEnv(RetinaVectorEnv):
+    """Lanes that each show an image of a split, to be looked at glimpse by glimpse and then named.
+
+    A subclass sets `labels` and `class_names`, calls this constructor with `screen` and `num_draws`, and defines `show` and
+    what `RetinaVectorEnv` asks for beside `begin` and `advance`.
+
+    Attributes:
+        labels: int (num_images,), the class of each image of the split.
+        class_names: name of each class.
+    """
+
+    splits = SPLITS
+    glimpse_after_end = False
+    screen_changes = False
+    reset_options = RetinaVectorEnv.reset_options | {"index"}
+    labels: NDArray[np.int64]
+    class_names: tuple[str, ...]
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        num_glimpses: int = 6,
+        split: str = "train",
+        order: str = "random",
+        scene_seed: int = 0,
+        glimpse_cost: float = 0.0,
+        **retina: Any,
+    ) -> None:
+        one_of("split", split, SPLITS)
+        one_of("order", order, ORDERS)
+        self.num_glimpses = whole_number("num_glimpses", num_glimpses, 1)
+        self.glimpse_cost = real_number("glimpse_cost", glimpse_cost, 0)
+        self.split, self.order = split, order
+        self.scene_seed = whole_number("scene_seed", scene_seed, 0)
+        classes = len(self.class_names)
+        super().__init__(
+            num_envs,
+            choices={"answer": classes, "stop": 2},
+            discrete=LookOrAnswer(classes),
+            max_glimpses=self.num_glimpses,
+            **{**retina, "num_draws": 1 + retina.get("num_draws", 0)},  # one more chooses the image
+        )
+        self.num_images = len(self.labels)
+        self.tells_label = self.privileged_info
+        self._indices = np.zeros(num_envs, np.int64)
+        self._centers = np.zeros((num_envs, 2))  # of what is to be named, as locations; the middle where nobody knows
+        self._answers = np.full(num_envs, _NO_ANSWER)
+        self._next_index = 0  # where the walk through a split stands
+
+    @abstractmethod
+    def show(self, lanes: Lanes, indices: NDArray[np.int64], draws: NDArray[np.float64]) -> None:
+        """Makes the scenes of the lanes: images `indices` (M,), by their draws (M, num_draws)."""
+
+    def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
+        self._indices[lanes] = self._choose(lanes, draws[:, 2], options)
+        indices = self._indices[lanes]
+        if self.split != "train":  # the same scenes for everybody
+            draws = self.held_out_draws(indices)
+        self.show(lanes, indices, draws[:, 3:])
+        self._answers[lanes] = _NO_ANSWER
+        return draws
+
+    def held_out_draws(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What decides the validation or test scenes of these images (N,): one row of uniform draws each.
+
+        The first look takes the first two, the choice of the image the third, and the scene the rest.
+        """
+        size = self._draws.shape[1]
+        return np.array([np.random.default_rng((self.scene_seed, i)).random(size) for i in indices])
+
+    def rewind(self) -> None:
+        self._next_index = 0
+
+    def _choose(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.int64]:
+        """Which image each of the lanes shows."""
+        count = len(self.labels)
+        if "index" in options:
+            indices = as_array("options['index']", options["index"])
+            if indices.shape not in ((), (self.num_envs,)) or indices.dtype.kind not in "iu":
+                raise ValueError(
+                    f"options['index'] must be a whole number or {self.num_envs} of them, "
+                    f"got {indices.dtype} of shape {indices.shape}."
+                )
+            indices = np.broadcast_to(indices, self.num_envs)[lanes]
+            if (wrong := (indices < 0) | (indices >= count)).any():
+                raise ValueError(f"options['index'] must lie in 0 to {count - 1}, got {indices[wrong][0]}.")
+            return indices
+        if self.order == "sequential":
+            indices = (self._next_index + np.arange(len(lanes))) % count
+            self._next_index = int((self._next_index + len(lanes)) % count)
+            return indices
+        return (draws * count).astype(np.int64)
+
+    def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        over = (choices["stop"] == 1) | (self.steps[lanes] + 1 >= self.num_glimpses)
+        self._answers[lanes] = np.where(over, choices["answer"], _NO_ANSWER)
+        right = over & (choices["answer"] == self.labels[self._indices[lanes]])
+        return right - self.glimpse_cost * ~over, over
+
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+        labels = self.labels[self._indices]
+        facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels, ended)}
+        if self.privileged_info:
+            facts |= {"label": labels, "target_location": self._centers}
+        return facts
+
+    def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
+        """The digit keys answer, 0 to 9, and so stop."""
+        answers = range(min(len(self.class_names), 10))
+        return {(): {"stop": 0}} | {(ord(str(answer)),): {"answer": answer, "stop": 1} for answer in answers}
+
+    def last_glimpse(self, lane: int = 0) -> bool:
+        """Whether the glimpses of a lane are used up: the next action answers."""
+        return bool(self.steps[lane] + 1 >= self.num_glimpses)
+
+    def caption(self, lane: int) -> list[tuple[str, str]]:
+        over, answer = self.terminated[lane], self._answers[lane]
+        glimpse = self.steps[lane] + (not over)
+        return [
+            ("glimpse", f"{glimpse}/{self.num_glimpses}"),
+            ("reward", f"{self.rewards[lane]:.3g}"),
+            ("answer", self.class_names[answer] if over and answer != _NO_ANSWER else "-"),
+            ("label", self.class_names[self.labels[self._indices[lane]]]),
+        ]

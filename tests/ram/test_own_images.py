@@ -1,0 +1,52 @@
+"""`train_ram.py --images FOLDER`, and what scores, shows and goes on with such a run without further words."""
+
+import numpy as np
+import pytest
+
+Image = pytest.importorskip("PIL.Image")
+pytest.importorskip("torch")
+
+from agents.experiment.run_folder import CHECKPOINT  # noqa: E402
+from agents.ram.checkpoint import load_state  # noqa: E402
+from agents.ram.command_line import evaluate_command, train_command, watch_command  # noqa: E402
+
+FEW = ["--run.episodes", "60", "--learning.batch-size", "20", "--run.evaluations", "1", "--run.report-every", "1"]
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A folder with a name as people give them, in the working directory."""
+    folder = tmp_path / "my photos, 2=many"
+    for label, name in enumerate(["cats", "dogs"]):
+        (folder / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = np.full((30 + number, 50 - number, 3), 60 + 120 * label, np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def test_one_flag_trains_and_the_run_knows_the_rest(photos, tmp_path, monkeypatch, capsys):
+    train_command(["--images", photos.name, "--run-dir", "run", *FEW, "--env-args", "num_glimpses=3"])
+    config = load_state(tmp_path / "run" / CHECKPOINT)["config"]
+    assert (config.env, config.env_kwargs()) == ("GlimpseImages-v0", {"images": str(photos), "num_glimpses": 3})
+    assert "test: error" in capsys.readouterr().out
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    evaluate_command(["--checkpoint", "../run", "--split", "validation"])
+    assert "GlimpseImages-v0, 2 validation episodes: error" in capsys.readouterr().out
+    watch_command(["--checkpoint", "../run", "--video", "seen.png", "--episodes", "1"])
+    assert (tmp_path / "elsewhere" / "seen.png").exists()
+    train_command(["--resume", "../run"])
+    assert "test: error" in capsys.readouterr().out
+
+
+def test_images_and_another_environment_do_not_go_together(photos):
+    with pytest.raises(SystemExit, match="--images goes with GlimpseImages-v0 alone, not with CatchBall-v0"):
+        train_command(["--images", photos.name, "--env", "CatchBall-v0"])
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_sentence_and_leaves_no_run(photos, tmp_path):
+    with pytest.raises(SystemExit, match=r"error: images must name a folder, and .*nowhere is none"):
+        train_command(["--images", "nowhere"])
+    assert not list((tmp_path / "runs").iterdir())
