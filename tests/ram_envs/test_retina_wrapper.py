@@ -571,8 +571,8 @@ def test_our_agent_plays_and_learns_behind_a_registered_id(registry, tmp_path):
     from agents.ram.rollout import collect_rollout
     from agents.ram.training import Trainer
 
-    gym.register("Walk-v0", entry_point=Walk, max_episode_steps=5)
-    register_retina("Seen-v0", "Walk-v0", patch_size=4)
+    gym.register("Stroll-v0", entry_point=Walk, max_episode_steps=5)
+    register_retina("Seen-v0", "Stroll-v0", patch_size=4)
     config = preset_for("Seen-v0").but(learning={"batch_size": 8})
     assert config.name == "general"
     envs = make_split(config, 8, "train")
