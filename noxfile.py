@@ -6,6 +6,7 @@ nox -s "environments-3.12(gymnasium='1.2.2')"       # one of them
 nox -s wheel                                        # metadata, contents, import without torch
 nox -s docs                                         # builds the pages into site/, strictly
 nox -s "examples(library='rllib')"                  # a library's example, with the versions that it wants
+nox -s behind_the_retina                            # a random agent in Atari, MiniGrid, crafter and CarRacing
 nox -s mutants                                      # every change to the retina, Catch and the losses is seen by a test
 nox -s fuzz                                         # a million inputs for the IDX reader; `-- -atheris_runs=1000` for fewer
 """
@@ -18,7 +19,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 GYMNASIUMS = ["1.1.0", "1.2.2", "1.4.0"]
 TESTS = [
     f"tests/ram_envs/test_{name}.py"
-    for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes")
+    for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes", "retina_wrapper")
 ]
 LIBRARIES = {  # by the beginning of the example's name
     "stable_baselines3": ["-c", "constraints.txt", "stable-baselines3"],
@@ -26,6 +27,12 @@ LIBRARIES = {  # by the beginning of the example's name
     "torchrl": ["-c", "constraints.txt", "torchrl"],
     "skrl": ["-c", "constraints.txt", "skrl"],
     "rllib": ["ray[rllib]==2.60.0", "gymnasium==1.2.2"],  # not our Gymnasium: an environment of its own
+}
+BEHIND = {  # what is put behind the retina, and what brings it
+    "atari": ["ale-py"],
+    "minigrid": ["minigrid"],
+    "crafter": ["crafter"],
+    "car_racing": ["gymnasium[box2d]"],
 }
 
 nox.options.error_on_missing_interpreters = False
@@ -88,6 +95,14 @@ def examples(session: nox.Session, library: str) -> None:
     session.install("-c", "constraints.txt", "torch")
     session.install(".", *LIBRARIES[library])
     session.run("python", f"examples/{library}_ppo.py", *(session.posargs or ["500"]))
+
+
+@nox.session
+@nox.parametrize("library", [*BEHIND])
+def behind_the_retina(session: nox.Session, library: str) -> None:
+    """A random agent behind the retina in somebody else's environments; single and vector must agree."""
+    session.install("-c", "constraints.txt", ".", *BEHIND[library])
+    session.run("python", "tests/libraries/random_agent.py", library, *(session.posargs or ["200"]), env=SCREENLESS)
 
 
 @nox.session

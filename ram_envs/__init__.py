@@ -12,13 +12,19 @@ Importing this package registers the environments:
 | `GlimpseImages-v0` | a folder of your own images: `make("GlimpseImages-v0", images="photos/")` |
 
 `gymnasium.make(id)` gives a single environment, `gymnasium.make_vec(id, num_envs=N)` a native vector environment.
+`RetinaWrapper`, `RetinaVectorWrapper` and `register_retina` put anybody else's environment behind the retina.
 """
+
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
 from ram_envs.glimpse_sensor import GlimpseSensor
 
-__all__ = ["ENV_IDS", "OWN_IMAGES", "GlimpseSensor"]
+if TYPE_CHECKING:
+    from ram_envs.retina_wrapper import RetinaVectorWrapper, RetinaWrapper, register_retina
+
+__all__ = ["ENV_IDS", "OWN_IMAGES", "GlimpseSensor", "RetinaVectorWrapper", "RetinaWrapper", "register_retina"]
 __version__ = "0.1.0"
 
 _WIDE = {"patch_size": 12, "num_glimpses": 8}
@@ -46,3 +52,12 @@ for _id in (*ENV_IDS, OWN_IMAGES):
             vector_entry_point=f"{_entry}VectorEnv",
             kwargs=_DIGITS.get(_id, {}),
         )
+
+
+def __getattr__(name: str) -> Any:
+    """What is not loaded before it is asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from ram_envs import retina_wrapper
+
+    return getattr(retina_wrapper, name)

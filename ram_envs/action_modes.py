@@ -1,7 +1,8 @@
 """One canonical action, a location and a few choices, exposed as four Gymnasium action spaces.
 
 Axes: N lanes. An action mode turns a batch of any of the spaces below into locations (N, 2) and one array (N,)
-of whole numbers per choice, and refuses what is not in the space.
+of whole numbers per choice, and refuses what is not in the space. Where a world is controlled by numbers rather than
+choices, these are one more entry, "control", of the shape of a Box.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from ram_envs.arguments import as_array, one_of, whole_number
 ACTION_MODES = ("multidiscrete", "dict", "box", "discrete")
 
 Locations = NDArray[np.float64]  # (N, 2)
-Choices = dict[str, NDArray[np.int64]]  # name -> (N,)
+Choices = dict[str, NDArray[Any]]  # name -> (N,) whole numbers; "control" -> (N, *shape) numbers of a Box
+CONTROL = "control"
 
 
 class ActionMode(ABC):
@@ -84,6 +86,7 @@ def make_action_mode(
     grid: int,
     discrete: DiscreteMeaning | None = None,
     rest: Sequence[float] | NDArray[np.float64] = (0.0, 0.0),
+    control: spaces.Box | None = None,
 ) -> ActionMode:
     """The action mode of that name.
 
@@ -97,18 +100,22 @@ def make_action_mode(
         grid: the location grid has grid * grid cells, numbered row by row from the top left; a cell's location is its centre.
         discrete: the meaning of the mode "discrete".
         rest: where a gaze that does not move looks.
+        control: numbers that an action holds beside the location: under "control" in the mode "dict", behind all others in the
+            mode "box", both within this Box's bounds. The other modes have no place for them.
 
     Raises:
-        ValueError: if the mode is unknown or the grid is not at least 1.
+        ValueError: if the mode is unknown or cannot be, or the grid is not at least 1.
     """
     one_of("action_mode", mode, ACTION_MODES)
+    if control is not None and mode not in ("dict", "box"):
+        raise ValueError(f'action_mode must be "dict" or "box" where a world is controlled by a Box, got {mode!r}.')
     ticks = (2 * np.arange(whole_number("location_grid", grid, 1)) + 1) / grid - 1
     cells = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)  # (grid * grid, 2)
     if mode == "multidiscrete":
         return MultiDiscreteMode(choices, cells)
     if mode == "discrete":
         return DiscreteMode(discrete or EveryCombination(dict(choices)), cells, np.asarray(rest, np.float64))
-    return DictMode(choices) if mode == "dict" else BoxMode(choices)
+    return DictMode(choices, control) if mode == "dict" else BoxMode(choices, control)
 
 
 class MultiDiscreteMode(ActionMode):
@@ -129,54 +136,70 @@ class MultiDiscreteMode(ActionMode):
 
 
 class DictMode(ActionMode):
-    """A location and one number per choice, each under its name."""
+    """A location and one number per choice, each under its name; and the control, if there is any."""
 
-    def __init__(self, choices: Mapping[str, int]) -> None:
-        self.choices = dict(choices)
-        location = spaces.Box(-1.0, 1.0, (2,), np.float32)
-        self.space = spaces.Dict(
-            {"location": location, **{name: spaces.Discrete(size) for name, size in choices.items()}}
-        )
+    def __init__(self, choices: Mapping[str, int], control: spaces.Box | None = None) -> None:
+        self.choices, self.control = dict(choices), control
+        parts: dict[str, spaces.Space[Any]] = {"location": spaces.Box(-1.0, 1.0, (2,), np.float32)}
+        parts |= {name: spaces.Discrete(size) for name, size in choices.items()}
+        self.space = spaces.Dict(parts if control is None else {**parts, CONTROL: control})
+        self.names = [*parts, *([] if control is None else [CONTROL])]
 
     def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
-        names = ["location", *self.choices]
-        if not isinstance(actions, Mapping) or set(actions) != {*names}:
+        if not isinstance(actions, Mapping) or set(actions) != {*self.names}:
             got = sorted(map(str, actions)) if isinstance(actions, Mapping) else type(actions).__name__
-            raise ValueError(f"action must be a dict with the keys {names}, got {got}.")
-        found = {
+            raise ValueError(f"action must be a dict with the keys {self.names}, got {got}.")
+        found: Choices = {
             name: _whole(f"action[{name!r}]", actions[name], (lanes,), size) for name, size in self.choices.items()
         }
+        if self.control is not None:
+            given = _real(f"action[{CONTROL!r}]", actions[CONTROL], (lanes, *self.control.shape))
+            found[CONTROL] = given.clip(self.control.low, self.control.high)
         return _clipped(_real("action['location']", actions["location"], (lanes, 2))), found
 
-    def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
-        numbers = {name: np.int64(chosen.get(name, 0)) for name in self.choices}
+    def write(self, location: Sequence[float], chosen: Mapping[str, Any]) -> Any:
+        numbers: dict[str, Any] = {name: np.int64(chosen.get(name, 0)) for name in self.choices}
+        if self.control is not None:
+            numbers[CONTROL] = _control(self.control, chosen)
         return {"location": np.asarray(location, np.float32), **numbers}
 
 
 class BoxMode(ActionMode):
-    """x, y, then a score per option of each choice, of which the highest wins; of two options one score, above zero or not."""
+    """x, y, then a score per option of each choice, of which the highest wins; of two options one score, above zero or not.
 
-    def __init__(self, choices: Mapping[str, int]) -> None:
-        self.choices = dict(choices)
+    Where there is a control, its numbers come last, row by row and in their own bounds.
+    """
+
+    def __init__(self, choices: Mapping[str, int], control: spaces.Box | None = None) -> None:
+        self.choices, self.control = dict(choices), control
         self.widths = [size if size > 2 else 1 for size in choices.values()]
-        self.ends = np.cumsum([2, *self.widths])
-        self.space = spaces.Box(-1.0, 1.0, (int(self.ends[-1]),), np.float32)
+        low = np.zeros(0) if control is None else control.low.ravel()
+        high = np.zeros(0) if control is None else control.high.ravel()
+        self.ends = np.cumsum([2, *self.widths, len(low)])
+        ones = np.ones(int(self.ends[-2]), np.float32)
+        self.space = spaces.Box(
+            np.concatenate([-ones, low]).astype(np.float32), np.concatenate([ones, high]).astype(np.float32)
+        )
 
     def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
         values = _real("action", actions, (lanes, int(self.ends[-1])))
-        scores = np.split(values, self.ends[:-1], axis=1)[1:]
-        found = {
+        *scores, numbers = np.split(values, self.ends[:-1], axis=1)[1:]
+        found: Choices = {
             name: (score[:, 0] > 0) * 1 if size == 2 else score.argmax(1)
             for (name, size), score in zip(self.choices.items(), scores, strict=True)
         }
+        if self.control is not None:
+            given = numbers.reshape(lanes, *self.control.shape)
+            found[CONTROL] = given.clip(self.control.low, self.control.high)
         return _clipped(values[:, :2]), found
 
-    def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+    def write(self, location: Sequence[float], chosen: Mapping[str, Any]) -> Any:
         scores = [
             2.0 * (np.arange(size)[-width:] == chosen.get(name, 0)) - 1
             for (name, size), width in zip(self.choices.items(), self.widths, strict=True)
         ]
-        return np.concatenate([location, *scores]).astype(np.float32)
+        numbers = [] if self.control is None else [_control(self.control, chosen).ravel()]
+        return np.concatenate([location, *scores, *numbers]).astype(np.float32)
 
 
 class DiscreteMode(ActionMode):
@@ -195,6 +218,12 @@ class DiscreteMode(ActionMode):
         wrong = sum((found[name] != option).astype(float) for name, option in chosen.items())
         far = np.square(locations - np.asarray(location)).sum(1)
         return np.int64((10 * wrong + far).argmin())  # choices before places
+
+
+def _control(space: spaces.Box, chosen: Mapping[str, Any]) -> NDArray[Any]:
+    """The control that was chosen, or what comes nearest to none."""
+    given = np.broadcast_to(np.asarray(chosen.get(CONTROL, 0.0)), space.shape)
+    return given.clip(space.low, space.high).astype(space.dtype)
 
 
 def _real(name: str, value: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -62,7 +63,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     A world of one's own is a subclass. Its constructor takes `num_envs`, its own keywords and `**retina`, and hands on what is
     described below. It must define `begin`, `advance` and `screens`; it may define `facts`, `caption`, `outcome`, `keys`,
-    `last_glimpse` and `rewind`, set the attributes above, and read these:
+    `rules`, `last_glimpse` and `rewind`, set the attributes above, and read these:
 
         steps: (N,) actions taken in the present episode.
         terminated, truncated: (N,) whether the episode is over.
@@ -78,6 +79,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             each choice.
         num_draws: uniform draws that one episode of the world takes.
         max_glimpses: the most glimpses that the world's rules allow an episode.
+        control: numbers that an action holds beside location and choices, for the action modes "dict" and "box"; `advance` has
+            them under "control", (M, *shape).
         **retina: what every environment takes, see `retina_settings`; where a world has other defaults than those there, its
             `retina_defaults` says so.
 
@@ -100,7 +103,6 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
     retina_defaults: ClassVar[Mapping[str, Any]] = {}
     gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
-    controls: tuple[str, ...] = ()  # what else a player is told before the first game, a line each
     _window: Window | None = None  # here, so that Gymnasium before 1.4 can close what was never made whole
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -121,6 +123,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         discrete: DiscreteMeaning | None = None,
         num_draws: int = 0,
         max_glimpses: int | None = None,
+        control: spaces.Box | None = None,
         **retina: Any,
     ) -> None:
         super().__init__()
@@ -138,7 +141,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
         self._first_look = settings.first_look()
         rest = np.zeros(2) if self._first_look is None else self._first_look
-        self._action_mode = make_action_mode(settings.action_mode, choices, settings.location_grid, discrete, rest)
+        grid = settings.location_grid
+        self._action_mode = make_action_mode(settings.action_mode, choices, grid, discrete, rest, control)
         self.single_action_space = self._action_mode.space
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.single_observation_space = _observation_space(self.obs_mode, self.sensor.glimpse_shape(screen[2]))
@@ -216,11 +220,15 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         fact = self.facts(self.terminated).get("is_success")
         return None if fact is None else bool((fact[0] if isinstance(fact, tuple) else fact)[lane])
 
-    def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
-        """Keys (of pygame) held together -> the choices they make; () for none."""
+    def keys(self) -> dict[tuple[int, ...], dict[str, Any]]:
+        """Keys (of pygame) held together -> the choices they make; () for none, missing where the world waits for a key."""
         return {(): {}}
 
-    def write_action(self, location: Sequence[float], choices: Mapping[str, int]) -> Any:
+    def rules(self) -> list[str]:
+        """Lines that tell a player what mouse and keys do; none where they do what they do in the worlds here."""
+        return []
+
+    def write_action(self, location: Sequence[float], choices: Mapping[str, Any]) -> Any:
         """The action of a single lane, in this environment's action mode, that comes nearest to a location and choices."""
         return self._action_mode.write(location, choices)
 
@@ -240,7 +248,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             options: "reset_mask", bool (N,); others are the world's. An unknown key is an error.
         """
         options = dict(options or {})
-        if unknown := set(options) - self.reset_options:
+        if unknown := self._unknown(options):
             raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(map(str, unknown))}.")
         mask = as_array("options['reset_mask']", options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
@@ -256,6 +264,10 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self._draw_window()
         return self._observation(), self._info(mask, np.zeros_like(mask))
 
+    def _unknown(self, options: Mapping[str, Any]) -> set[str]:
+        """The keys of `reset`'s options that this world does not take."""
+        return set(options) - self.reset_options
+
     def step(
         self, actions: Any
     ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
@@ -267,6 +279,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
         locations, choices = self._action_mode.read(actions, self.num_envs)
+        locations = self._aim(locations)
         playing = ~self._over
         lanes = np.flatnonzero(playing)
         rewards = np.zeros(self.num_envs)
@@ -276,7 +289,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self.rewards = rewards.copy()  # what is returned is the caller's to keep
         self.steps[lanes] += 1
         if self.max_episode_steps is not None:
-            self.truncated[lanes] = self.steps[lanes] >= self.max_episode_steps
+            self.truncated[lanes] |= self.steps[lanes] >= self.max_episode_steps
         looking = lanes if self.glimpse_after_end else lanes[~self.terminated[lanes]]
         self._look(looking, locations, redraw=self.screen_changes)
 
@@ -311,7 +324,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
                 f"locations must be finite numbers of shape (K, {self.num_envs}, 2), got {shown(locations)}."
             )
         lanes = np.tile(np.arange(self.num_envs), len(places))
-        glimpses = self._see(places.clip(-1, 1).reshape(-1, 2), lanes)
+        glimpses = self._glimpse(lanes, places.clip(-1, 1).reshape(-1, 2))
         return glimpses.reshape(len(places), self.num_envs, *glimpses.shape[1:])
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
@@ -346,6 +359,15 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def _seed(self, seed: int | Sequence[int | None] | None, mask: NDArray[np.bool_]) -> None:
         if seed is None:
             return
+        seeds = self._seed_of_each(seed)
+        for lane in np.flatnonzero(mask):
+            if seeds[lane] is not None:
+                self._generators[lane], self._seeds[lane] = gym.utils.seeding.np_random(int(seeds[lane]))
+        if mask.all() and None not in seeds:
+            self.rewind()
+
+    def _seed_of_each(self, seed: int | Sequence[int | None]) -> list[Any]:
+        """The seed of each lane, where there is one."""
         if isinstance(seed, int | np.integer):
             seeds: list[Any] = [int(seed) + lane for lane in range(self.num_envs)]
         else:
@@ -355,11 +377,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             raise ValueError(
                 f"seed must be a whole number or {self.num_envs} of them, none below 0, got {shown(seed)}."
             )
-        for lane in np.flatnonzero(mask):
-            if seeds[lane] is not None:
-                self._generators[lane], self._seeds[lane] = gym.utils.seeding.np_random(int(seeds[lane]))
-        if mask.all() and None not in seeds:
-            self.rewind()
+        return seeds
 
     def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:
         """Begins an episode in each of the lanes and takes its first glimpse."""
@@ -383,7 +401,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         if redraw:
             self._integrate(lanes)
         self._locations[lanes] = locations[lanes]
-        self._glimpses[lanes] = self._see(self._locations[lanes], lanes)
+        self._glimpses[lanes] = self._glimpse(lanes, self._locations[lanes])
         if self.render_mode is not None:
             for lane in lanes:
                 self._fixations[lane].append(self._locations[lane].copy())
@@ -402,14 +420,18 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         else:
             self._tables[lanes] = self.sensor.integrate(self._checked_screens(lanes))
 
-    def _see(self, locations: NDArray[Any], lanes: Lanes) -> NDArray[np.float32]:
-        """Glimpses (M, ...) at locations (M, 2) in these lanes (M,), any of them several times."""
-        return self.sensor.glimpse(self._tables, locations, lanes)
-
     def _scene(self, lane: int) -> NDArray[np.uint8]:
         """What there is to see in a lane: (H, W, C), for its picture."""
         scene: NDArray[np.uint8] = self.screens(np.array([lane]))[0]
         return scene
+
+    def _aim(self, locations: Locations) -> Locations:
+        """Where the locations (N, 2) of actions lie."""
+        return locations
+
+    def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What there is to see in the lanes (M,), which may occur more than once, at places (M, 2)."""
+        return self.sensor.glimpse(self._tables, places, lanes)
 
     def _checked_screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """The screens, if they are what the world said."""
@@ -511,7 +533,11 @@ class RetinaEnv(gym.Env[Any, Any]):
                 way = "gymnasium.make or make_vec" if name == "max_episode_steps" else "gymnasium.make_vec"
                 raise BadArgument(f"{name} is no keyword of a single environment: use {way}.")
         check_keywords(type(self).__name__, kwargs, [*inspect.signature(type(self)).parameters])
-        self.lane = self.vector_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs)
+        self._take(self.vector_class(num_envs=1, autoreset_mode=AutoresetMode.DISABLED, **kwargs))
+
+    def _take(self, lane: RetinaVectorEnv) -> None:
+        """Makes a vector environment of one lane this environment."""
+        self.lane = lane
         self.metadata = {key: value for key, value in self.lane.metadata.items() if key != "autoreset_mode"}
         self.render_mode = self.lane.render_mode
         self.observation_space = self.lane.single_observation_space
@@ -548,7 +574,7 @@ class RetinaEnv(gym.Env[Any, Any]):
 
         There the gaze cannot rest: without such a key the action looks at the centre. `ram-envs play` has the mouse.
         """
-        write, actions = self.lane.write_action, {}
+        write, actions = self.lane._action_mode.write, {}
         looks = {(): (0.0, 0.0)} | {(ord(key),): (i % 3 - 1.0, i // 3 - 1.0) for i, key in enumerate("qweasdzxc")}
         for keys, choices in self.lane.keys().items():
             for look, (x, y) in looks.items():
@@ -558,7 +584,7 @@ class RetinaEnv(gym.Env[Any, Any]):
 
     def noop_action(self) -> Any:
         """What is played while no key is pressed, the `noop` of `gymnasium.utils.play`."""
-        return self.lane.write_action((0.0, 0.0), self.lane.keys()[()])
+        return self.lane._action_mode.write((0.0, 0.0), self.lane.keys().get((), {}))
 
     def close(self) -> None:
         """Closes the window, if one was opened; twice is fine."""
@@ -568,7 +594,7 @@ class RetinaEnv(gym.Env[Any, Any]):
 def pick_lane(observation: Any, lane: int) -> Any:
     """One lane's observation, as arrays of its own."""
     if isinstance(observation, dict):
-        return {key: value[lane].copy() for key, value in observation.items()}
+        return {key: deepcopy(value[lane]) for key, value in observation.items()}
     return observation[lane].copy()
 
 

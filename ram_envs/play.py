@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 import platformdirs
+from gymnasium.envs.registration import load_env_creator
 
 from ram_envs.arguments import shown
 from ram_envs.batched_env import RetinaEnv
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.rendering import Pixels, draw_card, draw_view, load_pygame, scene_point
+from ram_envs.retina_wrapper import RetinaWrapper
 from ram_envs.window import Window
 
 CONTROLS = ("Tab shows the scene or hides it again (then the score does not count).", "Escape ends the session.")
@@ -35,6 +38,7 @@ class Session:
         games: how many were played to the end.
         glimpses: mean number of glimpses of a game.
         date: of the session, YYYY-MM-DD.
+        points: mean return of a game, where the world does not say who won.
     """
 
     env_id: str
@@ -42,9 +46,25 @@ class Session:
     games: int
     glimpses: float
     date: str
+    points: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.won} of {self.games}, {self.glimpses:.1f} glimpses a game, {self.date}"
+        result = f"{self.won} of {self.games}" if self.points is None else f"{self.points:.4g} points in {self.games}"
+        return f"{result}, {self.glimpses:.1f} glimpses a game, {self.date}"
+
+
+class Game(NamedTuple):
+    """How a game went: whether it was won, None where the world does not say; its glimpses; its return."""
+
+    won: bool | None
+    glimpses: int
+    points: float
+
+
+def tally(games: list[Game]) -> tuple[int, float | None]:
+    """Games won, and the mean return where the world does not say which were."""
+    silent = bool(games) and all(game.won is None for game in games)
+    return sum(bool(game.won) for game in games), float(np.mean([g.points for g in games])) if silent else None
 
 
 class Player:
@@ -54,11 +74,15 @@ class Player:
         env: made with `action_mode="dict"` and `render_mode="rgb_array"`.
         speed: steps a second of a world that does not wait for the player.
         revealed: whether the scene is shown from the beginning.
+        title: what is played.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], speed: float = 4.0, revealed: bool = False) -> None:
-        assert isinstance(env.unwrapped, RetinaEnv)
-        self.env, self.lane, self.speed = env, env.unwrapped.lane, speed
+    def __init__(
+        self, env: gym.Env[Any, Any], speed: float = 4.0, revealed: bool = False, title: str = "ram_envs"
+    ) -> None:
+        if not isinstance(env.unwrapped, RetinaEnv):
+            raise ValueError(f"{title} is not behind the retina.")
+        self.env, self.lane, self.speed, self.title = env, env.unwrapped.lane, speed, title
         self.revealed = self.peeked = revealed
         self.ended = False  # by Escape
         self.window = Window("ram_envs", mouse=True)
@@ -67,18 +91,25 @@ class Player:
         self._gaze = (0.0, 0.0)
         self._clicked = False
 
-    def play(self, games: int, seed: int | None = None) -> list[tuple[bool, int]]:
-        """Plays that many games, or fewer if Escape is pressed: whether each was won, and its number of glimpses.
+    @property
+    def waits(self) -> bool:
+        """Whether the world waits for the player."""
+        table = self.lane.keys()
+        return not self.lane.screen_changes or () not in table
+
+    def play(self, games: int, seed: int | None = None) -> list[Game]:
+        """Plays that many games, or fewer if Escape is pressed.
 
         Raises:
             NoDisplay: there is no display to open a window on.
             SystemExit: the window was closed.
         """
-        played: list[tuple[bool, int]] = []
-        rules = LOOK_AND_MOVE if self.lane.screen_changes else LOOK_AND_ANSWER
-        self.wait(self.card(["", *rules, *self.lane.controls, *CONTROLS, "", "Press a key to begin."]))
+        played: list[Game] = []
+        rules = self.lane.rules() or (LOOK_AND_MOVE if self.lane.screen_changes else LOOK_AND_ANSWER)
+        self.wait(self.card(["", *rules, *CONTROLS, "", "Press a key to begin."]))
         while len(played) < games and not self.ended:
-            score = f"{sum(won for won, _ in played)}/{len(played)}"
+            won, points = tally(played)
+            score = f"{won}/{len(played)}" if points is None else f"{points:.4g}"
             if (game := self._game(seed if not played else None, score)) is not None:
                 played.append(game)
         return played
@@ -87,8 +118,7 @@ class Player:
         """Lines of text, as large as a picture of the game; the first is a title."""
         self.env.reset()
         frame = draw_view(self.lane.view(), self.lane.render_size)
-        assert self.env.spec is not None
-        return draw_card(frame.shape[:2], [self.env.spec.id, *lines])
+        return draw_card(frame.shape[:2], [self.title, *lines])
 
     def wait(self, frame: Pixels, seconds: float = 3600.0) -> None:
         """Shows a picture until a key or button is pressed, or the time is over."""
@@ -99,19 +129,21 @@ class Player:
             self._read_inputs()
         self._pressed, self._clicked = set(), False
 
-    def _game(self, seed: int | None, score: str) -> tuple[bool, int] | None:
+    def _game(self, seed: int | None, score: str) -> Game | None:
         _, info = self.env.reset(seed=seed)
-        over = False
+        over, points = False, 0.0
         while not over and not self.ended:
-            self.window.show(self._picture(score), self.speed if self.lane.screen_changes else 30)
+            self.window.show(self._picture(score), 30 if self.waits else self.speed)
             self._read_inputs()
             if (action := self._action()) is not None:
-                _, _, terminated, truncated, info = self.env.step(action)
+                _, reward, terminated, truncated, info = self.env.step(action)
+                points += float(reward)
                 over = terminated or truncated
         if not over:
             return None
         self.wait(draw_view(self.lane.view(), self.lane.render_size), seconds=1.5)
-        return bool(info.get("is_success", False)), int(info["num_glimpses"])
+        won = info.get("is_success")
+        return Game(None if won is None else bool(won), int(info["num_glimpses"]), points)
 
     def _picture(self, score: str) -> Pixels:
         view = self.lane.view()
@@ -145,11 +177,13 @@ class Player:
         down = self._held | self._pressed
         chosen = next((choices for keys, choices in table.items() if keys and down.issuperset(keys)), None)
         clicked, self._pressed, self._clicked = self._clicked, set(), False
-        if chosen is None and not self.lane.screen_changes:
-            self._held = set()  # an answer is given once, however long the key is held
-            if not clicked or self.lane.last_glimpse():
+        if self.waits:
+            self._held = set()  # a key counts once, however long it is held
+        if chosen is None:
+            chosen = table.get(())
+            if self.waits and (chosen is None or not clicked or self.lane.last_glimpse()):
                 return None
-        action: dict[str, Any] = self.lane.write_action(self._gaze, table[()] if chosen is None else chosen)
+        action: dict[str, Any] = self.lane.write_action(self._gaze, chosen or {})
         return action
 
 
@@ -180,18 +214,17 @@ def play(
         NoDisplay: there is no display to open a window on.
         SystemExit: the window was closed.
     """
-    env = gym.make(env_id, action_mode="dict", render_mode="rgb_array", render_size=size, **kwargs)
-    player = Player(env, speed, revealed)
+    env = make_playable(env_id, render_size=size, **kwargs)
+    player = Player(env, speed, revealed, env_id)
     try:
         played = player.play(games, seed)
         settings = [
             f"{name}={value if np.ndim(value) == 0 else shown(value)}" for name, value in sorted(kwargs.items())
         ]
         title = " ".join([env_id, *settings])
-        session = Session(
-            title, sum(won for won, _ in played), len(played),
-            round(float(np.mean([glimpses for _, glimpses in played])), 1) if played else 0.0, time.strftime("%Y-%m-%d"),
-        )  # fmt: skip
+        won, points = tally(played)
+        glimpses = round(float(np.mean([game.glimpses for game in played])), 1) if played else 0.0
+        session = Session(title, won, len(played), glimpses, time.strftime("%Y-%m-%d"), points)
         path = best_of or Path(platformdirs.user_data_dir("ram_envs")) / "best_sessions.json"
         best = best_sessions(path, session if played and not (player.peeked or player.ended) else None)
         lines = [str(entry) for entry in best if entry.env_id == title]
@@ -203,6 +236,20 @@ def play(
     finally:
         player.window.close()
         env.close()
+
+
+def make_playable(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    """The environment as a `Player` takes it; one that is not behind the retina is put there, with these keywords."""
+    form: dict[str, Any] = {"action_mode": "dict", "render_mode": "rgb_array", **kwargs}
+    module, _, name = env_id.rpartition(":")
+    if module:
+        importlib.import_module(module)
+    entry: Any = gym.spec(name).entry_point
+    creator = load_env_creator(entry) if isinstance(entry, str) else entry
+    if not isinstance(creator, type) or issubclass(creator, RetinaEnv):
+        return gym.make(env_id, **form)
+    env = gym.make(env_id, render_mode="rgb_array") if form.get("image") == "render" else gym.make(env_id)
+    return RetinaWrapper(env, **form)
 
 
 def best_sessions(path: Path, session: Session | None = None) -> list[Session]:
@@ -217,7 +264,10 @@ def best_sessions(path: Path, session: Session | None = None) -> list[Session]:
         raise ValueError(f"{path} is not a list of best sessions ({error}): move it away to begin a new one.") from None
     if session is None:
         return best
-    best = sorted([*best, session], key=lambda entry: (-entry.won / entry.games, -entry.games, entry.glimpses))
+    best = sorted(
+        [*best, session],
+        key=lambda entry: (-entry.won / entry.games, -(entry.points or 0), -entry.games, entry.glimpses),
+    )
     kept = [entry for i, entry in enumerate(best) if sum(e.env_id == entry.env_id for e in best[:i]) < BEST_KEPT]
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

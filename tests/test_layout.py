@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "ram_envs": [
         "arguments", "glimpse_sensor", "datasets", "image_folder", "digit_scenes", "catch_game", "rendering", "window", "action_modes",
-        "retina_settings", "batched_env", "classification", "glimpse_mnist", "glimpse_images",
-        "catch_ball", "play", "__init__", "command_line",
+        "retina_settings", "batched_env", "classification", "wrapped_worlds", "wrapped_spaces", "retina_wrapper",
+        "glimpse_mnist", "glimpse_images", "catch_ball", "play", "__init__", "command_line",
     ],
     "agents/experiment": [
         "__init__", "settings", "device", "episodes", "score", "run_folder", "checkpoint", "recording", "command_line",
@@ -120,7 +120,8 @@ def test_no_group_of_settings_has_more_fields_than_one_can_survey(family):
     groups = [kind for kind in vars(config).values() if isinstance(kind, type) and issubclass(kind, settings)]
     assert len(groups) > 3
     for group in groups:
-        assert len(dataclasses.fields(group)) <= LARGEST_GROUP, group.__name__
+        own = {field.name for field in dataclasses.fields(group)} - set(group.groups())
+        assert len(own) <= LARGEST_GROUP, group.__name__
 
 
 def test_commands_are_thin():

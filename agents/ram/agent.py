@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from torch.nn import functional
 
 from agents.experiment.device import multiplies_bfloat16
 from agents.ram.config import Config
-from agents.ram.networks import GlimpseNetwork, head, initialize_for_rectifiers, make_core
+from agents.ram.networks import GlimpseNetwork, Standardize, head, initialize_for_rectifiers, make_core
 
 FEATURE_SIZE = 256  # units of the glimpse feature vector
 
@@ -29,35 +30,48 @@ class AgentState:
     Attributes:
         cores: pathway -> the state of its core.
         last_move: (B, K) where the core sees it: 1 for each option chosen, of all choices but answer and stop.
+        keen: (B,) bool where some episodes look where a greedy agent would, None where all explore.
         price: (B, 1) where the agent is told what a glimpse costs: its logarithm, -1 at the lowest price and 1 at the highest.
     """
 
     cores: dict[str, tuple[Tensor, ...]]
     last_move: Tensor | None
     price: Tensor | None
+    keen: Tensor | None = None
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What the agent does after one glimpse, and what learning needs to know of it.
+class Outputs:
+    """What the heads make of one step, or of all steps of an episode with a T before each B.
 
     Attributes:
-        location: (B, 2) where to look next: a sample, before any clipping, without gradient.
-        location_mean: (B, 2) the mean it was sampled around.
-        explored: (B,) bool, whether it was sampled.
-        choices: name -> (B,) the options chosen.
+        location_mean: (B, 2) the mean of the location policy.
         logits: name -> (B, K) of each choice.
         baseline: (B,) the return that is expected.
         glance: (B, K) logits of an answer from this glimpse alone, where the agent learns to give one.
     """
 
-    location: Tensor
     location_mean: Tensor
-    explored: Tensor
-    choices: dict[str, Tensor]
     logits: dict[str, Tensor]
     baseline: Tensor
     glance: Tensor | None
+
+
+@dataclass(frozen=True)
+class Decision(Outputs):
+    """What the agent does after one glimpse.
+
+    Attributes:
+        location: (B, 2) where to look next: a sample, before any clipping.
+        explored: (B,) bool, whether it was sampled.
+        candidates: (K, B, 2) places to compare, of which the first was taken where `explored`; None where none are compared.
+        choices: name -> (B,) the options chosen.
+    """
+
+    location: Tensor
+    explored: Tensor
+    candidates: Tensor | None
+    choices: dict[str, Tensor]
 
 
 class RecurrentAttentionAgent(nn.Module):
@@ -84,6 +98,7 @@ class RecurrentAttentionAgent(nn.Module):
         self.config, self.choices = config, dict(choices)
         self.location_std = config.gaze.std  # annealed by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
+        self.anywhere = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.supervised = (
             config.learning.supervised and "answer" in self.choices
         )  # ended where training finds no labels
@@ -99,6 +114,8 @@ class RecurrentAttentionAgent(nn.Module):
     def _make_pathways(self, glimpse_shape: tuple[int, int, int], num_scales: int) -> None:
         """A glimpse network and a core for each pathway."""
         network = self.config.network
+        if network.input == "standardized":
+            self.standardize = Standardize(glimpse_shape[0])
         self.glimpse_networks = nn.ModuleDict()
         self.cores = nn.ModuleDict()
         for pathway in ("what", "where") if self.config.gaze.pathway == "separate" else ("what",):
@@ -119,6 +136,9 @@ class RecurrentAttentionAgent(nn.Module):
         """Location network, action networks and baseline, on the core and on what they are told beside it."""
         config, hidden = self.config, self.config.network.hidden_size
         self.location_network = head(hidden, 2, config.gaze.hidden)
+        if config.counterfactual is not None:  # begins in the middle of what may be looked at
+            for parameter in [*self.location_network.parameters()][-2:]:
+                nn.init.zeros_(parameter)
         stopping = config.stopping
         told = hidden + bool(config.price_range)
         if stopping is not None and stopping.sees_answer:
@@ -155,21 +175,22 @@ class RecurrentAttentionAgent(nn.Module):
         taken = {id(p) for group in groups.values() for p in group}
         return {"what": [p for p in self.parameters() if id(p) not in taken], **groups}
 
-    def initial_state(self, batch: int, prices: Tensor | float | None = None) -> AgentState:
+    def initial_state(self, batch: int, prices: Tensor | float | None = None, keen: Tensor | None = None) -> AgentState:
         """The state before the first glimpse: zeros.
 
         Args:
             batch: how many episodes.
             prices: of a glimpse, for all episodes or for each (B,), for an agent with a `price_range`; None for the
                 geometric mean of the range.
+            keen: (B,) bool, the episodes that look where a greedy agent would.
 
         Raises:
             ValueError: if there is a price that the agent was not trained for.
         """
-        device = next(self.parameters()).device
+        device = self.device
         cores = {name: core.initial_state(batch, device) for name, core in self.cores.items()}  # type: ignore[operator]
         last_move = torch.zeros(batch, sum(self._moves.values()), device=device) if self._moves else None
-        return AgentState(cores, last_move, self._price_input(batch, prices, device))
+        return AgentState(cores, last_move, self._price_input(batch, prices, device), keen)
 
     def _price_input(self, batch: int, prices: Tensor | float | None, device: torch.device) -> Tensor | None:
         if not self.config.price_range:
@@ -202,52 +223,166 @@ class RecurrentAttentionAgent(nn.Module):
             greedy: the mean location and the likeliest options instead of samples.
             generator: source of the samples.
         """
-        features, cores = {}, {}
+        pixels, features, cores = self._pixels(glimpse), {}, {}
+        for name, core in self.cores.items():
+            features[name] = self._features(name, pixels, location, state.last_move)
+            cores[name] = core(features[name], state.cores[name])
+        with self.autocast(enabled=False):
+            states = {name: core[0].float() for name, core in cores.items()}
+            outputs = self._heads(states, features["what"], location, state.price)
+            return self._decide(outputs, cores, state, greedy, generator)
+
+    def unroll(
+        self, glimpses: Tensor, locations: Tensor, choices: Mapping[str, Tensor], prices: Tensor | float | None = None
+    ) -> Outputs:
+        """What `act` makes of whole episodes, all steps at once and with gradient.
+
+        Only the cores go from step to step; every other layer sees the steps of all episodes in one batch.
+
+        Args:
+            glimpses: (T, B, scales * channels, g, g).
+            locations: (T, B, 2), where they were taken.
+            choices: name -> (T, B), what was chosen after each.
+            prices: as in `initial_state`.
+        """
+        steps, batch = glimpses.shape[:2]
+        start = self.initial_state(batch, prices)
+        pixels, places = self._pixels(glimpses.flatten(0, 1)), locations.flatten(0, 1)
+        last_move = None
+        if start.last_move is not None:
+            moved = self._moved({name: choices[name][:-1] for name in self._moves})
+            last_move = torch.cat([start.last_move[None], moved]).flatten(0, 1)
+        features, states = {}, {}
         for name, core in self.cores.items():
             with torch.set_grad_enabled(torch.is_grad_enabled() and (name == "what" or self.gaze_learns)):
-                features[name] = self.glimpse_networks[name](glimpse, location)
-                moved = [] if state.last_move is None else [state.last_move]
-                cores[name] = core(torch.cat([features[name], *moved], dim=1), state.cores[name])
+                features[name] = self._features(name, pixels, places, last_move)
+                features[name] = features[name].view(steps, batch, -1)
+                states[name] = core.unroll(features[name], start.cores[name]).float()  # type: ignore[operator]
+        price = None if start.price is None else start.price.expand(steps, batch, 1)
         with self.autocast(enabled=False):
-            return self._decide(location, features["what"].float(), cores, state, greedy, generator)
+            return self._heads(states, features["what"], locations, price)
 
-    def autocast(self, enabled: bool = True) -> torch.autocast:
+    def _pixels(self, glimpses: Tensor) -> Tensor:
+        return self.standardize(glimpses) if self.config.network.input == "standardized" else glimpses
+
+    def _features(self, name: str, pixels: Tensor, locations: Tensor, last_move: Tensor | None) -> Tensor:
+        """What a pathway's core is given (B, F): features of the glimpse, and the last move where it sees that."""
+        features: Tensor = self.glimpse_networks[name](pixels, locations)
+        return features if last_move is None else torch.cat([features, last_move.to(features)], dim=1)
+
+    def _moved(self, choices: Mapping[str, Tensor]) -> Tensor:
+        """The moves chosen (..., ) as the core sees them: (..., K), 1 for each option chosen."""
+        return torch.cat(
+            [functional.one_hot(choices[name], size).float() for name, size in self._moves.items()], dim=-1
+        )
+
+    @torch.no_grad()
+    def judge(self, glimpses: Tensor, locations: Tensor, states: list[AgentState], labels: Tensor | None) -> Tensor:
+        """What would be known after each of K looks: the probability of the right answer, or without labels the return expected.
+
+        Args:
+            glimpses: (T, K, B, scales * channels, g, g), seen of the scenes at each step from each of K places.
+            locations: (T, K, B, 2), the places.
+            states: T of them, before the looks.
+            labels: (B,), or None to judge by the baseline.
+
+        Returns:
+            Scores (T, K, B).
+        """
+        steps, count, batch = locations.shape[:3]
+
+        def of_each_look(parts: list[Tensor]) -> Tensor:  # T of (B, N) -> (T * K * B, N)
+            return torch.stack(parts)[:, None].expand(steps, count, batch, -1).flatten(0, 2)
+
+        core = tuple(map(of_each_look, map(list, zip(*(state.cores["what"] for state in states), strict=True))))
+        moves = [state.last_move for state in states if state.last_move is not None]
+        last_move = of_each_look(moves) if moves else None
+        with self.autocast():
+            seen = self._pixels(glimpses.flatten(0, 2))
+            features = self._features("what", seen, locations.clamp(-1, 1).flatten(0, 2), last_move)
+            after = self.cores["what"](features, core)
+        known = after[0].float()
+        if labels is None:
+            values: Tensor = self.baseline_network(known)
+            return values.reshape(steps, count, batch)
+        answers = functional.softmax(self.action_networks["answer"](known), 1)
+        return answers.gather(1, labels.expand(steps, count, batch).reshape(-1, 1)).reshape(steps, count, batch)
+
+    def autocast(self, enabled: bool = True) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16, where settings and machine want it; the heads on the core always stay in float32."""
-        device = next(self.parameters()).device.type
-        wanted = self.config.run.matmul_precision == "bfloat16" and multiplies_bfloat16(device)
-        return torch.autocast(device, torch.bfloat16, enabled and wanted)
+        device = self.device.type
+        if self.config.run.matmul_precision != "bfloat16" or not multiplies_bfloat16(device):
+            return nullcontext()
+        return torch.autocast(device, torch.bfloat16, enabled)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the agent computes."""
+        network = self.glimpse_networks["what"]
+        assert isinstance(network, GlimpseNetwork)
+        return network.where.weight.device
+
+    def _heads(self, states: dict[str, Tensor], features: Tensor, locations: Tensor, price: Tensor | None) -> Outputs:
+        """What the heads make of the cores' states (..., H), the features (..., F), the locations (..., 2) and the price (..., 1)."""
+        what, where = states["what"], states[self.where]
+        learning, gaze = self.config.learning, self.config.gaze
+        mean = self.location_network(_let_through(where, 1.0 if self.where == "where" else gaze.into_core))
+        if gaze.mean == "tanh":
+            mean = torch.tanh(mean)
+        elif gaze.mean == "relative":
+            mean = locations + mean
+        logits = {name: network(what) for name, network in self.action_networks.items() if name != "stop"}
+        told = [price] if price is not None else []
+        if self.config.stopping is not None and self.config.stopping.sees_answer:
+            told.append(functional.log_softmax(logits["answer"].detach(), -1).sort(-1, descending=True).values)
+        if "stop" in self.action_networks:
+            known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
+            logits["stop"] = self.action_networks["stop"](torch.cat([known, *told], dim=-1))
+        expects = torch.cat([_let_through(what, learning.baseline_into_core), *told], dim=-1)
+        baseline = self.baseline_network(expects).squeeze(-1)
+        glance = self.glance_network(features[..., :FEATURE_SIZE].float()) if learning.glance_weight else None
+        return Outputs(mean, logits, baseline, glance)
 
     def _decide(
         self,
-        seen_from: Tensor,
-        seen: Tensor,
+        outputs: Outputs,
         cores: dict[str, tuple[Tensor, ...]],
         state: AgentState,
         greedy: bool,
         generator: torch.Generator | None,
     ) -> tuple[Decision, AgentState]:
-        what, where = cores["what"][0].float(), cores[self.where][0].float()
-        into_core = 1.0 if self.where == "where" else self.config.gaze.into_core
-        mean = self.location_network(_let_through(where, into_core))
-        if self.config.gaze.mean == "tanh":
-            mean = torch.tanh(mean)
-        elif self.config.gaze.mean == "relative":
-            mean = seen_from + mean
-        location, explored = self._sample_location(mean.detach(), greedy, generator)
-        logits = {name: network(what) for name, network in self.action_networks.items() if name != "stop"}
-        told = [state.price] if state.price is not None else []
-        if self.config.stopping is not None and self.config.stopping.sees_answer:
-            told.append(functional.log_softmax(logits["answer"].detach(), 1).sort(1, descending=True).values)
-        if "stop" in self.action_networks:
-            known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
-            logits["stop"] = self.action_networks["stop"](torch.cat([known, *told], dim=1))
-        choices = {name: self._choose(name, logits, greedy, generator, len(mean)) for name in self.choices}
-        expects = torch.cat([_let_through(what, self.config.learning.baseline_into_core), *told], dim=1)
-        baseline = self.baseline_network(expects).squeeze(1)
-        moved = [functional.one_hot(choices[name], size).float() for name, size in self._moves.items()]
-        glance = self.glance_network(seen) if self.config.learning.glance_weight else None
-        decision = Decision(location, mean, explored, choices, logits, baseline, glance)
-        return decision, AgentState(cores, torch.cat(moved, dim=1) if moved else None, state.price)
+        """Where to look and what to choose."""
+        mean = outputs.location_mean.detach()
+        candidates = None if greedy else self._draw_candidates(mean, generator)
+        if candidates is None:
+            location, explored = self._sample_location(mean, greedy, generator)
+        else:
+            explored = torch.ones_like(mean[:, 0], dtype=torch.bool) if state.keen is None else ~state.keen
+            location = torch.where(explored[:, None], candidates[0], mean)
+        choices = {name: self._choose(name, outputs.logits, greedy, generator, len(mean)) for name in self.choices}
+        moved = self._moved(choices) if self._moves else None
+        decision = Decision(
+            outputs.location_mean,
+            outputs.logits,
+            outputs.baseline,
+            outputs.glance,
+            location,
+            explored,
+            candidates,
+            choices,
+        )
+        return decision, AgentState(cores, moved, state.price, state.keen)
+
+    def _draw_candidates(self, mean: Tensor, generator: torch.Generator | None) -> Tensor | None:
+        """Places (K, B, 2) to compare: around the mean, some of them anywhere; None where the gaze does not learn so."""
+        settings = self.config.counterfactual
+        if settings is None or not self.gaze_learns or (settings.judge == "answer" and not self.supervised):
+            return None
+        shape = (settings.candidates, *mean.shape)
+        near = mean + self.location_std * torch.randn(shape, generator=generator, device=mean.device)
+        far = 2 * torch.rand(shape, generator=generator, device=mean.device) - 1
+        anywhere = torch.rand(shape[:2], generator=generator, device=mean.device) < self.anywhere
+        return torch.where(anywhere[..., None], far, near)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Where to look (B, 2), and whether that was sampled around the mean (B,)."""
@@ -258,15 +393,17 @@ class RecurrentAttentionAgent(nn.Module):
             return 2 * torch.rand(mean.shape, generator=generator, device=mean.device) - 1, explored
         if greedy or not self.gaze_learns:
             return mean, explored
-        explored = torch.rand(len(mean), generator=generator, device=mean.device) < self.config.gaze.exploration_share
         noise = self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
+        if self.config.gaze.exploration_share == 1:
+            return mean + noise, ~explored
+        explored = torch.rand(len(mean), generator=generator, device=mean.device) < self.config.gaze.exploration_share
         return mean + noise * explored[:, None], explored
 
     def _choose(
         self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, batch: int
     ) -> Tensor:
         if name not in logits:  # an agent that does not stop before the last glimpse
-            return torch.zeros(batch, dtype=torch.long, device=next(self.parameters()).device)
+            return torch.zeros(batch, dtype=torch.long, device=self.device)
         if greedy or (name == "answer" and self.supervised):
             return logits[name].argmax(1)
         uniform = torch.rand(logits[name].shape, generator=generator, device=logits[name].device)

@@ -38,6 +38,8 @@ class NetworkConfig(Settings):
     """Factor of all glimpse pixels before the first layer; above 1 where few pixels are lit."""
     previous_action: bool = False
     """Whether the core also sees the last move."""
+    input: Literal["plain", "standardized"] = "plain"
+    """Glimpse pixels as they are, or each scale brought to mean 0 and standard deviation 1 by what training has seen."""
 
     def __post_init__(self) -> None:
         demand_positive(self, "hidden_size", "glimpse_gain")
@@ -68,7 +70,7 @@ class GazeConfig(Settings):
     learning_fraction: float = 1.0
     """Share of the training in which the gaze learns, its learning rate falling to 0; then it stays, greedy, and answers learn on."""
     weight: float = 1.0
-    """Weight of the location's REINFORCE loss."""
+    """Weight of the location's REINFORCE loss, which is in units of the policy's variance."""
     border_penalty: float = 0.0
     """Weight of the squared way from the mean location to the nearest place inside the image."""
     into_core: float = 0.0
@@ -81,6 +83,31 @@ class GazeConfig(Settings):
             raise ValueError(
                 'learning_fraction below 1 needs pathway="separate": the gaze would go on changing with a shared core.'
             )
+
+
+@dataclass(frozen=True)
+class CounterfactualConfig(Settings):
+    """For gazes that learn by counterfactual looks: in training, several places are looked at and compared at every step.
+
+    A departure from the paper, which judges the one place that was looked at by the return at the end.
+    """
+
+    judge: Literal["answer", "value"] = "answer"
+    """What tells which look is better: the probability of the right answer, where labels teach (elsewhere the gaze learns by
+    REINFORCE); or always the return that the baseline expects."""
+    candidates: int = 4
+    """Places that are compared at every step."""
+    anywhere: float = 0.5
+    """Share of the candidates that are drawn anywhere on the image instead of around the mean, at first."""
+    anywhere_final: float = 0.1
+    """The same at the end; in between it falls as the standard deviation does."""
+    greedy_share: float = 0.6
+    """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees."""
+
+    def __post_init__(self) -> None:
+        demand_share(self, "anywhere", "anywhere_final", "greedy_share")
+        if self.candidates < 2:
+            raise ValueError(f"candidates must be at least 2, got {self.candidates!r}.")
 
 
 @dataclass(frozen=True)
@@ -106,6 +133,8 @@ class LearningConfig(Settings):
     """Whether advantages are brought to mean 0 and standard deviation 1 in each batch."""
     entropy_bonus: float = 0.0
     """Bonus on the entropy of moves (and of stopping), falling linearly to 0."""
+    baseline_weight: float = 1.0
+    """Weight of the baseline's squared error, a mean over steps."""
     baseline_into_core: float = 0.0
     """How much of the baseline's gradient reaches the core."""
     batch_size: int = 20
@@ -189,6 +218,7 @@ class Config(ExperimentConfig):
     gaze: GazeConfig = GazeConfig()
     learning: LearningConfig = LearningConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
+    counterfactual: CounterfactualConfig | None = None
     stopping: StoppingConfig | None = None
 
     @property

@@ -36,7 +36,7 @@ def evaluate(
         lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
     """
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
-    generator = torch.Generator(next(agent.parameters()).device).manual_seed(0)
+    generator = torch.Generator(agent.device).manual_seed(0)
     successes, glimpses = [], []
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():
@@ -60,4 +60,5 @@ def evaluate(
             distances = before + found
     held_out.envs.close()
     means = distances[0] / np.maximum(distances[1], 1)
-    return Score.of(np.concatenate(successes), np.concatenate(glimpses), means.tolist())
+    told = None if np.isnan(means).any() else means.tolist()
+    return Score.of(np.concatenate(successes), np.concatenate(glimpses), told)

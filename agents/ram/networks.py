@@ -6,10 +6,47 @@ Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep P
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 CORES = ("rectifier", "lstm")
+
+
+class Standardize(nn.Module):
+    """Glimpse pixels of mean 0 and standard deviation 1, scale by scale, by the running statistics of training.
+
+    A departure from the paper: whatever the images' brightness, the first layer sees numbers near 1. In the coarse patches of dark
+    scenes pixels are dim, so each scale (and channel) has statistics of its own.
+
+    Args:
+        planes: scales * channels.
+    """
+
+    FORGETS = 1000  # updates that the running average reaches back
+
+    def __init__(self, planes: int) -> None:
+        super().__init__()
+        self.mean: Tensor
+        self.square: Tensor
+        self.updates: Tensor
+        self.register_buffer("mean", torch.zeros(planes))
+        self.register_buffer("square", torch.ones(planes))
+        self.register_buffer("updates", torch.zeros((), dtype=torch.long))
+
+    def learn(self, glimpses: Tensor) -> None:
+        """Takes glimpses (N, planes, g, g) into the statistics."""
+        self.updates += 1
+        share = 1 / min(int(self.updates), self.FORGETS)
+        for running, found in ((self.mean, glimpses), (self.square, glimpses.square())):
+            running.lerp_(found.mean((0, 2, 3)), share)
+
+    def forward(self, glimpses: Tensor) -> Tensor:
+        """Glimpses (N, planes, g, g) -> the same, standardised."""
+        std = (self.square - self.mean.square()).clamp(min=1e-6).sqrt()
+        return (glimpses - self.mean[:, None, None]) / std[:, None, None]
 
 
 class GlimpseNetwork(nn.Module):
@@ -98,6 +135,39 @@ class RectifierCore(nn.Module):
         """Features (B, feature_size) and the state before -> the state after; its first entry is h_t (B, H)."""
         return (torch.relu(self.recurrent(state[0]) + self.input(features)),)
 
+    def unroll(self, features: Tensor, state: tuple[Tensor, ...]) -> Tensor:
+        """Features (T, B, feature_size) of all steps and the state before the first, zeros -> h_t (T, B, H)."""
+        driven = functional.linear(features, self.input.weight, self.input.bias + self.recurrent.bias)
+        hidden: Tensor = _Recurrence.apply(driven, self.recurrent.weight)  # type: ignore[no-untyped-call]
+        return hidden
+
+
+class _Recurrence(torch.autograd.Function):
+    """h_t = Rect(W h_{t-1} + x_t) from a state of zeros. Going back, only the states' gradient goes from step to step; that of W is
+    one product over the rows of all steps."""
+
+    @staticmethod
+    def forward(ctx: Any, driven: Tensor, weight: Tensor) -> Tensor:
+        """x_t (T, B, H) and W (H, H) -> h_t (T, B, H)."""
+        back = weight.to(driven.dtype).t()
+        hidden = [torch.relu(driven[0])]
+        for step in range(1, len(driven)):
+            hidden.append(torch.addmm(driven[step], hidden[-1], back).relu_())
+        states = torch.stack(hidden)
+        ctx.save_for_backward(states, weight)
+        return states
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """The gradients of x_t and W."""
+        states, weight = ctx.saved_tensors
+        weight_here, alive = weight.to(gradient.dtype), (states > 0).to(gradient.dtype)
+        driven = gradient * alive
+        for step in range(len(states) - 1, 0, -1):
+            driven[step - 1].addcmul_(driven[step] @ weight_here, alive[step - 1])
+        recurrent = driven[1:].flatten(0, 1).t() @ states[:-1].flatten(0, 1)
+        return driven, recurrent.to(weight.dtype)
+
 
 class LSTMCore(nn.Module):
     """A layer of LSTM units: the core for dynamic environments."""
@@ -116,6 +186,13 @@ class LSTMCore(nn.Module):
         """Features (B, feature_size) and the state before -> the state after; its first entry is h_t (B, H)."""
         hidden, cell = self.cell(features, state)
         return (hidden, cell)
+
+    def unroll(self, features: Tensor, state: tuple[Tensor, ...]) -> Tensor:
+        """Features (T, B, feature_size) of all steps and the state before the first -> h_t (T, B, H)."""
+        cell = self.cell
+        weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
+        begin = tuple(part.to(features)[None] for part in state)
+        return torch.lstm(features, begin, weights, True, 1, 0.0, self.training, False, False)[0]
 
 
 def make_core(kind: str, feature_size: int, hidden_size: int) -> RectifierCore | LSTMCore:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from agents.ram import losses
-from agents.ram.agent import RecurrentAttentionAgent
+from agents.ram.agent import Outputs, RecurrentAttentionAgent
 from agents.ram.rollout import Rollout
 
 
@@ -39,63 +39,99 @@ class Objective:
 
 
 def training_loss(
-    rollout: Rollout, agent: RecurrentAttentionAgent, entropy_bonus: float
+    rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent, entropy_bonus: float
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss whose gradient is one update's, and its parts."""
+    """The loss whose gradient is one update's, and its parts.
+
+    Args:
+        rollout: what was played.
+        outputs: what the agent makes of it, by `unroll`.
+        agent: who played.
+        entropy_bonus: weight of the entropy of choices that are sampled.
+    """
     learning, active = agent.config.learning, rollout.active
     advantages, returns = losses.advantages_and_returns(
-        _rewards(rollout, agent), rollout.baselines, active, learning.discount, learning.gae_lambda
+        _rewards(rollout, outputs, agent), outputs.baseline, active, learning.discount, learning.gae_lambda
     )
     objective = Objective(torch.zeros((), device=active.device), {})
-    objective.add(losses.baseline_loss(rollout.baselines, returns, active), name="baseline_loss")
-    objective.report("baseline_explains", _explained(rollout, returns))
+    baseline = losses.baseline_loss(outputs.baseline, returns, active)
+    objective.add(baseline, learning.baseline_weight, "baseline_loss")
+    objective.report("baseline_explains", _explained(outputs.baseline, returns, active))
     if learning.rollouts > 1:
         advantages = losses.leave_one_out(returns, learning.rollouts)
     looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if learning.normalize_advantages:
-        only_looks = agent.supervised and "stop" not in rollout.logits  # were sampled
+        only_looks = agent.supervised and "stop" not in outputs.logits  # were sampled
         advantages = losses.normalize(advantages, looked if only_looks else active)
-    if agent.gaze_learns:
-        _add_gaze(objective, rollout, agent, advantages, looked)
+    if agent.gaze_learns and rollout.candidates is not None:
+        _add_candidates(objective, rollout, outputs, agent)
+    elif agent.gaze_learns:
+        _add_gaze(objective, rollout, outputs, agent, advantages, looked)
     if learning.glance_weight:
-        glances = losses.answer_loss(_glances(rollout), _labels(rollout), active)
+        glances = losses.answer_loss(_glances(outputs), _labels(rollout), active)
         objective.add(glances, learning.glance_weight, "glance_loss")
-    for name, logits in rollout.logits.items():
+    for name, logits in outputs.logits.items():
         if name == "answer" and agent.supervised:
             _add_answers(objective, rollout, logits, learning.early_answer_weight)
         else:
-            _add_choice(objective, rollout, name, advantages, entropy_bonus)
+            _add_choice(objective, rollout, name, logits, advantages, entropy_bonus)
     return objective.total, objective.parts
 
 
-def _rewards(rollout: Rollout, agent: RecurrentAttentionAgent) -> Tensor:
+def _rewards(rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent) -> Tensor:
     """The environment's rewards, or the answer's paid look by look; what looking costs stays."""
     pay = agent.config.learning.look_reward
     if pay == "answer":
         return rollout.rewards
     labels, costs = _labels(rollout), rollout.rewards * (1 - rollout.last)
     if pay == "gain":
-        return costs + losses.probability_gains(rollout.logits["answer"], labels, rollout.active)
-    return costs + losses.glance_rewards(_glances(rollout), labels, rollout.active)
+        return costs + losses.probability_gains(outputs.logits["answer"], labels, rollout.active)
+    return costs + losses.glance_rewards(_glances(outputs), labels, rollout.active)
 
 
-def _explained(rollout: Rollout, returns: Tensor) -> Tensor:
+def _explained(baselines: Tensor, returns: Tensor, active: Tensor) -> Tensor:
     """Share of the returns' variance that the baseline explains."""
-    active = rollout.active
-    left = ((returns - rollout.baselines.detach()).square() * active).sum()
+    left = ((returns - baselines.detach()).square() * active).sum()
     spread = ((returns - (returns * active).sum() / active.sum()).square() * active).sum()
-    return 1 - left / spread.clamp(min=1e-8)
+    return torch.where(
+        spread > 1e-6, 1 - left / spread.clamp(min=1e-6), 0.0
+    )  # where all returns are equal there is nothing to explain
 
 
 def _add_gaze(
-    objective: Objective, rollout: Rollout, agent: RecurrentAttentionAgent, advantages: Tensor, looked: Tensor
+    objective: Objective,
+    rollout: Rollout,
+    outputs: Outputs,
+    agent: RecurrentAttentionAgent,
+    advantages: Tensor,
+    looked: Tensor,
 ) -> None:
-    """REINFORCE for the sampled locations, and the penalty of means beyond the border."""
+    """REINFORCE for the sampled locations, in units of their variance, and the penalty of means beyond the border.
+
+    The gradient of a Gaussian's log-probability is (l - mean) / std^2, so that a step moves the mean by about
+    rate * weight * advantage / std: at a deviation of 0.1 a hundred times further than the weight says. Times std^2 it is the
+    natural step for a mean, and rate, weight and deviation no longer fight.
+    """
     gaze = agent.config.gaze
-    log_probs = losses.gaussian_log_prob(rollout.locations, rollout.location_means, agent.location_std)
-    objective.add(losses.reinforce_loss(log_probs, advantages, looked), gaze.weight)
-    beyond = losses.border_penalty(rollout.location_means, rollout.active * (1 - rollout.last))
+    log_probs = losses.gaussian_log_prob(rollout.locations, outputs.location_mean, agent.location_std)
+    loss = losses.reinforce_loss(log_probs, advantages, looked)
+    objective.add(loss, gaze.weight * agent.location_std**2)
+    beyond = losses.border_penalty(outputs.location_mean, rollout.active * (1 - rollout.last))
     objective.add(beyond, gaze.border_penalty, "border_penalty")
+
+
+def _add_candidates(objective: Objective, rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent) -> None:
+    """REINFORCE over the looks that were compared at each step, and the penalty of means beyond the border."""
+    assert rollout.candidates is not None
+    assert rollout.candidate_scores is not None
+    looked, gaze = rollout.active * (1 - rollout.last), agent.config.gaze
+    advantages = losses.candidate_advantages(rollout.candidate_scores, looked)
+    loss = losses.candidate_loss(rollout.candidates, outputs.location_mean, agent.location_std, advantages, looked)
+    objective.add(loss, gaze.weight)
+    beyond = losses.border_penalty(outputs.location_mean, looked)
+    objective.add(beyond, gaze.border_penalty, "border_penalty")
+    spread = rollout.candidate_scores.std(1) * looked
+    objective.report("looks_differ", spread.sum() / looked.sum())
 
 
 def _add_answers(objective: Objective, rollout: Rollout, logits: Tensor, early_weight: float) -> None:
@@ -107,9 +143,11 @@ def _add_answers(objective: Objective, rollout: Rollout, logits: Tensor, early_w
         objective.add(early, early_weight, "early_answer_loss")
 
 
-def _add_choice(objective: Objective, rollout: Rollout, name: str, advantages: Tensor, entropy_bonus: float) -> None:
+def _add_choice(
+    objective: Objective, rollout: Rollout, name: str, logits: Tensor, advantages: Tensor, entropy_bonus: float
+) -> None:
     """REINFORCE for a choice that was sampled, with a bonus on its entropy."""
-    mask, logits = rollout.active, rollout.logits[name]
+    mask = rollout.active
     if name == "answer":
         mask = rollout.last  # only the last answer counts
     elif name == "stop":  # at the last glimpse the episode ends anyway
@@ -125,6 +163,6 @@ def _labels(rollout: Rollout) -> Tensor:
     return rollout.labels
 
 
-def _glances(rollout: Rollout) -> Tensor:
-    assert rollout.glances is not None, "Only an agent with a glance_weight answers from single glimpses."
-    return rollout.glances
+def _glances(outputs: Outputs) -> Tensor:
+    assert outputs.glance is not None, "Only an agent with a glance_weight answers from single glimpses."
+    return outputs.glance

@@ -13,41 +13,45 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.ram.agent import Decision, RecurrentAttentionAgent
+from agents.ram.agent import AgentState, Decision, RecurrentAttentionAgent
 
 GAZES = ("agent", "center", "random", "oracle")
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """One episode per lane, time first. Steps after a lane's end have `active` 0 and reward 0.
+    """One episode per lane, time first, without gradient. Steps after a lane's end have `active` 0 and reward 0.
 
     Attributes:
+        glimpses: (T, B, scales * channels, g, g), and where they were taken: `seen_from` (T, B, 2).
         rewards: (T, B).
         active: (T, B), 1 where the lane was playing.
         last: (T, B), 1 at each lane's last step: its answer counted, and its location was never looked at.
-        locations: (T, B, 2) as sampled, without gradient; `location_means` (T, B, 2) with gradient.
+        locations: (T, B, 2) as sampled, before any clipping.
         explored: (T, B), 1 where the location was sampled, 0 where it is the mean or not the agent's own.
-        choices: name -> (T, B); `logits`: name -> (T, B, K) with gradient.
-        baselines: (T, B) with gradient.
-        glances: (T, B, K) with gradient, logits of answers from each glimpse alone; None where the agent gives none.
+        choices: name -> (T, B).
+        candidates: (T, K, B, 2) places that were compared, and what would be known after each: `candidate_scores` (T, K, B);
+            None where the gaze does not learn so.
+        prices: of a glimpse, as they were told.
         labels: (B,), for worlds that have them.
         successes: (B,) bool.
         num_glimpses: (B,).
-        target_distances: (T, B), from each glimpse to the middle of the digit or to the ball, in half image sides.
+        target_distances: (T, B), from each glimpse to the middle of the digit or to the ball, in half image sides; NaN in a world
+            that does not tell.
         budget: the most steps that an episode can have.
     """
 
+    glimpses: Tensor
+    seen_from: Tensor
     rewards: Tensor
     active: Tensor
     last: Tensor
     locations: Tensor
-    location_means: Tensor
     explored: Tensor
     choices: dict[str, Tensor]
-    logits: dict[str, Tensor]
-    baselines: Tensor
-    glances: Tensor | None
+    candidates: Tensor | None
+    candidate_scores: Tensor | None
+    prices: Tensor | float | None
     labels: Tensor | None
     successes: Tensor
     num_glimpses: Tensor
@@ -55,6 +59,7 @@ class Rollout:
     budget: int
 
 
+@torch.no_grad()
 def collect_rollout(
     agent: RecurrentAttentionAgent,
     envs: Any,
@@ -65,9 +70,10 @@ def collect_rollout(
     generator: torch.Generator | None = None,
     gaze: str = "agent",
     prices: Tensor | float | None = None,
+    keen: Tensor | None = None,
     watch: Callable[[Decision], None] | None = None,
 ) -> Rollout:
-    """Plays one episode in every lane, to the end; keeps the graph for learning unless called under `torch.no_grad`.
+    """Plays one episode in every lane, to the end. `RecurrentAttentionAgent.unroll` sees it again, with gradient.
 
     Args:
         agent: who plays.
@@ -80,11 +86,12 @@ def collect_rollout(
             place, or an "oracle" that knows where digit or ball is.
         prices: of a glimpse, told to an agent with a `price_range` and taken from the reward like the environment's
             `glimpse_cost`; for all lanes or for each (B,).
+        keen: (B,) bool, the episodes that look where a greedy agent would, where others explore.
         watch: called with every decision before it is played.
     """
-    device = next(agent.parameters()).device
+    device = agent.device
     observation, info = envs.reset(seed=seed, options=options)
-    state = agent.initial_state(envs.num_envs, prices)
+    state = agent.initial_state(envs.num_envs, prices, keen)
     tape = _Tape(device, envs.num_envs, info.get("label"))
     over = np.zeros(envs.num_envs, np.bool_)
     with agent.autocast():
@@ -92,18 +99,22 @@ def collect_rollout(
             seen = torch.from_numpy(observation["location"]).to(device)
             glimpse = torch.from_numpy(observation["glimpse"]).to(device)
             decision, state = agent.act(glimpse, seen, state, greedy, generator)
-            target = torch.from_numpy(info["target_location"].astype(np.float32)).to(device)
+            target = _target(info, seen)
+            tape.see(glimpse, seen, target)
             location = _look(gaze, decision.location, target, generator)
             if watch is not None:
                 watch(decision)
             choices = {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
-            observation, reward, terminated, truncated, info = envs.step(
-                {"location": location.cpu().numpy(), **choices}
-            )
+            action = {"location": location.cpu().numpy(), **choices}
+            observation, reward, terminated, truncated, info = envs.step(action)
             now_over = terminated | truncated
-            tape.add(decision, location, (seen - target).norm(dim=1), reward, over, now_over, info)
+            tape.act(decision, location, reward, over, now_over, info)
+            if decision.candidates is not None:
+                elsewhere = envs.unwrapped.look(decision.candidates.cpu().numpy())
+                tape.compare(torch.from_numpy(elsewhere).to(device), state)
             over = now_over
     return tape.rollout(
+        agent,
         prices=prices,
         own_gaze=gaze == "agent",
         num_glimpses=info["num_glimpses"],
@@ -118,48 +129,74 @@ class _Tape:
     device: torch.device
     lanes: int
     labels: Any  # (B,) or None
+    glimpses: list[Tensor] = field(default_factory=list)
+    seen_from: list[Tensor] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     locations: list[Tensor] = field(default_factory=list)
     distances: list[Tensor] = field(default_factory=list)
     rewards: list[Any] = field(default_factory=list)
     active: list[Any] = field(default_factory=list)
     last: list[Any] = field(default_factory=list)
+    elsewhere: list[Tensor] = field(default_factory=list)
+    states: list[AgentState] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.successes = np.zeros(self.lanes, np.bool_)
 
-    def add(
-        self, decision: Decision, location: Tensor, distance: Tensor, reward: Any, over: Any, now_over: Any, info: Any
-    ) -> None:
-        """A step: what was decided, where the agent then looked, what came of it, which lanes were and are over."""
+    def see(self, glimpse: Tensor, seen_from: Tensor, target: Tensor) -> None:
+        """A glimpse (B, ...), where it was taken, and where there was something to see."""
+        self.glimpses.append(glimpse)
+        self.seen_from.append(seen_from)
+        self.distances.append((seen_from - target).norm(dim=1))
+
+    def act(self, decision: Decision, location: Tensor, reward: Any, over: Any, now_over: Any, info: Any) -> None:
+        """What was decided then, where the agent looked, what came of it, which lanes were and are over."""
         self.decisions.append(decision)
         self.locations.append(location)
-        self.distances.append(distance)
         self.rewards.append(reward)
         self.active.append(~over)
         self.last.append(now_over & ~over)
         if "is_success" in info:
             self.successes |= info["is_success"] & info["_is_success"]
 
-    def rollout(self, prices: Tensor | float | None, own_gaze: bool, num_glimpses: Any, budget: int) -> Rollout:
+    def compare(self, elsewhere: Tensor, state: AgentState) -> None:
+        """What the candidates of the step would have seen (K, B, ...), and the agent's state before the look."""
+        self.elsewhere.append(elsewhere)
+        self.states.append(state)
+
+    def rollout(
+        self,
+        agent: RecurrentAttentionAgent,
+        prices: Tensor | float | None,
+        own_gaze: bool,
+        num_glimpses: Any,
+        budget: int,
+    ) -> Rollout:
         """All steps, stacked."""
         active, last, rewards = (self._stack(arrays) for arrays in (self.active, self.last, self.rewards))
         if prices is not None:
             rewards = rewards - prices * (active - last)
         decisions = self.decisions
-        glances = [decision.glance for decision in decisions if decision.glance is not None]
+        labels = None if self.labels is None else torch.from_numpy(self.labels).to(self.device)
+        compared, candidates, scores = [d.candidates for d in decisions if d.candidates is not None], None, None
+        if self.states:
+            candidates = torch.stack(compared)
+            looks = agent.config.counterfactual
+            by = labels if looks is not None and looks.judge == "answer" else None
+            scores = agent.judge(torch.stack(self.elsewhere), candidates, self.states, by)
         return Rollout(
+            glimpses=torch.stack(self.glimpses),
+            seen_from=torch.stack(self.seen_from),
             rewards=rewards,
             active=active,
             last=last,
             locations=torch.stack(self.locations),
-            location_means=torch.stack([decision.location_mean for decision in decisions]),
             explored=torch.stack([decision.explored for decision in decisions]).float() * own_gaze,
             choices={name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices},
-            logits={name: torch.stack([d.logits[name] for d in decisions]) for name in decisions[0].logits},
-            baselines=torch.stack([decision.baseline for decision in decisions]),
-            glances=torch.stack(glances) if glances else None,
-            labels=None if self.labels is None else torch.from_numpy(self.labels).to(self.device),
+            candidates=candidates,
+            candidate_scores=scores,
+            prices=prices,
+            labels=labels,
             successes=torch.from_numpy(self.successes),
             num_glimpses=torch.from_numpy(num_glimpses),
             target_distances=torch.stack(self.distances),
@@ -170,8 +207,17 @@ class _Tape:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
 
+def _target(info: dict[str, Any], like: Tensor) -> Tensor:
+    """Where in each lane there is something to see (B, 2), as `like`; NaN where the world does not tell."""
+    if "target_location" not in info:
+        return torch.full_like(like, torch.nan)
+    return torch.from_numpy(info["target_location"]).to(like)
+
+
 def _look(gaze: str, location: Tensor, target: Tensor, generator: torch.Generator | None) -> Tensor:
     if gaze == "oracle":
+        if target.isnan().any():
+            raise ValueError('An oracle\'s gaze needs a world that tells where to look: "target_location" in its info.')
         return target
     if gaze == "center":
         return torch.zeros_like(location)

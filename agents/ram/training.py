@@ -66,6 +66,9 @@ class Trainer:
             begin_with(self.agent, config.run.warm_start)
         averaging = config.optimizer.weight_averaging
         self.scored = copy.deepcopy(self.agent) if averaging else self.agent  # the average of its weights
+        self.weights: list[Tensor] = [*self.agent.parameters()]
+        self.averages: list[Tensor] = [*self.scored.parameters()]
+        self.serves = [*self.agent.parameter_groups()]
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.update, self.frames, self.seconds = 0, 0, 0.0
@@ -74,7 +77,8 @@ class Trainer:
         self.rollouts = config.learning.rollouts
         self.shown = config.learning.batch_size // self.rollouts  # images of one update
         seeds = np.random.SeedSequence(config.seed).generate_state(self.shown).repeat(self.rollouts)
-        self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
+        _, info = self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
+        self.tells_target = "target_location" in info
 
     @property
     def episodes(self) -> int:
@@ -142,9 +146,14 @@ class Trainer:
             options=self._images(),
             generator=self.generator,
             prices=self._prices(),
+            keen=self._keen(),
             watch=lambda decision: self._demand_finite("A location", decision.location),
         )
-        loss, parts = training_loss(rollout, self.agent, config.learning.entropy_bonus * (1 - progress))
+        if config.network.input == "standardized":
+            self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
+        with self.agent.autocast():
+            outputs = self.agent.unroll(rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices)
+        loss, parts = training_loss(rollout, outputs, self.agent, config.learning.entropy_bonus * (1 - progress))
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -152,23 +161,24 @@ class Trainer:
             norm = torch.nn.utils.clip_grad_norm_(group["params"], config.optimizer.max_grad_norm or math.inf)
             self._demand_finite("The gradient", norm)
         self.optimizer.step()
-        norms = torch.stack(torch._foreach_norm([*self.agent.parameters()]))
+        norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
         self.update += 1
         self._average()
-        self.frames += int(rollout.active.sum())
         self._note({"loss": loss.detach(), **parts}, rollout)
 
     def _anneal(self, progress: float) -> None:
         """Sets learning rates, and how the gaze explores and whether it learns, for where the training is."""
         gaze, annealing = self.config.gaze, self.config.optimizer.annealing
         self.agent.gaze_learns = gaze.policy == "learned" and progress < gaze.learning_fraction
-        for serves, group in zip(self.agent.parameter_groups(), self.optimizer.param_groups, strict=True):
+        for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
             fraction = gaze.learning_fraction if serves == "where" else 1.0
             group["lr"] = group["initial_lr"] * _annealed(annealing, progress, fraction)
         final = gaze.std if gaze.std_final is None else gaze.std_final
         explored = min(1.0, progress / gaze.exploration_fraction)
         self.agent.location_std = gaze.std + (final - gaze.std) * explored
+        if (looks := self.config.counterfactual) is not None:
+            self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
 
     def _average(self) -> None:
         """Brings the average of the weights a step nearer to what they are now."""
@@ -177,18 +187,24 @@ class Trainer:
         # The first weights are soon forgotten.
         keep = min(self.config.optimizer.weight_averaging, self.update / (self.update + 10))
         with torch.no_grad():
-            torch._foreach_lerp_([*self.scored.parameters()], [*self.agent.parameters()], 1 - keep)
+            torch._foreach_lerp_(self.averages, self.weights, 1 - keep)
+            for average, buffer in zip(self.scored.buffers(), self.agent.buffers(), strict=True):
+                average.copy_(buffer)
 
     def _note(self, parts: dict[str, Tensor], rollout: Rollout) -> None:
         """Adds what an update found to the sums of the next report."""
         found = {
             "success": rollout.successes.float().mean(),
             "glimpses": rollout.num_glimpses.float().mean(),
-            "gaze_distance": (rollout.target_distances * rollout.last).sum() / rollout.last.sum(),
             **parts,
         }
-        for name, value in found.items():
-            self.window[name] = self.window.get(name, 0.0) + float(value)
+        if self.tells_target:
+            found["gaze_distance"] = (rollout.target_distances * rollout.last).sum() / rollout.last.sum()
+        values = [rollout.active.sum(), *(value.to(self.device) for value in found.values())]
+        frames, *means = torch.stack(values).cpu().tolist()
+        self.frames += int(frames)
+        for name, value in zip(found, means, strict=True):
+            self.window[name] = self.window.get(name, 0.0) + value
 
     def _prices(self) -> Tensor | None:
         """A price of a glimpse for every episode, its logarithm uniform, for an agent that is told."""
@@ -197,6 +213,13 @@ class Trainer:
         low, high = self.config.price_range
         shares = torch.rand(self.shown, generator=self.generator, device=self.device)
         return (low * (high / low) ** shares).repeat_interleave(self.rollouts)
+
+    def _keen(self) -> Tensor | None:
+        """Which episodes look where a greedy agent would, while the gaze learns by counterfactual looks."""
+        if self.config.counterfactual is None:
+            return None
+        shares = torch.rand(self.envs.num_envs, generator=self.generator, device=self.device)
+        return shares < self.config.counterfactual.greedy_share
 
     def _demand_finite(self, what: str, values: Tensor) -> None:
         demand_finite(what, values, self.update, self.folder)
@@ -293,11 +316,8 @@ def _validate(trainer: Trainer, bar: Any) -> dict[str, float]:
     trainer.curve.append(point)
     bar.write(f"{trainer.episodes:>9} episodes, {trainer.frames:>10} frames: {score}")
     found = score.to_dict()
-    return {
-        "validation_error_percent": found["error_percent"],
-        "validation_glimpses": found["mean_glimpses"],
-        "validation_gaze_distance": found["gaze_distance"][-1],
-    }
+    line = {"validation_error_percent": found["error_percent"], "validation_glimpses": found["mean_glimpses"]}
+    return line | ({"validation_gaze_distance": found["gaze_distance"][-1]} if trainer.tells_target else {})
 
 
 def _result(trainer: Trainer) -> dict[str, Any]:
@@ -315,7 +335,8 @@ def _result(trainer: Trainer) -> dict[str, Any]:
 
     fewer = {str(glimpses): scored(glimpses=glimpses) for glimpses in config.run.scored_glimpses}
     priced = {str(price): scored(price=price) for price in prices}
-    others = [gaze for gaze in GAZES if gaze != "agent"] if config.gaze.policy == "learned" else []
+    others = [gaze for gaze in GAZES if gaze != "agent" and (gaze != "oracle" or trainer.tells_target)]
+    others = others if config.gaze.policy == "learned" else []
     return {
         "config": config.to_dict(),
         **scored(),

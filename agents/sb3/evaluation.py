@@ -55,7 +55,7 @@ def evaluate(
             known += found.tolist()
     held_out.envs.close()
     means = [float(np.mean(step)) for step in distances if step]
-    return Score.of(np.array(successes), np.array(glimpses), means)
+    return Score.of(np.array(successes), np.array(glimpses), means or None)
 
 
 def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
@@ -66,8 +66,9 @@ def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
     start, right, distances = ~over, over.copy(), []
     while not over.all():
         location = observation["location"] if isinstance(observation, dict) else observation[:, -2:]  # (B, 2)
-        off = np.linalg.norm(location - info["target_location"], axis=1)
-        distances.append(off[batch.counted & ~over])
+        if "target_location" in info:
+            off = np.linalg.norm(location - info["target_location"], axis=1)
+            distances.append(off[batch.counted & ~over])
         actions, state = model.predict(observation, state, start, deterministic=True)
         actions = read_hybrid(actions, space) if isinstance(space, spaces.Dict) else actions
         observation, _, terminated, truncated, info = envs.step(actions)

@@ -116,7 +116,8 @@ class Reporter(BaseCallback):
             score = evaluate(self.model, self.config, "validation")
             found = score.to_dict()
             line |= {"validation_error_percent": score.error_percent, "validation_glimpses": found["mean_glimpses"]}
-            line["validation_gaze_distance"] = found["gaze_distance"][-1]
+            if "gaze_distance" in found:
+                line["validation_gaze_distance"] = found["gaze_distance"][-1]
             self.curve.append({"episodes": self.episodes, "frames": frames, "error_percent": score.error_percent})
             self.bar.write(f"{self.episodes:>9} episodes, {frames:>10} frames: {score}")
         record(self.folder, self.board, line, time.monotonic() - self.started)

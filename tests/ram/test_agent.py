@@ -12,7 +12,13 @@ from torch.nn import functional  # noqa: E402
 
 from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
-from agents.ram.networks import GlimpseNetwork, LSTMCore, RectifierCore, initialize_for_rectifiers  # noqa: E402
+from agents.ram.networks import (  # noqa: E402
+    GlimpseNetwork,
+    LSTMCore,
+    RectifierCore,
+    Standardize,
+    initialize_for_rectifiers,
+)
 from agents.ram.objective import training_loss  # noqa: E402
 from agents.ram.rollout import collect_rollout  # noqa: E402
 
@@ -40,10 +46,28 @@ def gradients(loss, agent):
     return moved
 
 
+class Played:
+    """A rollout, and what the agent makes of it when it sees it again, with gradient."""
+
+    def __init__(self, rollout, outputs):
+        self.rollout, self.outputs = rollout, outputs
+
+    def __getattr__(self, name):
+        return getattr(self.outputs if hasattr(self.outputs, name) else self.rollout, name)
+
+    def but(self, **outputs):
+        return Played(self.rollout, replace(self.outputs, **outputs))
+
+    def loss(self, agent, entropy_bonus=0.0):
+        return training_loss(self.rollout, self.outputs, agent, entropy_bonus)
+
+
 def play(envs, config, seed=0, agent=None, **kwargs):
     torch.manual_seed(seed)
     agent = agent or make_agent(config, envs)
-    return agent, collect_rollout(agent, envs, seed=seed, generator=torch.Generator().manual_seed(seed), **kwargs)
+    rollout = collect_rollout(agent, envs, seed=seed, generator=torch.Generator().manual_seed(seed), **kwargs)
+    outputs = agent.unroll(rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices)
+    return agent, Played(rollout, outputs)
 
 
 def test_glimpse_network_has_the_papers_layers():
@@ -123,7 +147,7 @@ def test_number_of_parameters_does_not_depend_on_the_image():
 def test_sampled_location_carries_no_gradient():
     _, rollout = play(digits(), Config())
     assert not rollout.locations.requires_grad
-    assert rollout.location_means.requires_grad
+    assert rollout.location_mean.requires_grad
 
 
 def test_sample_is_kept_as_drawn_where_the_environment_clips_it():
@@ -133,7 +157,7 @@ def test_sample_is_kept_as_drawn_where_the_environment_clips_it():
 
 def test_answer_moves_everything_but_location_network_and_baseline():
     agent, rollout = play(digits(), Config())
-    loss = training_loss(rollout, agent, 0.0)[1]["answer_loss"]
+    loss = rollout.loss(agent)[1]["answer_loss"]
     assert not loss.requires_grad  # parts are for the log
     logits = rollout.logits["answer"][-1]
     moved = gradients(torch.nn.functional.cross_entropy(logits, rollout.labels), agent)
@@ -142,31 +166,31 @@ def test_answer_moves_everything_but_location_network_and_baseline():
 
 def test_location_moves_only_the_location_network():
     agent, rollout = play(digits(), Config())
-    assert gradients(rollout.location_means.square().sum(), agent) == {"location_network"}
+    assert gradients(rollout.location_mean.square().sum(), agent) == {"location_network"}
 
 
 def test_location_moves_the_core_where_an_option_says_so():
     agent, rollout = play(digits(), Config().but(gaze={"into_core": 0.5}))
-    assert gradients(rollout.location_means.square().sum(), agent) == {"location_network", "cores", "glimpse_networks"}
+    assert gradients(rollout.location_mean.square().sum(), agent) == {"location_network", "cores", "glimpse_networks"}
 
 
 def test_half_of_the_gradient_is_half_of_the_gradient():
     found = []
     for share in (1.0, 0.5):
         agent, rollout = play(digits(), Config().but(gaze={"into_core": share}))
-        rollout.location_means.square().sum().backward()
+        rollout.location_mean.square().sum().backward()
         found.append(agent.cores["what"].input.weight.grad)
     torch.testing.assert_close(found[1], 0.5 * found[0], rtol=0.02, atol=1e-6)
 
 
 def test_baseline_moves_only_itself():
     agent, rollout = play(digits(), Config())
-    assert gradients(rollout.baselines.square().sum(), agent) == {"baseline_network"}
+    assert gradients(rollout.baseline.square().sum(), agent) == {"baseline_network"}
 
 
 def test_separate_pathways_share_nothing():
     agent, rollout = play(digits(), Config().but(gaze={"pathway": "separate"}))
-    rollout.location_means.square().sum().backward(retain_graph=True)
+    rollout.location_mean.square().sum().backward(retain_graph=True)
     assert agent.cores["what"].input.weight.grad is None
     assert agent.cores["where"].input.weight.grad is not None
     where, what = agent.parameter_groups()["where"], agent.parameter_groups()["what"]
@@ -176,21 +200,21 @@ def test_separate_pathways_share_nothing():
 
 def test_last_location_which_is_never_used_is_not_trained():
     agent, rollout = play(digits(), Config().but(gaze={"std": 0.5}))
-    rollout.location_means.retain_grad()
-    training_loss(rollout, agent, 0.0)[0].backward()
-    assert (rollout.location_means.grad[:-1] != 0).all()
-    assert (rollout.location_means.grad[-1] == 0).all()
+    rollout.location_mean.retain_grad()
+    rollout.loss(agent)[0].backward()
+    assert (rollout.location_mean.grad[:-1] != 0).all()
+    assert (rollout.location_mean.grad[-1] == 0).all()
 
 
 def test_looks_that_do_not_explore_go_to_the_mean_and_are_not_trained():
     agent, rollout = play(digits(lanes=64), Config().but(gaze={"exploration_share": 0.5, "std": 0.5}))
     explored = rollout.explored.bool()
     assert 0.35 < rollout.explored.mean() < 0.65
-    torch.testing.assert_close(rollout.locations[~explored], rollout.location_means[~explored])
-    assert (rollout.locations[explored] != rollout.location_means[explored]).all()
-    rollout.location_means.retain_grad()
-    training_loss(rollout, agent, 0.0)[0].backward()
-    assert ((rollout.location_means.grad[:-1] != 0).all(-1) == explored[:-1]).all()
+    torch.testing.assert_close(rollout.locations[~explored], rollout.location_mean[~explored])
+    assert (rollout.locations[explored] != rollout.location_mean[explored]).all()
+    rollout.location_mean.retain_grad()
+    rollout.loss(agent)[0].backward()
+    assert ((rollout.location_mean.grad[:-1] != 0).all(-1) == explored[:-1]).all()
 
 
 def test_greedy_looks_and_looks_of_somebody_else_do_not_count_as_explored():
@@ -205,9 +229,9 @@ def test_relative_location_starts_from_the_last_glimpse():
         agent.location_network.weight.zero_()
         agent.location_network.bias.copy_(torch.tensor([0.25, -0.125]))
     envs = digits(initial_location=(0.1, 0.2))
-    rollout = collect_rollout(agent, envs, seed=0, greedy=True)
+    _, rollout = play(envs, agent.config, agent=agent, greedy=True)
     expected = torch.tensor([[0.35, 0.075], [0.6, -0.05], [0.85, -0.175]])
-    torch.testing.assert_close(rollout.location_means, expected[:, None].expand(3, 4, 2))
+    torch.testing.assert_close(rollout.location_mean, expected[:, None].expand(3, 4, 2))
 
 
 def test_initial_weights_for_rectifiers_keep_the_signals_size():
@@ -228,37 +252,37 @@ def test_dense_reward_pays_looks_and_what_they_cost_but_not_the_answer():
     config = Config().but(learning={"look_reward": "gain", "gae_lambda": 0.0, "discount": 0.0})
     agent, rollout = play(digits(glimpse_cost=0.25), config)
     right = rollout.logits["answer"].softmax(-1)[..., :].gather(-1, rollout.labels.expand(3, 4)[..., None])[..., 0]
-    rollout = replace(rollout, baselines=0 * rollout.baselines)
-    rollout.location_means.retain_grad()
-    training_loss(rollout, agent, 0.0)[0].backward()
+    rollout = rollout.but(baseline=0 * rollout.baseline)
+    rollout.location_mean.retain_grad()
+    rollout.loss(agent)[0].backward()
     advantages = (right[1:] - right[:-1] - 0.25).detach()
-    way = (rollout.locations - rollout.location_means).detach()[:-1] / 0.1**2
-    torch.testing.assert_close(rollout.location_means.grad[:-1], -advantages[..., None] * way / 4)
+    way = (rollout.locations - rollout.location_mean).detach()[:-1]  # in units of the variance
+    torch.testing.assert_close(rollout.location_mean.grad[:-1], -advantages[..., None] * way / 4)
 
 
 def test_glance_reward_pays_a_look_what_its_glimpse_alone_tells():
     config = Config().but(learning={"glance_weight": 1.0, "look_reward": "glance", "gae_lambda": 0.0, "discount": 0.0})
     agent, rollout = play(digits(glimpse_cost=0.25), config)
-    right = rollout.glances.softmax(-1).gather(-1, rollout.labels.expand(3, 4)[..., None])[..., 0]
-    rollout = replace(rollout, baselines=0 * rollout.baselines)
-    rollout.location_means.retain_grad()
-    training_loss(rollout, agent, 0.0)[0].backward()
-    way = (rollout.locations - rollout.location_means).detach()[:-1] / 0.1**2
-    torch.testing.assert_close(rollout.location_means.grad[:-1], -(right[1:] - 0.25).detach()[..., None] * way / 4)
+    right = rollout.glance.softmax(-1).gather(-1, rollout.labels.expand(3, 4)[..., None])[..., 0]
+    rollout = rollout.but(baseline=0 * rollout.baseline)
+    rollout.location_mean.retain_grad()
+    rollout.loss(agent)[0].backward()
+    way = (rollout.locations - rollout.location_mean).detach()[:-1]  # in units of the variance
+    torch.testing.assert_close(rollout.location_mean.grad[:-1], -(right[1:] - 0.25).detach()[..., None] * way / 4)
 
 
 def test_glance_is_answered_from_its_glimpse_alone_and_shapes_the_glimpse_network():
     agent, rollout = play(digits(), Config().but(learning={"glance_weight": 1.0}))
-    answers = functional.cross_entropy(rollout.glances.flatten(0, 1), rollout.labels.repeat(3))
+    answers = functional.cross_entropy(rollout.glance.flatten(0, 1), rollout.labels.repeat(3))
     assert gradients(answers, agent) == {"glance_network", "glimpse_networks"}
 
 
 def test_every_glance_is_trained():
     agent, rollout = play(digits(), Config().but(learning={"glance_weight": 0.5}))
-    rollout.glances.retain_grad()
-    training_loss(rollout, agent, 0.0)[0].backward()
-    wanted = (rollout.glances.softmax(-1) - functional.one_hot(rollout.labels, 10)) * 0.5 / 12
-    torch.testing.assert_close(rollout.glances.grad, wanted.detach())
+    rollout.glance.retain_grad()
+    rollout.loss(agent)[0].backward()
+    wanted = (rollout.glance.softmax(-1) - functional.one_hot(rollout.labels, 10)) * 0.5 / 12
+    torch.testing.assert_close(rollout.glance.grad, wanted.detach())
 
 
 @pytest.mark.parametrize("settings", [{"look_reward": "gain"}, {"glance_weight": 1.0}])
@@ -285,9 +309,9 @@ def test_gaze_that_learns_no_more_is_greedy_and_without_gradient():
     agent.gaze_learns = False
     _, rollout = play(digits(), config, agent=agent)
     assert not rollout.explored.any()
-    assert (rollout.locations == rollout.location_means).all()
+    torch.testing.assert_close(rollout.locations, rollout.location_mean.detach())
     assert {p.grad is None for p in agent.parameter_groups()["where"]} == {True}
-    training_loss(rollout, agent, 0.0)[0].backward()
+    rollout.loss(agent)[0].backward()
     assert {p.grad is None for p in agent.parameter_groups()["where"]} == {True}
     assert all(p.grad is not None for p in agent.glimpse_networks["what"].parameters())
 
@@ -296,7 +320,7 @@ def test_early_answers_are_trained_where_an_option_says_so():
     for weight in (0.0, 0.5):
         agent, rollout = play(digits(), Config().but(learning={"early_answer_weight": weight}))
         rollout.logits["answer"].retain_grad()
-        training_loss(rollout, agent, 0.0)[0].backward()
+        rollout.loss(agent)[0].backward()
         moved = rollout.logits["answer"].grad.abs().sum((1, 2))
         assert moved[-1] > 0
         assert (moved[:-1] > 0).all() == (weight > 0)
@@ -305,15 +329,15 @@ def test_early_answers_are_trained_where_an_option_says_so():
 @pytest.mark.parametrize("gaze", ["random", "center"])
 def test_location_that_was_not_chosen_is_not_trained(gaze):
     agent, rollout = play(digits(), Config().but(gaze={"policy": gaze}))
-    assert "location_network" not in gradients(training_loss(rollout, agent, 0.0)[0], agent)
+    assert "location_network" not in gradients(rollout.loss(agent)[0], agent)
     assert (rollout.locations == 0).all() == (gaze == "center")
 
 
 def test_reward_alone_uses_no_label():
     config = Config().but(learning={"supervised": False})
     agent, rollout = play(digits(), config)
-    blind = replace(rollout, labels=None)
-    torch.testing.assert_close(training_loss(rollout, agent, 0.0)[0], training_loss(blind, agent, 0.0)[0])
+    blind = Played(replace(rollout.rollout, labels=None), rollout.outputs)
+    torch.testing.assert_close(rollout.loss(agent)[0], blind.loss(agent)[0])
 
 
 def test_agent_that_may_not_stop_looks_to_the_last_glimpse():
@@ -339,7 +363,7 @@ def test_untrained_agent_that_may_stop_looks_on_nine_times_in_ten():
 def test_stop_is_not_trained_at_the_last_glimpse_where_it_changes_nothing():
     agent, rollout = play(digits(lanes=64), Config().but(stopping={}))
     rollout.logits["stop"].retain_grad()
-    training_loss(rollout, agent, 0.0)[0].backward()
+    rollout.loss(agent)[0].backward()
     assert (rollout.logits["stop"].grad[2] == 0).all()
     assert (rollout.logits["stop"].grad[0] != 0).any()
 
@@ -361,7 +385,7 @@ def test_price_reaches_stop_and_baseline_alone():
         agent.action_networks["stop"][-1].weight.normal_()
     cheap, dear = (play(digits(), PRICED, agent=agent, greedy=True, prices=price)[1] for price in (0.01, 0.04))
     assert (cheap.logits["stop"][0] != dear.logits["stop"][0]).all()
-    assert (cheap.baselines[0] != dear.baselines[0]).all()
+    assert (cheap.baseline[0] != dear.baseline[0]).all()
     assert (cheap.logits["answer"][0] == dear.logits["answer"][0]).all()
     assert (cheap.locations[0] == dear.locations[0]).all()
 
@@ -381,8 +405,8 @@ def test_stop_and_baseline_see_how_likely_each_answer_is_but_do_not_change_it():
             network[-1].weight.normal_()
     _, rollout = play(digits(), agent.config, agent=agent)
     assert rollout.logits["stop"].std(1).min() > 0
-    assert rollout.baselines.std(1).min() > 0
-    assert gradients(rollout.baselines.sum(), agent) == {"baseline_network"}
+    assert rollout.baseline.std(1).min() > 0
+    assert gradients(rollout.baseline.sum(), agent) == {"baseline_network"}
 
 
 @pytest.mark.parametrize("price", [0.0, 0.009, 0.041, float("nan"), -1.0])
@@ -416,7 +440,7 @@ def test_catch_trains_move_and_location_through_the_core():
     config = Config().but(network={"core": "lstm", "previous_action": True}, gaze={"into_core": 1.0})
     agent, rollout = play(catch(), config)
     assert {"cores", "glimpse_networks", "location_network", "action_networks"} <= gradients(
-        training_loss(rollout, agent, 0.01)[0], agent
+        rollout.loss(agent, 0.01)[0], agent
     )
     assert agent.cores["what"].cell.weight_ih.shape[1] == 256 + 3
 
@@ -429,3 +453,107 @@ def test_oracle_looks_at_the_ball():
 def test_environment_in_another_form_is_refused():
     with pytest.raises(ValueError, match="action_mode"):
         make_agent(Config(), gym.make_vec("CatchBall-v0", num_envs=2))
+
+
+LOOKS = {"counterfactual": {"judge": "value", "candidates": 3, "greedy_share": 0.5, "anywhere": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("envs", "settings"),
+    [
+        (digits, {}),
+        (
+            digits,
+            {"network": {"core": "lstm", "input": "standardized"}, "gaze": {"pathway": "separate", "mean": "relative"}},
+        ),
+        (digits, {"stopping": {"sees_answer": True, "price_range": (0.01, 0.04)}, "learning": {"glance_weight": 1.0}}),
+        (catch, {"network": {"core": "lstm", "previous_action": True}}),
+    ],
+    ids=["rectifier", "lstm", "stop", "catch"],
+)
+def test_unrolled_episodes_are_the_decisions_that_were_made_in_them(envs, settings):
+    decisions = []
+    prices = torch.full((4,), 0.02) if "stopping" in settings else None
+    _, played = play(envs(), Config().but(**settings), watch=decisions.append, prices=prices)
+    torch.testing.assert_close(torch.stack([d.location_mean for d in decisions]), played.location_mean.detach())
+    torch.testing.assert_close(torch.stack([d.baseline for d in decisions]), played.baseline.detach())
+    for name, logits in played.logits.items():
+        torch.testing.assert_close(torch.stack([d.logits[name] for d in decisions]), logits.detach())
+
+
+def test_recurrence_of_the_rectifier_core_has_the_gradient_of_its_equation():
+    core = RectifierCore(3, 4).double()
+    features = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
+    state, by_step = core.initial_state(2, torch.device("cpu")), []
+    state = (state[0].double(),)
+    for step in features:
+        state = core(step, state)
+        by_step.append(state[0])
+    weights = torch.randn(5, 2, 4, dtype=torch.float64)
+    inputs = [features, *core.parameters()]
+    expected = torch.autograd.grad((torch.stack(by_step) * weights).sum(), inputs)
+    found = torch.autograd.grad(
+        (core.unroll(features, core.initial_state(2, torch.device("cpu"))) * weights).sum(), inputs
+    )
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_candidates_are_judged_by_what_would_be_known_after_each_look():
+    """The look that was taken is the first candidate: its score is what the answer's network says at the next step."""
+    _, played = play(digits(), Config().but(counterfactual={"candidates": 3, "greedy_share": 0.0, "anywhere": 1.0}))
+    assert played.candidates.shape == (3, 3, 4, 2)
+    assert played.candidate_scores.shape == (3, 3, 4)
+    torch.testing.assert_close(played.candidates[:, 0], played.locations)
+    known = played.logits["answer"].detach().softmax(-1)
+    right = known.gather(-1, played.labels.expand(3, 4)[..., None])[..., 0]
+    torch.testing.assert_close(played.candidate_scores[:-1, 0], right[1:])
+
+
+def test_candidates_are_judged_by_the_baseline_where_the_reward_alone_teaches():
+    config = Config().but(learning={"supervised": False}, counterfactual={"judge": "value", "greedy_share": 0.0})
+    _, played = play(digits(), config)
+    torch.testing.assert_close(played.candidate_scores[:-1, 0], played.baseline.detach()[1:])
+
+
+def test_gaze_learns_by_reinforce_where_looks_are_judged_by_answers_and_no_label_teaches():
+    config = Config().but(learning={"supervised": False}, counterfactual={})
+    assert play(digits(), config)[1].candidates is None
+    assert play(digits(), Config().but(counterfactual={}))[1].candidates is not None
+
+
+def test_some_episodes_look_where_a_greedy_agent_would_and_their_candidates_are_compared_all_the_same():
+    keen = torch.tensor([True, False, True, False])
+    agent, played = play(digits(), Config().but(gaze={"std": 0.5}, **LOOKS), keen=keen)
+    assert (played.explored == (~keen).float()).all()
+    torch.testing.assert_close(played.locations[:, keen], played.location_mean.detach()[:, keen])
+    played.location_mean.retain_grad()
+    played.loss(agent)[0].backward()
+    assert (played.location_mean.grad[:-1] != 0).any(-1).all()
+    assert (played.location_mean.grad[-1] == 0).all()  # never looked at
+
+
+def test_comparing_looks_leaves_the_episode_as_it_is():
+    plain, compared = (
+        play(catch(), Config().but(network={"core": "lstm"}, **changes), greedy=True)[1] for changes in ({}, LOOKS)
+    )
+    assert compared.candidates is None  # a greedy agent compares nothing
+    assert plain.glimpses.shape == compared.glimpses.shape
+
+
+def test_standardised_pixels_have_mean_0_and_deviation_1_scale_by_scale():
+    standardize = Standardize(2)
+    glimpses = (
+        torch.rand(500, 2, 4, 4) * torch.tensor([1.0, 0.05])[:, None, None] + torch.tensor([0.0, 0.9])[:, None, None]
+    )
+    standardize.learn(glimpses)
+    found = standardize(glimpses)
+    torch.testing.assert_close(found.mean((0, 2, 3)), torch.zeros(2), atol=0.02, rtol=0)
+    torch.testing.assert_close(found[:, 0].std(), torch.ones(()), atol=0.02, rtol=0)
+    assert 0.9 < found[:, 1].std() < 1.1
+
+
+def test_standardisation_of_a_dark_scene_is_finite():
+    standardize = Standardize(1)
+    standardize.learn(torch.zeros(3, 1, 4, 4))
+    assert standardize(torch.zeros(3, 1, 4, 4)).isfinite().all()

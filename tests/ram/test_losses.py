@@ -95,10 +95,10 @@ def test_normalized_advantages_ignore_steps_that_do_not_count():
     torch.testing.assert_close(losses.normalize(advantages, mask), torch.tensor([[-1.0, 1.0, 0.0]]))
 
 
-def test_baseline_loss_is_the_masked_squared_error_per_episode():
+def test_baseline_loss_is_the_mean_squared_error_of_the_steps_that_count():
     baselines, returns = torch.tensor([[0.5, 0.0], [1.0, 9.0]]), torch.tensor([[1.0, 1.0], [1.0, 0.0]])
     loss = losses.baseline_loss(baselines, returns, torch.tensor([[1.0, 1.0], [1.0, 0.0]]))
-    assert loss.item() == pytest.approx((0.25 + 1.0) / 2)
+    assert loss.item() == pytest.approx((0.25 + 1.0 + 0.0) / 3)
 
 
 def test_answer_loss_counts_only_the_step_of_the_answer():
@@ -179,3 +179,25 @@ def test_border_penalty_is_the_squared_way_back_into_the_image():
     locations = torch.tensor([[inside, [1.5, -3.0], inside], [[2.0, 0.0], [9.0, 9.0], inside]])  # (T=2, B=3, 2)
     mask = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]])
     assert losses.border_penalty(locations, mask).item() == pytest.approx((0.5**2 + 2**2 + 1) / 3)
+
+
+def test_candidate_advantages_compare_each_look_with_the_others_of_its_step():
+    scores = torch.tensor([[[0.9, 0.5], [0.3, 0.5]], [[0.2, 0.7], [0.2, 0.1]]])  # (T, K, B)
+    mask = torch.tensor([[1.0, 1.0], [1.0, 0.0]])
+    found = losses.candidate_advantages(scores, mask)
+    raw = torch.tensor([[[0.6, 0.0], [-0.6, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])  # s_k less the other
+    torch.testing.assert_close(found, raw / raw.square().sum().div(6).sqrt())
+
+
+def test_differences_that_mean_nothing_are_not_blown_up():
+    scores = torch.tensor([[[0.501], [0.499]]])
+    found = losses.candidate_advantages(scores, torch.ones(1, 1))
+    torch.testing.assert_close(found, torch.tensor([[[0.002], [-0.002]]]) / 0.03, atol=1e-5, rtol=0)
+
+
+def test_candidate_loss_pulls_the_mean_by_the_advantage_from_at_most_three_deviations():
+    means = torch.zeros(1, 1, 2, requires_grad=True)
+    candidates = torch.tensor([[[[0.1, 0.0]], [[0.0, -2.0]]]])  # one deviation off, and twenty
+    losses.candidate_loss(candidates, means, 0.1, torch.tensor([[[1.0], [0.5]]]), torch.ones(1, 1)).backward()
+    pull = torch.tensor([1.0 * 1.0, 0.5 * -3.0]) / 2  # mean over the two, in units of the deviation
+    torch.testing.assert_close(means.grad[0, 0], -pull)

@@ -62,6 +62,6 @@ def test_a_run_says_what_its_preset_departs_in_and_what_was_changed(tmp_path):
     preset = PRESETS["mnist-6-faithful"]
     lines = announcement(preset.but(seed=3, gaze={"std": 0.2}), preset, tmp_path)
     assert lines[0].startswith("Training preset mnist-6-faithful in GlimpseMNIST-v0")
-    assert "gaze.std 0.3" in lines[1]
+    assert "gaze.std 0.15" in lines[1]
     assert lines[2] == "  changed for this run: seed 3, gaze.std 0.2"
     assert len(announcement(Config(), Config(), tmp_path)) == 1

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gymnasium as gym
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -23,6 +24,7 @@ from agents.ram.evaluation import evaluate  # noqa: E402
 from agents.ram.presets import DEFAULTS, PRESETS  # noqa: E402
 from agents.ram.training import Trainer, train  # noqa: E402
 from ram_envs import ENV_IDS  # noqa: E402
+from ram_envs.catch_ball import CatchBallVectorEnv  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = PRESETS["catch"].but(
@@ -347,3 +349,22 @@ def test_bad_flags_end_in_one_sentence(tmp_path):
         failed = run("train_ram.py", *flags, cwd=tmp_path)
         assert failed.returncode != 0
         assert "Traceback" not in failed.stderr, failed.stderr
+
+
+class Untold(CatchBallVectorEnv):
+    """Catch that does not tell where the ball is."""
+
+    def facts(self, ended):
+        return {name: value for name, value in super().facts(ended).items() if name != "target_location"}
+
+
+def test_world_that_does_not_tell_where_to_look_is_trained_and_scored_without_that(tmp_path, monkeypatch):
+    monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
+    gym.register("Untold-v0", vector_entry_point=Untold)
+    config = TINY.but(env="Untold-v0")
+    result = train(config, tmp_path)
+    assert "gaze_distance" not in result["test"]
+    assert set(result["other_gazes"]) == {"center", "random"}
+    assert "gaze_distance" not in json.loads((tmp_path / METRICS).read_text().splitlines()[0])
+    with pytest.raises(ValueError, match="world that tells where to look"):
+        Trainer(config, tmp_path).score("validation", gaze="oracle")

@@ -114,3 +114,39 @@ def test_what_is_not_in_the_space_is_refused_by_name(name, bad, message):
 def test_unknown_mode_and_empty_grid_are_refused_by_name(arguments):
     with pytest.raises(ValueError, match=r"action_mode|location_grid"):
         mode(**arguments)
+
+
+CONTROL_SPACE = spaces.Box(np.array([[0, -2], [-1, 5]], np.float32), np.array([[1, 2], [1, 9]], np.float32))
+
+
+@pytest.mark.parametrize("choices", [{}, {"move": 3, "fire": 2}])
+@pytest.mark.parametrize("name", ["dict", "box"])
+def test_a_control_is_read_within_its_bounds_and_written_as_it_was_chosen(name, choices):
+    mode = make_action_mode(name, choices, grid=3, control=CONTROL_SPACE)
+    chosen = {"control": [[0.5, -7], [0, 6]], **dict.fromkeys(choices, 1)}
+    action = mode.write((0.25, -0.5), chosen)
+    assert action in mode.space
+    given = {key: [value] for key, value in action.items()} if name == "dict" else [action]
+    locations, found = mode.read(given, 1)
+    assert locations.tolist() == [[0.25, -0.5]]
+    assert found["control"].tolist() == [[[0.5, -2], [0, 6]]]
+    assert [found[choice].tolist() for choice in choices] == [[1]] * len(choices)
+    rest = mode.read(
+        {k: [v] for k, v in mode.write((0, 0), {}).items()} if name == "dict" else [mode.write((0, 0), {})], 1
+    )
+    assert rest[1]["control"].tolist() == [[[0, 0], [0, 5]]]  # what comes nearest to none
+
+
+@pytest.mark.parametrize("wrong", [[[[0, 0], [0, np.nan]]], [[0, 0, 0, 6]], [[["a", "b"], ["c", "d"]]]])
+def test_a_control_of_another_shape_or_kind_is_named(wrong):
+    mode = make_action_mode("dict", {}, grid=3, control=CONTROL_SPACE)
+    with pytest.raises(ValueError, match=r"action\['control'\] must"):
+        mode.read({"location": [[0, 0]], "control": wrong}, 1)
+
+
+def test_a_control_has_no_place_in_the_discrete_modes():
+    for name in ("multidiscrete", "discrete"):
+        with pytest.raises(
+            ValueError, match='action_mode must be "dict" or "box" where a world is controlled by a Box'
+        ):
+            make_action_mode(name, {}, grid=3, control=CONTROL_SPACE)

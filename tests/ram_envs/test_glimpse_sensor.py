@@ -187,3 +187,14 @@ def test_images_with_their_channels_first_are_refused_with_the_transpose_to_do()
     with pytest.raises(ValueError, match=r"channels first: give images\.transpose\(0, 2, 3, 1\)"):
         sensor(first, np.zeros((2, 2)))
     assert sensor(first.transpose(0, 2, 3, 1), np.zeros((2, 2))).shape == (2, 3, 4, 4)
+
+
+@pytest.mark.parametrize(("patch_size", "num_scales"), [(1, 1), (8, 3), (7, 4), (5, 1), (3, 9)])
+@pytest.mark.parametrize("shape", [(40, 30, 3), (9, 11, 1), (1, 1, 2)])
+def test_a_glimpse_without_tables_is_the_same(patch_size, num_scales, shape):
+    sensor, random = GlimpseSensor(patch_size, num_scales), np.random.default_rng(0)
+    images = random.integers(0, 256, (20, *shape), np.uint8)
+    locations = np.concatenate([random.uniform(-1, 1, (16, 2)), [[-1, -1], [1, 1], [-1, 1], [0, 0]]])
+    once = sensor.glimpse_once(list(images), locations)
+    np.testing.assert_array_equal(once, sensor.glimpse(sensor.integrate(images), locations))
+    assert once.dtype == np.float32

@@ -9,6 +9,7 @@ from ram_envs import play as play_module
 from ram_envs.command_line import main
 from ram_envs.play import Session, best_sessions, play
 from ram_envs.rendering import BACKGROUND, load_pygame
+from ram_envs.retina_wrapper import RetinaWrapper
 from ram_envs.window import Window
 
 DIGITS = {"images": np.eye(12, dtype=np.uint8)[None].repeat(4, 0) * 255, "labels": [3, 3, 3, 3]}
@@ -209,3 +210,107 @@ def test_list_names_every_environment(capsys):
 def test_download_names_the_folder_that_was_checked(fake_mnist, capsys):
     main(["download"])
     assert "right SHA-256" in capsys.readouterr().out
+
+
+class Corridor(gym.Env):
+    """Go right until the end: a white pixel, which moves by -1, 0 or 1."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 9}
+    action_space = gym.spaces.Discrete(3, start=-1)
+    observation_space = gym.spaces.Box(0, 255, (8, 8), np.uint8)
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def observe(self):
+        image = np.zeros((8, 8), np.uint8)
+        image[4, self.at] = 255
+        return image
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at = 0
+        return self.observe(), {}
+
+    def step(self, action):
+        self.at = int(np.clip(self.at + action, 0, 7))
+        return self.observe(), float(action), self.at == 7, False, {}
+
+    def render(self):
+        return np.repeat(self.observe()[..., None], 3, axis=2)
+
+    def get_keys_to_action(self):
+        return {("a",): -1, (ord("d"), " "): 1, (): 0}
+
+
+@pytest.fixture
+def corridor(monkeypatch):
+    monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
+    gym.register("Corridor-v0", entry_point=Corridor)
+
+
+def test_an_environment_that_is_not_behind_the_retina_is_put_there_and_its_own_keys_play_it(corridor, player, tmp_path):
+    def events(pygame, frame):
+        if frame == 1:
+            return key(pygame, pygame.K_RETURN)
+        return [(pygame.KEYDOWN, {"key": pygame.K_d}), (pygame.KEYDOWN, {"key": pygame.K_SPACE})]
+
+    player(events)
+    best = tmp_path / "best.json"
+    session = play("Corridor-v0", games=1, size=256, best_of=best, patch_size=3, render_mode="rgb_array")
+    assert (session.games, session.points, session.glimpses) == (1, 7.0, 8)
+    assert str(session).startswith("7 points in 1, 8.0 glimpses a game")
+    assert best_sessions(best) == [session]
+
+
+def test_without_an_action_for_no_key_the_world_waits_for_one(corridor, player, tmp_path):
+    def events(pygame, frame):
+        gaze = [(pygame.MOUSEMOTION, {"pos": (128, 128), "rel": (0, 0), "buttons": (0, 0, 0)})]
+        return gaze + (key(pygame, pygame.K_RIGHT) if frame % 3 == 0 else [])
+
+    frames = player(events)
+    bindings = {"left": -1, "right": 1}
+    own = {"patch_size": 3, "image": "render", "key_bindings": bindings}
+    session = play("Corridor-v0", games=1, size=256, best_of=tmp_path / "best.json", **own)
+    assert (session.points, session.glimpses) == (7.0, 8)
+    assert len(frames) > 20
+    with pytest.raises(ValueError, match="key_bindings may hold characters and names"):
+        play("Corridor-v0", best_of=tmp_path / "best.json", key_bindings={"nokey": 1})
+
+
+def test_keys_follow_the_environments_its_moves_or_what_was_said():
+    pygame = load_pygame()
+    lane = RetinaWrapper(Corridor()).lane
+    both = tuple(sorted((ord("d"), pygame.K_SPACE)))
+    assert lane.keys() == {both: {"move": 2}, (ord("a"),): {"move": 0}, (): {"move": 1}}
+    assert next(iter(lane.keys())) == both  # several keys before one of them
+    assert lane.rules() == ["The mouse is where you look.", "Keys: a, d+space."]
+
+    class Silent(Corridor):
+        get_keys_to_action = property()
+
+    assert RetinaWrapper(Silent()).lane.keys() == {(ord(str(i)),): {"move": i} for i in range(3)}
+    assert RetinaWrapper(Silent()).lane.rules()[-1] == "The world waits for a key."
+    lane = RetinaWrapper(Silent(), key_bindings={"": 0, "left+space": -1}, looks_per_step=2).lane
+    assert lane.keys()[()] == {"move": 1}
+    assert lane.rules()[-1] == "The world waits for a key."
+
+    class Steered(Silent):
+        action_space = gym.spaces.Box(-1, 1, (2,))
+
+    assert RetinaWrapper(Steered()).lane.keys() == {(): {}}
+    assert RetinaWrapper(Steered()).lane.rules() == ["The mouse is where you look.", "No keys."]
+    lane = RetinaWrapper(Steered(), key_bindings={"up": [0, 1]}).lane
+    assert lane.write_action((0, 0), lane.keys()[(pygame.K_UP,)])["control"].tolist() == [0, 1]
+
+
+def test_a_player_needs_the_retina():
+    with pytest.raises(ValueError, match="Corridor is not behind the retina"):
+        play_module.Player(Corridor(), title="Corridor")
+
+
+def test_a_module_may_be_named_before_the_id(monkeypatch):
+    monkeypatch.setattr(play_module, "play", lambda env_id, **kwargs: print(env_id))
+    main(["play", "--env", "ram_envs:CatchBall-v0"])
+    with pytest.raises(SystemExit, match="or another environment as MODULE:ID, got 'no_such_module:X-v0'"):
+        main(["play", "--env", "no_such_module:X-v0"])
