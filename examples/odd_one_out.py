@@ -36,7 +36,6 @@ class OddOneOutVectorEnv(RetinaVectorEnv):
 
     screen_changes = glimpse_after_end = False  # the scene stands still; who stops does not look again
     retina_defaults = {"num_scales": 3, "initial_location": "center"}
-    controls = ("0 upper left, 1 upper right, 2 lower left, 3 lower right.",)
 
     def __init__(self, num_envs=1, *, side=64, num_glimpses=8, **retina):
         self.side = whole_number("side", side, 2 * SIDE)
@@ -66,6 +65,12 @@ class OddOneOutVectorEnv(RetinaVectorEnv):
 
     def keys(self):
         return {(): {"stop": 0}} | {(ord(str(answer)),): {"answer": answer, "stop": 1} for answer in range(4)}
+
+    def rules(self):
+        return [
+            "Click to look there next.",
+            "Which is the odd one? 0 upper left, 1 upper right, 2 lower left, 3 lower right.",
+        ]
 
     def last_glimpse(self, lane=0):
         return bool(self.steps[lane] + 1 >= self.num_glimpses)

@@ -103,7 +103,6 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
     retina_defaults: ClassVar[Mapping[str, Any]] = {}
     gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
-    controls: tuple[str, ...] = ()  # what else a player is told before the first game, a line each
     _window: Window | None = None  # here, so that Gymnasium before 1.4 can close what was never made whole
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -325,7 +324,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
                 f"locations must be finite numbers of shape (K, {self.num_envs}, 2), got {shown(locations)}."
             )
         lanes = np.tile(np.arange(self.num_envs), len(places))
-        glimpses = self._see(places.clip(-1, 1).reshape(-1, 2), lanes)
+        glimpses = self._glimpse(lanes, places.clip(-1, 1).reshape(-1, 2))
         return glimpses.reshape(len(places), self.num_envs, *glimpses.shape[1:])
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
@@ -402,14 +401,10 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         if redraw:
             self._integrate(lanes)
         self._locations[lanes] = locations[lanes]
-        self._glimpses[lanes] = self._see(self._locations[lanes], lanes)
+        self._glimpses[lanes] = self._glimpse(lanes, self._locations[lanes])
         if self.render_mode is not None:
             for lane in lanes:
                 self._fixations[lane].append(self._locations[lane].copy())
-
-    def _aim(self, locations: Locations) -> Locations:
-        """Where the locations (N, 2) of actions lie."""
-        return locations
 
     # Where the retina's tables are kept: one per lane, all of one size
 
@@ -425,14 +420,18 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         else:
             self._tables[lanes] = self.sensor.integrate(self._checked_screens(lanes))
 
-    def _see(self, locations: NDArray[Any], lanes: Lanes) -> NDArray[np.float32]:
-        """Glimpses (M, ...) at locations (M, 2) in these lanes (M,), any of them several times."""
-        return self.sensor.glimpse(self._tables, locations, lanes)
-
     def _scene(self, lane: int) -> NDArray[np.uint8]:
         """What there is to see in a lane: (H, W, C), for its picture."""
         scene: NDArray[np.uint8] = self.screens(np.array([lane]))[0]
         return scene
+
+    def _aim(self, locations: Locations) -> Locations:
+        """Where the locations (N, 2) of actions lie."""
+        return locations
+
+    def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What there is to see in the lanes (M,), which may occur more than once, at places (M, 2)."""
+        return self.sensor.glimpse(self._tables, places, lanes)
 
     def _checked_screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """The screens, if they are what the world said."""

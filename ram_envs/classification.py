@@ -82,7 +82,6 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         self.num_images = len(self.labels)
         self.tells_label = self.privileged_info
         self._indices = np.zeros(num_envs, np.int64)
-        self._centers = np.zeros((num_envs, 2))  # of what is to be named, as locations; the middle where nobody knows
         self._answers = np.full(num_envs, _NO_ANSWER)
         self._next_index = 0  # where the walk through a split stands
 
@@ -140,7 +139,7 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         labels = self.labels[self._indices]
         facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels, ended)}
         if self.privileged_info:
-            facts |= {"label": labels, "target_location": self._centers}
+            facts["label"] = labels
         return facts
 
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:

@@ -56,11 +56,10 @@ def _find(env_id: str) -> None:
     try:
         if module:
             importlib.import_module(module)
-    except ImportError as error:
-        raise ValueError(f"--env {env_id}: the module {module!r} cannot be imported ({error}).") from None
-    if name not in gym.registry:
-        known = f"one of {', '.join((*ENV_IDS, OWN_IMAGES))}, or one of your own as MODULE:ID"
-        raise ValueError(f"--env must be {known}, got {env_id!r}.")
+        gym.spec(name)
+    except (ImportError, gym.error.Error) as error:
+        known = f"one of {', '.join((*ENV_IDS, OWN_IMAGES))}, or another environment as MODULE:ID"
+        raise ValueError(f"--env must be {known}, got {env_id!r} ({error}).") from None
 
 
 def _images(arguments: argparse.Namespace) -> None:

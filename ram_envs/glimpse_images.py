@@ -146,7 +146,7 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
     def _integrate(self, lanes: Lanes) -> None:
         """The cache does, when an image is looked at."""
 
-    def _see(self, locations: NDArray[Any], lanes: Lanes) -> NDArray[np.float32]:
+    def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
         glimpses = np.empty((len(lanes), *self.sensor.glimpse_shape(self.reading.channels)), np.float32)
         indices = self._indices[lanes]
         keys = {index: self._key(index) for index in np.unique(indices).tolist()}
@@ -154,16 +154,16 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
             keys.items(), key=lambda each: each[1] not in self.cache
         ):  # what is there, before it goes
             rows = np.flatnonzero(indices == index)
-            glimpses[rows] = self.sensor.glimpse(self.cache.table(key), locations[rows], np.zeros(len(rows), np.int64))
+            glimpses[rows] = self.sensor.glimpse(self.cache.table(key), places[rows], np.zeros(len(rows), np.int64))
         return glimpses
 
     def _scene(self, lane: int) -> NDArray[np.uint8]:
         return self.image(int(self._indices[lane]))
 
-    @property
-    def controls(self) -> tuple[str, ...]:  # type: ignore[override]
+    def rules(self) -> list[str]:
         """Which key is which class."""
-        return (", ".join(f"{key} {name}" for key, name in enumerate(self.class_names[:10])) + ".",)
+        names = ", ".join(f"{key} {name}" for key, name in enumerate(self.class_names[:10]))
+        return ["Click to look there next.", f"Press a digit key to answer: {names}."]
 
 
 def scales_to_cover(side: int, patch_size: int) -> int:
@@ -219,8 +219,8 @@ class GlimpseImagesEnv(RetinaEnv):
 
     ## Info
     `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: at the end, whether the answer was right.
-    Privileged, for training and analysis, never for the agent's eyes: `label`, and `target_location` (2,), here the middle of the image,
-    since nobody says where in it the thing is. `privileged_info=False` removes both. `env.unwrapped.class_names` names the labels.
+    Privileged, for training and analysis, never for the agent's eyes: `label`, which `privileged_info=False` removes.
+    `env.unwrapped.class_names` names the labels. Where in an image the thing is, nobody says.
 
     ## Arguments
     - `images`: the folder.

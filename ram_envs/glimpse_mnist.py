@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ram_envs.arguments import one_of, real_number, shown, whole_number
-from ram_envs.batched_env import Lanes, RetinaEnv
+from ram_envs.batched_env import Fact, Lanes, RetinaEnv
 from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import DATASETS, SPLITS, LabelledImages, as_labelled_images, load_dataset
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
@@ -47,6 +47,7 @@ class GlimpseMNISTVectorEnv(ClassificationVectorEnv):
         screen = (*self.recipe.canvas, self.data.images.shape[3])
         super().__init__(num_envs, split=split, screen=screen, num_draws=self.recipe.num_draws, **retina)
         self._scenes = np.zeros((num_envs, *self.screen), np.uint8)
+        self._centers = np.zeros((num_envs, 2))  # of the digits, as locations
 
     def show(self, lanes: Lanes, indices: NDArray[np.int64], draws: NDArray[np.float64]) -> None:
         self._scenes[lanes], centers = draw_scenes(self.data.images, indices, draws, self.recipe)
@@ -54,6 +55,9 @@ class GlimpseMNISTVectorEnv(ClassificationVectorEnv):
 
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return self._scenes[lanes]
+
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+        return super().facts(ended) | ({"target_location": self._centers} if self.privileged_info else {})
 
 
 class GlimpseMNISTEnv(RetinaEnv):

@@ -106,7 +106,7 @@ class Player:
         """
         played: list[Game] = []
         rules = self.lane.rules() or (LOOK_AND_MOVE if self.lane.screen_changes else LOOK_AND_ANSWER)
-        self.wait(self.card(["", *rules, *self.lane.controls, *CONTROLS, "", "Press a key to begin."]))
+        self.wait(self.card(["", *rules, *CONTROLS, "", "Press a key to begin."]))
         while len(played) < games and not self.ended:
             won, points = tally(played)
             score = f"{won}/{len(played)}" if points is None else f"{points:.4g}"

@@ -123,15 +123,13 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             self.single_observation_space = spaces.Dict({**self.single_observation_space.spaces, **self._kept})
             self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
-    def _make_tables(self) -> None:
+    def _make_lanes(self, num_draws: int) -> None:
+        super()._make_lanes(num_draws)
         height, width, channels = self._sight.shape
         area = int(self.sensor.widths[-1]) ** 2
         self._by_table = self.looks_per_step * area > height * width  # what is cheaper: sums of frames, or of patches
         count = self.num_envs * self.frames if self._by_table else 0
         self._tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
-
-    def _make_lanes(self, num_draws: int) -> None:
-        super()._make_lanes(num_draws)
         self._images: list[list[NDArray[np.uint8]]] = [[] for _ in range(self.num_envs)]  # (H, W, C) each, newest first
         self._looks = np.zeros(self.num_envs, np.int64)  # at the present frame
         self.returns = np.zeros(self.num_envs)  # sums of the episode's rewards
@@ -179,7 +177,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             self.worlds.autoreset(lanes)
         self._looks[lanes] = 0
         self.returns[lanes] = 0.0
-        self._take_frames(lanes, anew=True)
+        self._see(lanes, anew=True)
 
     def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         rewards, terminated = np.zeros(len(lanes)), np.zeros(len(lanes), np.bool_)
@@ -192,11 +190,11 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             actions = self._actions.of({name: each[moving] for name, each in choices.items()}, moved, self.num_envs)
             rewards[moving], terminated[moving], self.truncated[moved] = self.worlds.step(moved, actions)
             self._looks[moved] = 0
-            self._take_frames(moved)
+            self._see(moved)
         self.returns[lanes] += rewards
         return rewards, terminated
 
-    def _take_frames(self, lanes: Lanes, anew: bool = False) -> None:
+    def _see(self, lanes: Lanes, anew: bool = False) -> None:
         """Takes up the lanes' new frames; in a new episode the frames before the first are as the first."""
         for lane in lanes.tolist():
             image = self._sight.image(lane)
@@ -226,19 +224,19 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             for lane in lanes:
                 del self._fixations[lane][: -max(PATH, self.looks_per_step)]
 
-    def _see(self, locations: NDArray[Any], lanes: Lanes) -> NDArray[np.float32]:
+    def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
         if not len(lanes):
             return np.zeros((0, *self.sensor.glimpse_shape(self.screen[2])), np.float32)
         n, (height, width, channels) = self.frames, self._sight.shape
         if n > 1:
-            locations = locations.repeat(n, axis=0)  # (M * n, 2), each frame's
+            places = places.repeat(n, axis=0)  # (M * n, 2), each frame's
         whole = len(lanes) * int(self.sensor.widths[-1]) ** 2 > self.num_envs * height * width
         if whole or self._by_table:
             images = [image for lane in self._images for image in lane]
             tables = self._tables if self._by_table else self.sensor.integrate(np.stack(images))
-            seen = self.sensor.glimpse(tables, locations, (lanes[:, None] * n + np.arange(n)).ravel())
+            seen = self.sensor.glimpse(tables, places, (lanes[:, None] * n + np.arange(n)).ravel())
         else:
-            seen = self.sensor.glimpse_once([image for lane in lanes for image in self._images[lane]], locations)
+            seen = self.sensor.glimpse_once([image for lane in lanes for image in self._images[lane]], places)
         if n > 1:  # a scale's frames beside one another, as channels
             seen = seen.reshape(len(lanes), n, self.sensor.num_scales, -1).swapaxes(1, 2)
         return seen.reshape(len(lanes), *self.sensor.glimpse_shape(n * channels))

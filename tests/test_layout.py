@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "ram_envs": [
         "arguments", "glimpse_sensor", "datasets", "image_folder", "digit_scenes", "catch_game", "rendering", "window", "action_modes",
-        "retina_settings", "batched_env", "wrapped_worlds", "wrapped_spaces", "retina_wrapper", "classification", "glimpse_mnist",
-        "glimpse_images", "catch_ball", "play", "__init__", "command_line",
+        "retina_settings", "batched_env", "classification", "wrapped_worlds", "wrapped_spaces", "retina_wrapper",
+        "glimpse_mnist", "glimpse_images", "catch_ball", "play", "__init__", "command_line",
     ],
     "agents/experiment": [
         "__init__", "settings", "device", "episodes", "score", "run_folder", "checkpoint", "recording", "command_line",

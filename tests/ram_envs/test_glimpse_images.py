@@ -222,7 +222,7 @@ def make_drawn(photos):
 
 def test_the_player_is_told_which_key_is_which_class(photos):
     env = make(photos, action_mode="dict").unwrapped
-    assert env.lane.controls == ("0 cat, 1 dog, 2 hen.",)
+    assert env.lane.rules()[-1] == "Press a digit key to answer: 0 cat, 1 dog, 2 hen."
     assert env.lane.keys()[(ord("2"),)] == {"answer": 2, "stop": 1}
 
 

@@ -312,5 +312,5 @@ def test_a_player_needs_the_retina():
 def test_a_module_may_be_named_before_the_id(monkeypatch):
     monkeypatch.setattr(play_module, "play", lambda env_id, **kwargs: print(env_id))
     main(["play", "--env", "ram_envs:CatchBall-v0"])
-    with pytest.raises(SystemExit, match="the module 'no_such_module' cannot be imported"):
+    with pytest.raises(SystemExit, match="or another environment as MODULE:ID, got 'no_such_module:X-v0'"):
         main(["play", "--env", "no_such_module:X-v0"])
