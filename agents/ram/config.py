@@ -102,7 +102,8 @@ class CounterfactualConfig(Settings):
     anywhere_final: float = 0.1
     """The same at the end; in between it falls as the standard deviation does."""
     greedy_share: float = 0.6
-    """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees."""
+    """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows to
+    this from 0, as the standard deviation falls: a gaze that knows nothing yet would show them nothing."""
 
     def __post_init__(self) -> None:
         demand_share(self, "anywhere", "anywhere_final", "greedy_share")

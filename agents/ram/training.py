@@ -72,6 +72,7 @@ class Trainer:
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.update, self.frames, self.seconds = 0, 0, 0.0
+        self.greedy_share = 0.0  # of the episodes, annealed
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         self.rollouts = config.learning.rollouts
@@ -179,6 +180,7 @@ class Trainer:
         self.agent.location_std = gaze.std + (final - gaze.std) * explored
         if (looks := self.config.counterfactual) is not None:
             self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
+            self.greedy_share = looks.greedy_share * explored
 
     def _average(self) -> None:
         """Brings the average of the weights a step nearer to what they are now."""
@@ -219,7 +221,7 @@ class Trainer:
         if self.config.counterfactual is None:
             return None
         shares = torch.rand(self.envs.num_envs, generator=self.generator, device=self.device)
-        return shares < self.config.counterfactual.greedy_share
+        return shares < self.greedy_share
 
     def _demand_finite(self, what: str, values: Tensor) -> None:
         demand_finite(what, values, self.update, self.folder)
