@@ -43,9 +43,9 @@ def train_row(row: str, seed: int, folder: Path) -> dict[str, Any]:
     What Stable-Baselines3 trains begins anew.
     """
     if row in STOCK:
-        import agents.sb3.training  # an extra, which the other rows do without
+        from agents.sb3.training import train  # an extra, which the other rows do without
 
-        return agents.sb3.training.train(STOCK[row].but(seed=seed), folder)
+        return train(STOCK[row].but(seed=seed), folder)
     if row in CLASSIFIERS:
         return agents.classifiers.training.train(CLASSIFIERS[row].but(seed=seed), folder, resume=True)
     return agents.ram.training.train(AGENTS[row].but(seed=seed), folder, resume=True)
