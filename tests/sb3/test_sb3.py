@@ -144,6 +144,13 @@ def test_attributes_methods_and_pictures():
     envs.close()
 
 
+def test_metadata_is_the_environments_with_its_frames_a_second():
+    envs = NativeVecEnv("CatchBall-v0", 2, render_mode="rgb_array", **SMALL)
+    assert envs.metadata["render_fps"] == gym.make("CatchBall-v0").metadata["render_fps"] == 10
+    assert set(envs.metadata["render_modes"]) == {"human", "rgb_array"}
+    assert envs.get_attr("metadata", indices=0) == [envs.metadata]
+
+
 def test_actions_that_are_a_dict_need_the_hybrid_form():
     with pytest.raises(ValueError, match="hybrid=True"):
         NativeVecEnv("CatchBall-v0", 2, action_mode="dict")
