@@ -94,6 +94,15 @@ def test_held_out_scenes_are_those_of_the_agents_environment(fake_mnist, name, s
         np.testing.assert_array_equal(scene, env.lane._scenes[0].transpose(2, 0, 1) / np.float32(255))
 
 
+@pytest.mark.parametrize("shape", [(40, 60), (60, 40)])
+def test_scenes_that_are_not_square_are_trained_on_and_scored_as_they_are(fake_mnist, tmp_path, shape):
+    canvas = f"canvas_size={shape}".replace(" ", "")
+    config = TINY.but(env_args=(canvas,), network={"filters": 2}, run={"score_test": False})
+    scenes, _ = next(held_out_scenes(config, "validation"))
+    assert scenes.shape == (10, 1, *shape)
+    assert training.train(config, tmp_path)["validation"]["episodes"] == 10
+
+
 def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mnist, tmp_path):
     config = CLASSIFIERS["cluttered60-conv"].but(optimizer={"batch_size": 4})
     trainer = ClassifierTrainer(config, tmp_path)
