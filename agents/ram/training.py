@@ -283,7 +283,7 @@ def _make_updates(trainer: Trainer) -> None:
     """Makes what is left of the run's updates, with reports and checkpoints; Ctrl-C ends it after the update under way."""
     run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
     trainer.save()  # before anything is reported, so that there is always a checkpoint to go on from
-    evaluate_every = max(1, total // max(1, run.evaluations))
+    evaluate_every = max(1, total // run.evaluations) if run.evaluations else total + 1
     started = saved = time.monotonic()
     before = trainer.seconds
     batch = trainer.config.learning.batch_size

@@ -149,6 +149,16 @@ def test_training_lowers_the_error_on_the_images_that_it_saw(fake_mnist, tmp_pat
     assert lines[-1]["success"] == 1
 
 
+def test_training_in_a_thread_handles_no_signals(in_a_thread, fake_mnist, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    assert in_a_thread(lambda: training.train(TINY, tmp_path))["validation"]["episodes"] == 10
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_classifier_is_not_scored_on_its_way_where_nobody_asked_for_that(fake_mnist, tmp_path):
+    assert training.train(TINY.but(run={"evaluations": 0}), tmp_path)["curve"] == []
+
+
 def test_learning_rate_falls_to_zero_as_a_cosine(fake_mnist, tmp_path):
     trainer = ClassifierTrainer(TINY.but(run={"episodes": 80}), tmp_path)
     rates = []

@@ -107,6 +107,24 @@ def test_run_that_is_interrupted_saves_first(tmp_path, monkeypatch):
     assert not (tmp_path / RESULT).exists()
 
 
+def test_training_in_a_thread_handles_no_signals(in_a_thread, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    assert in_a_thread(lambda: train(TINY, tmp_path))["test"]["episodes"] == 40
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("evaluations", [0, 1, 2])
+def test_agent_is_scored_on_its_way_as_often_as_was_asked_for(tmp_path, evaluations):
+    assert len(train(TINY.but(run={"evaluations": evaluations}), tmp_path)["curve"]) == evaluations
+
+
+def test_run_begins_with_the_weights_in_the_folder_of_another(tmp_path):
+    Trainer(TINY, tmp_path).save()
+    begun = Trainer(TINY.but(seed=2, run={"warm_start": str(tmp_path)}), tmp_path / "other").agent.state_dict()
+    taken = load_state(tmp_path / CHECKPOINT)["agent"]
+    assert same(*({name: state[name] for name in taken if "baseline" not in name} for state in (begun, taken)))
+
+
 def test_gradient_that_is_not_finite_stops_the_run_by_name(tmp_path):
     trainer = Trainer(TINY, tmp_path)
     trainer.save()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 
 import gymnasium as gym
 import numpy as np
@@ -379,6 +380,17 @@ def test_second_training_in_a_folder_is_refused_in_a_sentence(tmp_path):
     pytest.importorskip("fcntl")
     argv = ["--algo", "a2c", "--env", "CatchBall-v0", "--env-args", *SMALL_ARGS, "--run-dir", str(tmp_path)]
     with reserved(tmp_path), pytest.raises(SystemExit, match=r"^error: Another process is training in .*: wait for it"):
+def test_training_in_a_thread_handles_no_signals(in_a_thread, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    assert in_a_thread(lambda: train_model(tiny("a2c"), tmp_path))["test"]["episodes"] == 9
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("evaluations", [0, 1, 2])
+def test_model_is_scored_on_its_way_as_often_as_was_asked_for(tmp_path, evaluations):
+    assert len(train_model(tiny("a2c", run={"evaluations": evaluations}), tmp_path)["curve"]) == evaluations
+
+
         train_command(argv)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
