@@ -62,6 +62,9 @@ class Trainer:
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
         self.agent.supervised &= self.envs.unwrapped.tells_label
+        self.agent.demand_labels()
+        for glimpses in config.run.scored_glimpses:  # complains now, not after the training
+            make_split(_looking(config, glimpses), 1, "validation").close()
         if config.run.warm_start:
             begin_with(self.agent, config.run.warm_start)
         averaging = config.optimizer.weight_averaging

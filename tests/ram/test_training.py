@@ -369,6 +369,17 @@ def test_bad_flags_end_in_one_sentence(tmp_path):
         assert "Traceback" not in failed.stderr, failed.stderr
 
 
+@pytest.mark.parametrize("learning", [{"glance_weight": 1.0}, {"look_reward": "gain"}])
+def test_world_that_hides_its_labels_is_refused_where_they_must_teach(fake_mnist, tmp_path, monkeypatch, learning):
+    monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
+    digits = gym.spec("GlimpseMNIST-v0").vector_entry_point
+    gym.register("Hiding-v0", vector_entry_point=digits, kwargs={"privileged_info": False})
+    config = Config().but(env="Hiding-v0", learning={"batch_size": 4}, network={"hidden_size": 8})
+    assert not Trainer(config, tmp_path).agent.supervised
+    with pytest.raises(ValueError, match="need supervised answers: labels"):
+        Trainer(config.but(learning=learning), tmp_path)
+
+
 class Untold(CatchBallVectorEnv):
     """Catch that does not tell where the ball is."""
 
