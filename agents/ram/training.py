@@ -255,9 +255,7 @@ class Trainer:
 
     def score(self, split: str, gaze: str = "agent", glimpses: int | None = None, price: float | None = None) -> Score:
         """Scores the agent as it is, with its own number of glimpses or another, at its own price or another."""
-        config = self.config
-        if glimpses is not None:
-            config = config.but(env_args=(*config.env_args, f"num_glimpses={glimpses}"))
+        config = self.config if glimpses is None else _looking(self.config, glimpses)
         return evaluate(self.scored, config, split, gaze=gaze, price=price)
 
 
@@ -352,6 +350,11 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         "frames": trainer.frames,
         **provenance(trainer.seconds, trainer.commits, trainer.devices, config.run),
     }
+
+
+def _looking(config: Config, glimpses: int) -> Config:
+    """The settings with another number of glimpses."""
+    return config.but(env_args=(*config.env_args, f"num_glimpses={glimpses}"))
 
 
 def _annealed(annealing: str, progress: float, fraction: float = 1.0) -> float:

@@ -349,7 +349,7 @@ def test_command_trains_a_preset_and_goes_on_with_its_folder(fake_mnist, tmp_pat
         (["--preset", "nope"], "preset must be one of"),
         (["--optimizer.batch-size", "0"], "batch_size must be above 0"),
         (["--resume", "nowhere"], "No checkpoint at nowhere"),
-        (["--resume", "nowhere", "--seed", "2"], "takes no other flag but --device, got --seed"),
+        (["--resume", "nowhere", "--seed", "2"], "takes no other flag but --device and --env, got --seed"),
         (["--env", "GlimpseMNIST-Nope-v0"], "GlimpseMNIST-Nope"),
     ],
 )

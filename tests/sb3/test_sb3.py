@@ -326,7 +326,19 @@ def test_every_image_is_scored_once(fake_mnist):
         (["--algo", "ppo", "--env-args", "colour=1"], "unexpected keyword argument 'colour'"),
         (["--algo", "ppo", "--algo-args", "n_stops=8"], "unexpected keyword argument 'n_stops'"),
         (["--algo", "ppo", "--algo-args", "n_steps"], "algo_args must be of the form KEY=VALUE"),
+        (
+            ["--algo", "ppo", "--algo-args", "n_steps=0"],
+            "n_steps in algo_args must be a whole number of at least 1, got 0",
+        ),
+        (["--algo", "a2c", "--algo-args", "learning_rate=abc"], "algo_args of a2c: AssertionError: The learning rate"),
+        (["--algo", "a2c", "--algo-args", "policy_kwargs=5"], "algo_args of a2c: "),
         (["--algo", "ppo", "--env", "Catch-v0"], "Catch"),
+        (["--algo", "ppo", "--env", "nowhere:Mine-v0"], "names a module that cannot be imported"),
+        (["--algo", "ppo", "--env", "CartPole-v1"], "CartPole-v1 is not an environment behind the retina"),
+        (["--algo", "ppo", "--env-args", "privileged_info=False"], "env_args cannot have privileged_info"),
+        (["--algo", "ppo", "--env-args", "split=train"], "env_args cannot have split"),
+        (["--algo", "ppo", "--device", "gpu"], 'device must be "cpu", "cuda" or "auto"'),
+        (["--algo", "ppo", "--seed", "-1"], "seed must be at least 0"),
         (["--preset", "catch"], "preset must be one of ['catch-2m-ppo', "),
     ],
 )
@@ -367,6 +379,17 @@ def test_preset_trains_with_its_settings_and_what_the_flags_change(tmp_path):
     assert (config["name"], config["policy"], config["run"]["frames"]) == ("catch-2m-ppo", "hybrid", 40)
 
 
+def test_training_in_a_thread_handles_no_signals(in_a_thread, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    assert in_a_thread(lambda: train_model(tiny("a2c"), tmp_path))["test"]["episodes"] == 9
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("evaluations", [0, 1, 2])
+def test_model_is_scored_on_its_way_as_often_as_was_asked_for(tmp_path, evaluations):
+    assert len(train_model(tiny("a2c", run={"evaluations": evaluations}), tmp_path)["curve"]) == evaluations
+
+
 @pytest.mark.parametrize("name", [MODEL, METRICS, CHECKPOINT])
 def test_folder_of_another_run_is_not_trained_in(tmp_path, name):
     (tmp_path / name).write_text("of another run")
@@ -380,17 +403,6 @@ def test_second_training_in_a_folder_is_refused_in_a_sentence(tmp_path):
     pytest.importorskip("fcntl")
     argv = ["--algo", "a2c", "--env", "CatchBall-v0", "--env-args", *SMALL_ARGS, "--run-dir", str(tmp_path)]
     with reserved(tmp_path), pytest.raises(SystemExit, match=r"^error: Another process is training in .*: wait for it"):
-def test_training_in_a_thread_handles_no_signals(in_a_thread, tmp_path):
-    before = signal.getsignal(signal.SIGINT)
-    assert in_a_thread(lambda: train_model(tiny("a2c"), tmp_path))["test"]["episodes"] == 9
-    assert signal.getsignal(signal.SIGINT) is before
-
-
-@pytest.mark.parametrize("evaluations", [0, 1, 2])
-def test_model_is_scored_on_its_way_as_often_as_was_asked_for(tmp_path, evaluations):
-    assert len(train_model(tiny("a2c", run={"evaluations": evaluations}), tmp_path)["curve"]) == evaluations
-
-
         train_command(argv)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
