@@ -104,7 +104,7 @@ def train_command(argv: Sequence[str] | None = None) -> None:
         env = flag_value(argv, "--env") if flag_value(argv, "--images") is None else OWN_IMAGES
         origin = PRESETS["mnist-6"] if env is None else preset_for(env)
     switches = (tyro.conf.FlagConversionOff, tyro.conf.AvoidSubcommands)
-    flags = tyro.cli(TrainCommand, args=argv, default=TrainCommand(config=origin), config=switches)
+    flags = tyro.cli(TrainCommand, args=argv, default=TrainCommand(config=origin), config=switches, compact_help=True)
     if flags.resume is not None:
         train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
         return

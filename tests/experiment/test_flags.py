@@ -202,3 +202,18 @@ def test_what_does_not_fit_into_memory_ends_in_a_sentence():
 
     with pytest.raises(SystemExit, match=r"^error: Unable to allocate 4 PiB$"):
         work()
+
+
+@pytest.mark.parametrize("command", [ram_commands.train_command, classifier_commands.train_command])
+def test_help_of_a_training_fits_on_two_screens_and_says_where_there_is_more(monkeypatch, capsys, command):
+    monkeypatch.setenv("COLUMNS", "120")
+    pages = {}
+    for flag in ("--help", "--help-verbose"):
+        with pytest.raises(SystemExit):
+            command([flag])
+        pages[flag] = capsys.readouterr().out
+    assert len(pages["--help"].splitlines()) <= 100
+    for section in ("run options", "network options", "optimizer options"):
+        assert all(section in page for page in pages.values())
+    assert "--help-verbose" in pages["--help"]
+    assert "Initial learning rate" in pages["--help-verbose"]
