@@ -1,14 +1,19 @@
-"""Data for every test: four tiny files that stand in for MNIST, and the real ones where they are at hand."""
+"""For every test: four tiny files that stand in for MNIST, the real ones where they are at hand, and a thread to work in."""
 
 import dataclasses
 import gzip
 import hashlib
 import os
 import struct
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from ram_envs import datasets
 
@@ -81,3 +86,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(f"needs the real MNIST files: {str(error).splitlines()[0]}")
     finally:
         datasets.DATASETS["mnist"] = source
+
+
+@pytest.fixture
+def in_a_thread() -> Callable[[Callable[[], Any]], Any]:
+    """What a piece of work returns that is done in a thread of its own."""
+
+    def do(work: Callable[[], Any]) -> Any:
+        tqdm.set_lock(threading.RLock())  # a full disk, in an earlier test, leaves tqdm's own lock taken
+        with ThreadPoolExecutor(1) as threads:
+            return threads.submit(work).result(timeout=60)
+
+    return do

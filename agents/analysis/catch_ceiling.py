@@ -16,6 +16,7 @@ import numpy as np
 import tyro
 from numpy.typing import NDArray
 
+from agents.experiment.command_line import command, demand_at_least
 from ram_envs.catch_game import PADDLE_WIDTH, CatchState, ball_columns
 
 
@@ -71,10 +72,14 @@ def _sum_by(groups: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[n
     return sums
 
 
+@command
 def main() -> None:
     """`python agents/analysis/catch_ceiling.py`"""
-    command = tyro.cli(CeilingCommand)
-    rate = best_catch_rate(command.screen_size, command.ball_speed, command.speeds)
+    flags = tyro.cli(CeilingCommand)
+    demand_at_least(4, screen_size=flags.screen_size)  # as the environment does
+    demand_at_least(0, ball_speed=flags.ball_speed)
+    demand_at_least(1, speeds=flags.speeds)
+    rate = best_catch_rate(flags.screen_size, flags.ball_speed, flags.speeds)
     print(f"The best player that sees the whole screen catches {100 * rate:.3f} % and misses {100 * (1 - rate):.3f} %.")
 
 

@@ -18,12 +18,13 @@ import torch
 import tyro
 from numpy.typing import NDArray
 
-from agents.experiment.command_line import checkpoint_path, command
+from agents.experiment.command_line import checkpoint_path, command, demand_at_least
 from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_envs
 from agents.ram.checkpoint import load_agent, load_state
 from agents.ram.rollout import collect_rollout
 from ram_envs import catch_game
+from ram_envs.catch_ball import CatchBallVectorEnv
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,14 @@ class MissesCommand:
 def main() -> None:
     """`python agents/analysis/catch_misses.py`"""
     flags = tyro.cli(MissesCommand)
+    demand_at_least(1, games=flags.games)
+    demand_at_least(0, seed=flags.seed)
     path = checkpoint_path(flags.checkpoint)
     config = load_state(path)["config"].but(device="cpu")
     prepare_torch(config)
     envs = make_envs(config, flags.games)
+    if not isinstance(envs.unwrapped, CatchBallVectorEnv) or envs.unwrapped.num_balls > 1:
+        raise ValueError(f"{path} holds no agent for Catch with one ball.")
     agent = load_agent(path, envs)
     envs.reset(seed=flags.seed)
     paddle = envs.unwrapped._games.paddle.copy()

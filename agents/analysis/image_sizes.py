@@ -24,7 +24,7 @@ import tyro
 from agents.analysis.tables import SIZES, write_pages
 from agents.classifiers.networks import make_network
 from agents.classifiers.presets import PRESETS as CLASSIFIERS
-from agents.experiment.command_line import command
+from agents.experiment.command_line import command, demand_at_least, demand_file
 from agents.experiment.run_folder import current_commit, provenance
 from agents.experiment.settings import RunConfig
 from agents.ram.agent import RecurrentAttentionAgent
@@ -78,6 +78,9 @@ def measurements(side: int) -> tuple[dict[str, Callable[[], Any]], dict[str, int
 def main() -> None:
     """`python agents/analysis/image_sizes.py`"""
     flags = tyro.cli(SizesCommand)
+    demand_at_least(10, sides=min(flags.sides, default=0))  # of the convolution's kernel
+    demand_at_least(1, rounds=flags.rounds)
+    demand_file("--out", flags.out)
     torch.set_num_threads(1)
     started = time.monotonic()
     rows = {side: measurements(side) for side in flags.sides}

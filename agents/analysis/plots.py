@@ -261,6 +261,8 @@ def main() -> None:
     chosen = [name for name in PICTURES if not flags.only or any(word in name for word in flags.only)]
     if not chosen:
         raise ValueError(f"--only must name some of {', '.join(PICTURES)}, got {' '.join(flags.only)}.")
+    if flags.out.exists() and not flags.out.is_dir():
+        raise ValueError(f"--out must be a folder, got {flags.out}.")
     flags.out.mkdir(parents=True, exist_ok=True)
     for name in chosen:
         try:

@@ -16,7 +16,7 @@ import agents.ram.presets
 import agents.ram.training
 import agents.sb3.presets
 from agents.analysis.tables import COMPARED, PAPER, RESULTS, load_results, result_path, table, write_pages
-from agents.experiment.command_line import arguments, command
+from agents.experiment.command_line import arguments, command, demand_at_least
 from agents.experiment.run_folder import CHECKPOINT, RESULT
 from agents.ram.checkpoint import export_agent
 
@@ -43,9 +43,9 @@ def train_row(row: str, seed: int, folder: Path) -> dict[str, Any]:
     What Stable-Baselines3 trains begins anew.
     """
     if row in STOCK:
-        import agents.sb3.training  # an extra, which the other rows do without
+        from agents.sb3.training import train  # an extra, which the other rows do without
 
-        return agents.sb3.training.train(STOCK[row].but(seed=seed), folder)
+        return train(STOCK[row].but(seed=seed), folder)
     if row in CLASSIFIERS:
         return agents.classifiers.training.train(CLASSIFIERS[row].but(seed=seed), folder, resume=True)
     return agents.ram.training.train(AGENTS[row].but(seed=seed), folder, resume=True)
@@ -58,6 +58,7 @@ def reproduce_command(argv: Sequence[str] | None = None) -> None:
     known = {*AGENTS, *CLASSIFIERS, *STOCK}
     if unknown := set(flags.rows) - known:
         raise ValueError(f"rows must be among {sorted(known)}, got {sorted(unknown)}.")
+    demand_at_least(0, seeds=min(flags.seeds, default=None))
     RESULTS.mkdir(exist_ok=True)
     for seed in flags.seeds:
         for row in flags.rows:

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from agents.experiment.command_line import checkpoint_path, command
 from agents.experiment.device import prepare_torch
-from agents.experiment.episodes import make_split
+from agents.experiment.episodes import HeldOutEpisodes
 from agents.ram.checkpoint import load_agent, load_state
+from agents.ram.command_line import demand_price
 from agents.ram.rollout import collect_rollout
 from ram_envs.digit_scenes import clutter_corners
 from ram_envs.glimpse_mnist import GlimpseMNISTVectorEnv
@@ -58,24 +59,26 @@ class Habits:
     distractors: NDArray[np.int64]
 
 
-def habits(checkpoint: Path, price: float | None = None, lanes: int = 1000) -> Habits:
+def habits(checkpoint: Path, price: float | None = None, lanes: int | None = None) -> Habits:
     """Lets an agent that may stop look at every test digit once, greedily.
 
     Raises:
-        ValueError: if it is not an agent of digits that may stop.
+        ValueError: if it is not an agent of digits that may stop, or is not told such a price.
     """
     config = load_state(checkpoint)["config"].but(device="cpu")
     prepare_torch(config)
-    envs = make_split(config, lanes, "test")
+    held_out = HeldOutEpisodes(config, "test", lanes=lanes)
+    envs = held_out.envs
     if config.stopping is None or not isinstance(envs.unwrapped, GlimpseMNISTVectorEnv):
         raise ValueError(f"{checkpoint} holds no agent of digits that learnt when to stop.")
-    world, agent = envs.unwrapped, load_agent(checkpoint, envs)
-    total, columns = len(world.data), []
-    for first in range(0, total, lanes):
-        index = np.minimum(np.arange(first, first + lanes), total - 1)
-        _, info = envs.reset(options={"index": index})  # a held-out image has the same scene every time
+    demand_price(config, price)
+    world, agent, columns = envs.unwrapped, load_agent(checkpoint, envs), []
+    for batch in held_out:
+        assert batch.options is not None, "Digits are chosen by their number."
+        index = batch.options["index"]
+        _, info = envs.reset(options=batch.options)  # a held-out image has the same scene every time
         with torch.no_grad():
-            rollout = collect_rollout(agent, envs, options={"index": index}, greedy=True, prices=price)
+            rollout = collect_rollout(agent, envs, options=batch.options, greedy=True, prices=price)
         pieces = clutter_corners(world.held_out_draws(index)[:, 3:], world.recipe) + world.recipe.clutter_size / 2
         digits = to_pixels(info["target_location"], *world.recipe.canvas)
         reach = (np.array(world.data.images.shape[2:0:-1]) + world.recipe.clutter_size) / 2
@@ -89,7 +92,7 @@ def habits(checkpoint: Path, price: float | None = None, lanes: int = 1000) -> H
             )
         )
     envs.close()
-    return Habits(*(np.concatenate(parts)[:total] for parts in zip(*columns, strict=True)))
+    return Habits(*(np.concatenate(parts)[: held_out.total] for parts in zip(*columns, strict=True)))
 
 
 def habits_table(found: Habits) -> str:

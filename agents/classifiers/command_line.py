@@ -34,7 +34,7 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     argv = arguments(argv)
     origin = named_preset(argv, PRESETS) or ClassifierConfig()
     default = TrainCommand(config=origin)
-    flags = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,))
+    flags = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,), compact_help=True)
     if flags.resume is not None:
         train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
         return

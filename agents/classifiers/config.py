@@ -20,6 +20,7 @@ class NetworkConfig(Settings):
     def __post_init__(self) -> None:
         if self.filters < 0 or any(size < 1 for size in self.hidden_sizes):
             raise ValueError(f"A layer cannot have {min(self.filters, *self.hidden_sizes)} units.")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class OptimizerConfig(Settings):
 
     def __post_init__(self) -> None:
         demand_positive(self, "learning_rate", "batch_size")
+        super().__post_init__()
 
 
 _SIXTY_EPOCHS = EpisodesRun(episodes=60 * 55_000)

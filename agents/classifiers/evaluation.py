@@ -12,22 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from agents.classifiers.config import ClassifierConfig
-from agents.experiment.episodes import HeldOutEpisodes, make_envs
+from agents.experiment.episodes import HeldOutEpisodes
 from agents.experiment.score import Score
+from ram_envs.digit_scenes import draw_scenes
 
 
 def held_out_scenes(config: ClassifierConfig, split: str, lanes: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every scene of a split once, (B, C, H, W), with its labels (B,): those that an agent is scored on.
-
-    They come from the environment itself, through a retina as wide as the scene.
-    """
-    side = max(make_envs(config, 1).unwrapped.screen[:2])
-    whole = {"patch_size": side, "num_scales": 1, "initial_location": "center"}
-    held_out = HeldOutEpisodes(config, split, lanes=lanes, **whole)
+    """Every scene of a split once, (B, C, H, W), with its labels (B,): those that an agent is scored on."""
+    held_out = HeldOutEpisodes(config, split, lanes=lanes)
+    world = held_out.envs.unwrapped
     for batch in held_out:
-        observation, info = held_out.envs.reset(options=batch.options)
-        scenes, labels = observation["glimpse"][batch.counted], info["label"][batch.counted]
-        yield torch.from_numpy(scenes), torch.from_numpy(labels)
+        assert batch.options is not None, "Labelled scenes are chosen by their number."
+        index = batch.options["index"][batch.counted]
+        scenes, _ = draw_scenes(world.data.images, index, world.held_out_draws(index)[:, 3:], world.recipe)
+        yield torch.from_numpy(scenes).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(world.data.labels[index])
     held_out.envs.close()
 
 

@@ -194,7 +194,7 @@ def _make_updates(trainer: ClassifierTrainer) -> None:
     """Makes what is left of the run's updates; Ctrl-C ends it after the report under way."""
     run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
     trainer.save()  # so that there is always a checkpoint to go on from
-    evaluate_every = max(1, total // max(1, run.evaluations))
+    evaluate_every = max(1, total // run.evaluations) if run.evaluations else total + 1
     started, before = time.monotonic(), trainer.seconds
     with (
         tqdm(total=total * trainer.batch_size, initial=trainer.frames, unit="img", unit_scale=True) as bar,

@@ -85,7 +85,9 @@ def restoring(
     Raises:
         ValueError: if the checkpoint is one of other settings, or of networks of other shapes.
     """
-    if state["config"].but(device=config.device) != config:
+    before = state["config"]
+    place = {"device": config.device, **({"env": config.env} if before.env_id == config.env_id else {})}
+    if before.but(**place) != config:
         raise ValueError(f"{path} was written with other settings: go on with those, or name another folder.")
     try:
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -14,13 +15,25 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium.error
+import torch
 
 from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL
 from agents.experiment.settings import ExperimentConfig
 from ram_envs.datasets import DatasetNotFound
 from ram_envs.window import NoDisplay
 
-EXPECTED = (ValueError, OSError, FloatingPointError, DatasetNotFound, NoDisplay, gymnasium.error.Error)
+EXPECTED = (
+    ValueError,
+    OSError,
+    FloatingPointError,
+    MemoryError,
+    torch.OutOfMemoryError,
+    DatasetNotFound,
+    NoDisplay,
+    gymnasium.error.Error,
+)
+RUNS = Path("runs")  # here, where a command is given
+WITH_RESUME = ("--resume", "--device", "--env")
 AnyConfig = TypeVar("AnyConfig", bound=ExperimentConfig)
 
 
@@ -39,7 +52,8 @@ class ResumableFlags(RunFlags):
     """Which run to train, or to go on with."""
 
     resume: Path | None = None
-    """Folder of an interrupted run to go on with, with the settings it has; of other flags, --device alone may go with it."""
+    """Folder of an interrupted run to go on with, with the settings it has. Of other flags it takes --device, and --env MODULE:ID
+    to name the module that registers the run's environment."""
 
 
 def command(work: Callable[..., None]) -> Callable[..., None]:
@@ -53,6 +67,8 @@ def command(work: Callable[..., None]) -> Callable[..., None]:
             work(*args)
         except EXPECTED as error:
             sys.exit(f"error: {error}")
+        except KeyboardInterrupt:
+            sys.exit(130)
 
     return run
 
@@ -64,7 +80,7 @@ def arguments(argv: Sequence[str] | None) -> list[str]:
 
 @contextmanager
 def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentConfig) -> Iterator[Path]:
-    """The folder of a new run, which is announced; one under runs/ that is still empty in the end is removed.
+    """The folder of a new run, which is announced; one under runs/ that is still empty in the end is removed, runs/ with it.
 
     Args:
         run_dir: the folder, if one was chosen.
@@ -74,6 +90,7 @@ def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentCo
     Raises:
         ValueError: if the folder is taken.
     """
+    first = not RUNS.exists()
     folder = run_dir or new_folder(config)
     if any((folder / name).exists() for name in (CHECKPOINT, METRICS, MODEL)):
         raise ValueError(f"{folder} holds a run already: go on with it by --resume, or name another --run-dir.")
@@ -84,10 +101,12 @@ def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentCo
         if run_dir is None:
             with suppress(OSError):
                 folder.rmdir()
+                if first:
+                    RUNS.rmdir()
 
 
 def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], dict[str, Any]]) -> Any:
-    """The settings of the run that `--resume` names, on another device if `--device` does.
+    """The settings of the run that `--resume` names, on the device that `--device` names and with the module of `--env`.
 
     Args:
         folder: of the run.
@@ -97,14 +116,18 @@ def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], di
     Raises:
         ValueError: if the run was to have other settings.
     """
-    others = [word for word in argv if word.startswith("--") and word.split("=")[0] not in ("--resume", "--device")]
+    others = [word for word in argv if word.startswith("--") and word.split("=")[0] not in WITH_RESUME]
     if others:
         raise ValueError(
-            f"--resume goes on with the run's settings: it takes no other flag but --device, got {others[0]}."
+            f"--resume goes on with the run's settings: it takes no other flag but --device and --env, got {others[0]}."
         )
-    config, device = load(folder / CHECKPOINT)["config"], flag_value(argv, "--device")
+    config = load(folder / CHECKPOINT)["config"]
+    device, env = flag_value(argv, "--device"), flag_value(argv, "--env")
+    resumed = config.but(device=device or config.device, env=env or config.env)
+    if resumed.env_id != config.env_id:
+        raise ValueError(f"--resume goes on in {config.env_id}: --env can only add its module, got {env}.")
     print(f"Going on with {config.title} in {folder}")
-    return config if device is None else config.but(device=device)
+    return resumed
 
 
 def announcement(config: ExperimentConfig, origin: ExperimentConfig, folder: Path) -> list[str]:
@@ -152,13 +175,30 @@ def new_folder(config: ExperimentConfig) -> Path:
     title = re.sub(r"[^\w.-]+", "-", config.title)  # a name that every file system takes
     stem = f"{title}-seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
     for attempt in range(1, 1000):
-        folder = Path("runs") / (stem if attempt == 1 else f"{stem}-{attempt}")
+        folder = RUNS / (stem if attempt == 1 else f"{stem}-{attempt}")
         try:
             folder.mkdir(parents=True)
             return folder
         except FileExistsError:
             continue
-    raise OSError(f"No free folder like runs/{stem}.")
+    raise OSError(f"No free folder like {RUNS / stem}.")
+
+
+def demand_at_least(least: float, **flags: float | None) -> None:
+    """A ValueError that names the flag, unless each is absent or at least that."""
+    for name, value in flags.items():
+        if value is not None and not least <= value < math.inf:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {value}.")
+
+
+def demand_file(flag: str, path: Path) -> None:
+    """A ValueError that names the flag, unless a file can be written there: found out before anything is played or trained."""
+    if not path.parent.is_dir():
+        raise ValueError(f"{flag} {path}: there is no folder {path.parent}.")
+    if path.is_dir():
+        raise ValueError(f"{flag} {path}: that is a folder.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{flag} {path}: it may not be written.")
 
 
 def flag_value(argv: Sequence[str], name: str) -> str | None:

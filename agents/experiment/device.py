@@ -33,11 +33,13 @@ def find_device(name: str) -> torch.device:
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(automatic if name == "auto" else name)
-        if device.type != "meta":
-            torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {name!r} cannot be used here ({reason}): take auto, or one that there is.") from None
+    except RuntimeError:
+        raise ValueError(f'device must be "cpu", "cuda" or "auto", got {name!r}.') from None
+    try:
+        torch.zeros(1, device=device).item()
+    except Exception as error:  # PyTorch without that kind of device stumbles in any way
+        reason = str(error).splitlines()[0].partition(". ")[0].rstrip(".")
+        raise ValueError(f"device {name!r} cannot be used here ({reason}): --device cpu can.") from None
     return device
 
 

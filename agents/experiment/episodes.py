@@ -23,6 +23,8 @@ from ram_envs.batched_env import RetinaVectorEnv
 FRESH_EPISODES = {"validation": 5_000, "test": 20_000}
 FRESH_SEEDS = {"validation": 10_000_000, "test": 20_000_000}  # far from the seeds of training
 MOST_LANES = 500
+CHOSEN = ("split", "privileged_info", "autoreset_mode", "render_mode", "num_envs")
+"""Keywords of an environment that training and scoring give it themselves."""
 
 
 def find_spec(env_id: str) -> gym.envs.registration.EnvSpec:
@@ -31,16 +33,25 @@ def find_spec(env_id: str) -> gym.envs.registration.EnvSpec:
     Raises:
         ValueError: if there is none; the message says how to name a module that registers it.
     """
-    module, _, name = env_id.rpartition(":")
+    module, colon, name = env_id.rpartition(":")
+    if colon:
+        _import(module, env_id)
     try:
-        if module:
-            importlib.import_module(module)
         return gym.spec(name)
-    except ImportError as error:
-        raise ValueError(f"{env_id!r} names a module that cannot be imported: {error}.") from None
     except gym.error.Error as error:
-        hint = "" if module else f" If a module of yours registers it, name that too: --env MODULE:{name}"
+        unknown = isinstance(error, gym.error.UnregisteredEnv) and not module
+        hint = f" If a module of yours registers it, name that too: --env MODULE:{name}" if unknown else ""
         raise ValueError(f"{error}{hint}") from None
+
+
+def _import(module: str, env_id: str) -> None:
+    """Imports a module, so that it registers its environments."""
+    try:
+        importlib.import_module(module)
+    except (ImportError, TypeError, ValueError) as error:  # of a relative or an empty name the last two
+        missing = isinstance(error, ModuleNotFoundError) and error.name == module.partition(".")[0]
+        hint = ": run this in the folder that holds it, or name that folder in PYTHONPATH" if missing else ""
+        raise ValueError(f"{env_id!r} names a module that cannot be imported ({error}){hint}.") from None
 
 
 def make_envs(config: ExperimentConfig, num_envs: int, training: bool = False, **kwargs: Any) -> Any:
@@ -53,8 +64,11 @@ def make_envs(config: ExperimentConfig, num_envs: int, training: bool = False, *
         **kwargs: keywords that replace those of the configuration.
 
     Raises:
-        ValueError: if there is no such environment, it is not behind the retina, or it has no such keywords.
+        ValueError: if there is no such environment, it is not behind the retina, or it cannot have such keywords.
     """
+    words = (*config.env_args, *(config.train_env_args if training else ()))
+    if taken := [name for name in CHOSEN if name in config.env_kwargs(training)]:
+        raise ValueError(f"env_args cannot have {taken[0]}, which training and scoring choose: got {' '.join(words)}.")
     entry_point: Any = find_spec(config.env).vector_entry_point
     maker = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     if maker is None or (isinstance(maker, type) and not issubclass(maker, RetinaVectorEnv)):
@@ -63,16 +77,19 @@ def make_envs(config: ExperimentConfig, num_envs: int, training: bool = False, *
     try:
         return gym.make_vec(config.env, num_envs=num_envs, **{**form, **config.env_kwargs(training), **kwargs})
     except TypeError as error:
-        words = (*config.env_args, *(config.train_env_args if training else ()))
         raise ValueError(f"{config.env} does not take env_args {' '.join(words)}: {error}") from None
 
 
 def make_split(config: ExperimentConfig, num_envs: int, split: str, training: bool = False, **kwargs: Any) -> Any:
     """`make_envs`, of one split where the environment is divided into some."""
-    probe = make_envs(config, 1, training)
-    divided = split in probe.unwrapped.splits
-    probe.close()
-    return make_envs(config, num_envs, training, **({"split": split} if divided else {}), **kwargs)
+    (splits,) = _ask(make_envs(config, 1, training), "splits")
+    return make_envs(config, num_envs, training, **({"split": split} if split in splits else {}), **kwargs)
+
+
+def _ask(envs: Any, *questions: str) -> list[Any]:
+    """What an environment says of itself before it is let go, with the images that it may have a copy of."""
+    envs.close()
+    return [getattr(envs.unwrapped, question) for question in questions]
 
 
 @dataclass(frozen=True)
@@ -121,14 +138,12 @@ class HeldOutEpisodes:
     ) -> None:
         if episodes is not None and episodes < 1:
             raise ValueError(f"episodes must be at least 1, got {episodes}.")
-        one = make_split(config, 1, split, **kwargs)
-        images = one.unwrapped.num_images
+        images, lane_bytes = _ask(make_split(config, 1, split, **kwargs), "num_images", "lane_bytes")
         available = FRESH_EPISODES[split] if images is None else images
         self.total = min(episodes or available, available)
         self.split, self._by_image = split, images is not None
-        fit = max(1, config.run.evaluation_memory * 10**6 // one.unwrapped.lane_bytes)
+        fit = max(1, config.run.evaluation_memory * 10**6 // lane_bytes)
         self.lanes = lanes or min(MOST_LANES, self.total, fit)
-        one.close()
         self.envs = make_split(config, self.lanes, split, **kwargs)
 
     def __iter__(self) -> Iterator[Batch]:

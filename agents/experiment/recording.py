@@ -12,16 +12,12 @@ from ram_envs.rendering import Pixels
 SUFFIXES = (".gif", ".mp4", ".png")
 
 
-def check_video(path: Path) -> None:
-    """Complains of a file that `write_video` could not write, before anything is played.
-
-    Raises:
-        ValueError: if the suffix is none of `SUFFIXES`, or the folder is not there.
-    """
+def demand_video(path: Path, fps: float | None) -> None:
+    """A ValueError that names the flag, unless `write_video` can write such a file: found out before anything is played."""
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"--video must end in one of {', '.join(SUFFIXES)}, got {path}.")
-    if not path.parent.is_dir():
-        raise ValueError(f"--video {path}: there is no folder {path.parent}.")
+    if path.suffix.lower() == ".gif" and fps is not None and fps > 100:
+        raise ValueError(f"--fps must be at most 100 for a .gif, which counts in hundredths of a second, got {fps}.")
 
 
 def write_video(path: Path, frames: list[Pixels], fps: float) -> None:

@@ -37,15 +37,16 @@ LOGS = {"metrics_bytes": METRICS, "times_bytes": TIMES}
 def reserved(folder: Path) -> Iterator[None]:
     """Makes the folder, and keeps other processes from training in it; the system lets go of it however this one ends.
 
-    There is no such lock on Windows, nor on file systems that have none. A run that fails before it
-    has written anything leaves nothing.
+    There is no such lock on Windows, nor on file systems that have none. A run that fails before it has written anything
+    leaves everything as it was.
 
     Raises:
         OSError: if another process has it, or it cannot be written to.
     """
-    path, new = folder / ".lock", not folder.exists()
+    path, made = folder / ".lock", [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        before = {*folder.iterdir()}
         lock = path.open("w")
     except OSError as error:
         raise OSError(f"The run's folder {folder} cannot be written to: {error.strerror}.") from None
@@ -62,10 +63,12 @@ def reserved(folder: Path) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            if folder.is_dir() and [*folder.iterdir()] == [path]:
-                path.unlink()
-                if new:
-                    folder.rmdir()
+            with suppress(OSError):  # others may be at work beside it
+                if {*folder.iterdir()} <= {path, *before}:
+                    if path not in before:
+                        path.unlink()
+                    for place in made:
+                        place.rmdir()
             raise
 
 

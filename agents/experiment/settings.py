@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
@@ -13,7 +14,14 @@ AnySettings = TypeVar("AnySettings", bound="Settings")
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings, some of which may be groups of settings or a group that is absent (None)."""
+    """Settings, some of which may be groups of settings or a group that is absent (None); none is a number below 0."""
+
+    def __post_init__(self) -> None:
+        for setting in fields(self):
+            value = getattr(self, setting.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, int | float) and not 0 <= number < math.inf:
+                    raise ValueError(f"{setting.name} must be at least 0 and finite, got {value!r}.")
 
     @classmethod
     def groups(cls) -> dict[str, type[Settings]]:
@@ -112,7 +120,7 @@ class RunConfig(Settings):
     """How a run is carried out, whatever it trains."""
 
     evaluations: int = 10
-    """How often the agent is scored on validation episodes during training."""
+    """How often the agent is scored on validation episodes during training; 0 for never."""
     score_test: bool = True
     """Whether a finished run is scored on the test episodes too; turn it off while choosing settings."""
     report_every: int = 100
@@ -126,6 +134,7 @@ class RunConfig(Settings):
 
     def __post_init__(self) -> None:
         demand_positive(self, "report_every", "evaluation_memory", "threads")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -136,8 +145,8 @@ class EpisodesRun(RunConfig):
     """Episodes of the whole training; an epoch of MNIST has 55,000."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         demand_positive(self, "episodes")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -161,10 +170,16 @@ class ExperimentConfig(Settings):
     run: RunConfig = RunConfig()
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, got {self.seed!r}.")
+        super().__post_init__()
+        if self.seed >= 2**32:
+            raise ValueError(f"seed must be below 2**32, got {self.seed!r}.")
         keywords(self.env_args, "env_args")  # complains of what it cannot read
         keywords(self.train_env_args, "train_env_args")
+
+    @property
+    def env_id(self) -> str:
+        """Id of the environment, without the module that registers it."""
+        return self.env.rpartition(":")[2]
 
     @property
     def title(self) -> str:

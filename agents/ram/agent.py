@@ -102,14 +102,19 @@ class RecurrentAttentionAgent(nn.Module):
         self.supervised = (
             config.learning.supervised and "answer" in self.choices
         )  # ended where training finds no labels
-        if (config.learning.glance_weight or config.learning.look_reward != "answer") and not self.supervised:
-            raise ValueError(
-                "glance_weight and look_reward need supervised answers: labels, and an environment that asks for an answer."
-            )
+        self.demand_labels()
         moves = {name: size for name, size in choices.items() if name not in ("answer", "stop")}
         self._moves = moves if config.network.previous_action else {}
         self._make_pathways(glimpse_shape, num_scales)
         self._make_heads()
+
+    def demand_labels(self) -> None:
+        """A ValueError, if the settings need answers to be supervised and they are not."""
+        learning = self.config.learning
+        if (learning.glance_weight or learning.look_reward != "answer") and not self.supervised:
+            raise ValueError(
+                "glance_weight and look_reward need supervised answers: labels, and an environment that asks for an answer."
+            )
 
     def _make_pathways(self, glimpse_shape: tuple[int, int, int], num_scales: int) -> None:
         """A glimpse network and a core for each pathway."""

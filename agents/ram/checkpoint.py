@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from agents.experiment.checkpoint import load_checkpoint, save_checkpoint
+from agents.experiment.run_folder import CHECKPOINT
 from agents.ram.agent import RecurrentAttentionAgent, make_agent
 from agents.ram.config import Config
 
@@ -47,7 +48,7 @@ def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
 
 
 def begin_with(agent: RecurrentAttentionAgent, checkpoint: str) -> None:
-    """Gives an agent the weights in a checkpoint, found from here or from the repository; what these lack it keeps.
+    """Gives an agent the weights in a checkpoint (or a run's folder), found from here or from the repository; what these lack it keeps.
 
     The baseline begins afresh: it may have been one of other rewards.
 
@@ -57,6 +58,7 @@ def begin_with(agent: RecurrentAttentionAgent, checkpoint: str) -> None:
     """
     path = Path(checkpoint)
     path = path if path.exists() else Path(__file__).resolve().parents[2] / path
+    path = path / CHECKPOINT if path.is_dir() else path
     state, own = load_state(path), agent.state_dict()
     weights = {name: value for name, value in state["agent"].items() if not name.startswith("baseline_network.")}
     alike = _beyond_shapes(state["config"]) == _beyond_shapes(agent.config)

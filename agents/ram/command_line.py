@@ -15,6 +15,8 @@ from agents.experiment.command_line import (
     arguments,
     checkpoint_path,
     command,
+    demand_at_least,
+    demand_file,
     flag_value,
     interrupted_run,
     named_preset,
@@ -22,7 +24,7 @@ from agents.experiment.command_line import (
 )
 from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_envs
-from agents.experiment.recording import check_video, write_video
+from agents.experiment.recording import demand_video, write_video
 from agents.ram.checkpoint import load_agent, load_state
 from agents.ram.config import Config
 from agents.ram.evaluation import evaluate
@@ -51,6 +53,8 @@ class EvaluateCommand:
 
     checkpoint: Path
     """The checkpoint, or the folder of a run."""
+    env: str | None = None
+    """Another environment than that of the training, with the same retina and choices; or MODULE:ID where a module registers it."""
     split: Literal["validation", "test"] = "test"
     """Which episodes."""
     gaze: Literal["agent", "center", "random", "oracle"] = "agent"
@@ -74,7 +78,7 @@ class WatchCommand:
     checkpoint: Path
     """The checkpoint, or the folder of a run."""
     env: str | None = None
-    """Another environment than that of the training, with the same retina and choices."""
+    """Another environment than that of the training, with the same retina and choices; or MODULE:ID where a module registers it."""
     video: Path | None = None
     """File to write instead of opening a window: .gif, .mp4, or .png for the last frame."""
     episodes: int = 3
@@ -100,7 +104,7 @@ def train_command(argv: Sequence[str] | None = None) -> None:
         env = flag_value(argv, "--env") if flag_value(argv, "--images") is None else OWN_IMAGES
         origin = PRESETS["mnist-6"] if env is None else preset_for(env)
     switches = (tyro.conf.FlagConversionOff, tyro.conf.AvoidSubcommands)
-    flags = tyro.cli(TrainCommand, args=argv, default=TrainCommand(config=origin), config=switches)
+    flags = tyro.cli(TrainCommand, args=argv, default=TrainCommand(config=origin), config=switches, compact_help=True)
     if flags.resume is not None:
         train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
         return
@@ -120,12 +124,11 @@ def with_images(config: Config, folder: Path) -> Config:
 def evaluate_command(argv: Sequence[str] | None = None) -> None:
     """`python agents/evaluate_ram.py`"""
     flags = tyro.cli(EvaluateCommand, args=arguments(argv))
-    at_least_one(episodes=flags.episodes)
-    if flags.json is not None and not flags.json.parent.is_dir():
-        raise ValueError(f"--json {flags.json}: there is no folder {flags.json.parent}.")
+    demand_at_least(1, episodes=flags.episodes)
+    if flags.json is not None:
+        demand_file("--json", flags.json)
     path = checkpoint_path(flags.checkpoint)
-    config: Config = load_state(path)["config"]
-    config = config.but(env_args=(*config.env_args, *flags.env_args), device="cpu")
+    config = _config_here(path, flags)
     prepare_torch(config)
     envs = make_envs(config, 1)
     agent = load_agent(path, envs)
@@ -148,16 +151,16 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
 def watch_command(argv: Sequence[str] | None = None) -> None:
     """`python agents/watch_ram.py`"""
     flags = tyro.cli(WatchCommand, args=arguments(argv))
-    at_least_one(episodes=flags.episodes)
-    if flags.seed < 0:
-        raise ValueError(f"--seed must be at least 0, got {flags.seed}.")
+    demand_at_least(1, episodes=flags.episodes)
+    demand_at_least(0, seed=flags.seed)
+    demand_at_least(256, size=flags.size)
     if flags.fps is not None and not 0 < flags.fps <= 1000:
         raise ValueError(f"--fps must be above 0 and at most 1000, got {flags.fps}.")
     if flags.video is not None:
-        check_video(flags.video)
+        demand_video(flags.video, flags.fps)
+        demand_file("--video", flags.video)
     path = checkpoint_path(flags.checkpoint)
-    config: Config = load_state(path)["config"].but(device="cpu")
-    config = config.but(env=flags.env or config.env, env_args=(*config.env_args, *flags.env_args))
+    config = _config_here(path, flags)
     window, frames = Window(f"ram_envs: {config.env}"), []
     probe = make_envs(config, 1)
     fps = flags.fps or float(probe.metadata["render_fps"])
@@ -169,7 +172,7 @@ def watch_command(argv: Sequence[str] | None = None) -> None:
         if flags.video is None:
             window.show(frame, 1 / PAUSE if over else fps)
         else:
-            frames.extend([frame] * (round(PAUSE * fps) if over else 1))
+            frames.extend([frame] * (max(1, round(PAUSE * fps)) if over else 1))
 
     try:
         succeeded = watch_episodes(path, show, config, episodes=flags.episodes, seed=flags.seed, price=flags.price)
@@ -181,8 +184,19 @@ def watch_command(argv: Sequence[str] | None = None) -> None:
         print(f"Wrote {flags.video}")
 
 
-def at_least_one(**flags: int | None) -> None:
-    """A ValueError that names the flag, unless each is absent or at least 1."""
-    for name, value in flags.items():
-        if value is not None and value < 1:
-            raise ValueError(f"--{name} must be at least 1, got {value}.")
+def demand_price(config: Config, price: float | None) -> None:
+    """A ValueError that names the flag, unless the agent can be told such a price."""
+    if price is None:
+        return
+    if not config.price_range:
+        raise ValueError(f"--price {price}: this agent is not told prices, it was trained without a price_range.")
+    low, high = config.price_range
+    if not low <= price <= high:
+        raise ValueError(f"--price must lie in the range of the training, {low} to {high}, got {price}.")
+
+
+def _config_here(path: Path, flags: EvaluateCommand | WatchCommand) -> Config:
+    """The settings in a checkpoint, for what the flags ask of the agent on this machine."""
+    config: Config = load_state(path)["config"]
+    demand_price(config, flags.price)
+    return config.but(env=flags.env or config.env, env_args=(*config.env_args, *flags.env_args), device="cpu")

@@ -45,6 +45,7 @@ class NetworkConfig(Settings):
         demand_positive(self, "hidden_size", "glimpse_gain")
         if self.convolutions and (len(self.convolutions) != 2 or min(self.convolutions) < 1):
             raise ValueError(f"convolutions must be two numbers of filters, such as 32 64, got {self.convolutions!r}.")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,9 @@ class GazeConfig(Settings):
 
     def __post_init__(self) -> None:
         demand_positive(self, "std", "exploration_share", "exploration_fraction")
+        if self.std_final is not None:
+            demand_positive(self, "std_final")
+        super().__post_init__()
         demand_share(self, "exploration_share", "exploration_fraction", "learning_fraction")
         if self.learning_fraction < 1 and self.policy == "learned" and self.pathway == "shared":
             raise ValueError(
@@ -109,6 +113,7 @@ class CounterfactualConfig(Settings):
         demand_share(self, "anywhere", "anywhere_final", "greedy_share")
         if self.candidates < 2:
             raise ValueError(f"candidates must be at least 2, got {self.candidates!r}.")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ class LearningConfig(Settings):
     def __post_init__(self) -> None:
         demand_positive(self, "rollouts", "batch_size")
         demand_share(self, "discount", "gae_lambda")
+        super().__post_init__()
         if self.batch_size % self.rollouts:
             raise ValueError(f"batch_size must be a multiple of rollouts, got {self.batch_size} and {self.rollouts}.")
         if self.look_reward == "glance" and not self.glance_weight:
@@ -174,6 +180,9 @@ class OptimizerConfig(Settings):
     def __post_init__(self) -> None:
         demand_positive(self, "learning_rate")
         demand_share(self, "weight_averaging")
+        if self.gaze_learning_rate is not None:
+            demand_positive(self, "gaze_learning_rate")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -192,6 +201,9 @@ class StoppingConfig(Settings):
     def __post_init__(self) -> None:
         if self.price_range and not (len(self.price_range) == 2 and 0 < self.price_range[0] < self.price_range[1]):
             raise ValueError(f"price_range must be two prices, 0 < lowest < highest, got {self.price_range!r}.")
+        if any(not self.price_range or not self.price_range[0] <= p <= self.price_range[1] for p in self.scored_prices):
+            raise ValueError(f"scored_prices must lie in price_range, got {self.scored_prices!r}.")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)

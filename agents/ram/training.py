@@ -62,6 +62,9 @@ class Trainer:
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
         self.agent.supervised &= self.envs.unwrapped.tells_label
+        self.agent.demand_labels()
+        for glimpses in config.run.scored_glimpses:  # complains now, not after the training
+            make_split(_looking(config, glimpses), 1, "validation").close()
         if config.run.warm_start:
             begin_with(self.agent, config.run.warm_start)
         averaging = config.optimizer.weight_averaging
@@ -252,9 +255,7 @@ class Trainer:
 
     def score(self, split: str, gaze: str = "agent", glimpses: int | None = None, price: float | None = None) -> Score:
         """Scores the agent as it is, with its own number of glimpses or another, at its own price or another."""
-        config = self.config
-        if glimpses is not None:
-            config = config.but(env_args=(*config.env_args, f"num_glimpses={glimpses}"))
+        config = self.config if glimpses is None else _looking(self.config, glimpses)
         return evaluate(self.scored, config, split, gaze=gaze, price=price)
 
 
@@ -283,7 +284,7 @@ def _make_updates(trainer: Trainer) -> None:
     """Makes what is left of the run's updates, with reports and checkpoints; Ctrl-C ends it after the update under way."""
     run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
     trainer.save()  # before anything is reported, so that there is always a checkpoint to go on from
-    evaluate_every = max(1, total // max(1, run.evaluations))
+    evaluate_every = max(1, total // run.evaluations) if run.evaluations else total + 1
     started = saved = time.monotonic()
     before = trainer.seconds
     batch = trainer.config.learning.batch_size
@@ -349,6 +350,11 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         "frames": trainer.frames,
         **provenance(trainer.seconds, trainer.commits, trainer.devices, config.run),
     }
+
+
+def _looking(config: Config, glimpses: int) -> Config:
+    """The settings with another number of glimpses."""
+    return config.but(env_args=(*config.env_args, f"num_glimpses={glimpses}"))
 
 
 def _annealed(annealing: str, progress: float, fraction: float = 1.0) -> float:

@@ -27,6 +27,6 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     argv = arguments(argv)
     origin = named_preset(argv, PRESETS) or Sb3Config()
     default = TrainCommand(config=origin)
-    flags = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,))
+    flags = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,), compact_help=True)
     with new_run(flags.run_dir, flags.config, origin) as folder:
         train(flags.config, folder)

@@ -30,8 +30,8 @@ class FramesRun(RunConfig):
     """Frames between two reports."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         demand_positive(self, "frames", "num_envs")
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,9 @@ class Sb3Config(ExperimentConfig):
     def algo_kwargs(self) -> dict[str, Any]:
         """Keywords of the algorithm: SB3's defaults, but for what many lanes ask for, and what `algo_args` says."""
         given = keywords(self.algo_args, "algo_args")
+        for name in ("n_steps", "n_epochs", "batch_size", "buffer_size"):
+            if not isinstance(given.get(name, 1), int) or given.get(name, 1) < 1:
+                raise ValueError(f"{name} in algo_args must be a whole number of at least 1, got {given[name]!r}.")
         if self.algo in ("ppo", "recurrent_ppo"):
             return {"n_steps": 64, "batch_size": 512, "n_epochs": 4, **given}
         if self.algo in ("dqn", "sac"):  # as many updates per frame as with one lane

@@ -20,7 +20,9 @@ from stable_baselines3.common.logger import Logger
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from agents.experiment.checkpoint import first_line
 from agents.experiment.device import prepare_torch
+from agents.experiment.episodes import make_envs
 from agents.experiment.run_folder import (
     LOGS,
     MODEL,
@@ -49,19 +51,20 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
     """An untrained model with its environment.
 
     Raises:
-        ValueError: if environment or algorithm have no such keywords as `env_args` and `algo_args` name.
+        ValueError: if environment or algorithm cannot have the keywords that `env_args` and `algo_args` give them.
     """
+    make_envs(config, 1, training=True).close()  # complains of what none of ours can have
     hybrid, recurrent = config.policy == "hybrid", config.algo == "recurrent_ppo"
+    envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, **config.env_kwargs(training=True))
+    form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
+    policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
+    if hybrid:
+        policy = RecurrentHybridPolicy if recurrent else HybridPolicy
+    kwargs = {"seed": config.seed, "device": config.device, **config.algo_kwargs()}
     try:
-        envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, **config.env_kwargs(training=True))
-        form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
-        policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
-        if hybrid:
-            policy = RecurrentHybridPolicy if recurrent else HybridPolicy
-        kwargs = {"seed": config.seed, "device": config.device, **config.algo_kwargs()}
         return ALGORITHMS[config.algo](policy, envs, **kwargs)
-    except TypeError as error:
-        raise ValueError(f"env_args or algo_args of {config.algo} in {config.env}: {error}") from None
+    except Exception as error:  # an algorithm stumbles in any way over keywords that make no sense
+        raise ValueError(f"algo_args of {config.algo}: {first_line(error)}") from None
 
 
 class Reporter(BaseCallback):

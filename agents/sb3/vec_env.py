@@ -64,6 +64,7 @@ class NativeVecEnv(VecEnv):
             raise ValueError("Stable-Baselines3 takes no Dict of actions: use hybrid=True, or another action_mode.")
         self._returns, self._lengths = np.zeros(num_envs), np.zeros(num_envs, np.int64)
         super().__init__(num_envs, self.envs.single_observation_space, action_space)
+        self.metadata = self.envs.metadata
 
     def reset(self) -> Any:
         """Begins an episode in every lane, with the seeds of `seed` and the options of `set_options`, which hold once."""

@@ -94,6 +94,15 @@ def test_held_out_scenes_are_those_of_the_agents_environment(fake_mnist, name, s
         np.testing.assert_array_equal(scene, env.lane._scenes[0].transpose(2, 0, 1) / np.float32(255))
 
 
+@pytest.mark.parametrize("shape", [(40, 60), (60, 40)])
+def test_scenes_that_are_not_square_are_trained_on_and_scored_as_they_are(fake_mnist, tmp_path, shape):
+    canvas = f"canvas_size={shape}".replace(" ", "")
+    config = TINY.but(env_args=(canvas,), network={"filters": 2}, run={"score_test": False})
+    scenes, _ = next(held_out_scenes(config, "validation"))
+    assert scenes.shape == (10, 1, *shape)
+    assert training.train(config, tmp_path)["validation"]["episodes"] == 10
+
+
 def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mnist, tmp_path):
     config = CLASSIFIERS["cluttered60-conv"].but(optimizer={"batch_size": 4})
     trainer = ClassifierTrainer(config, tmp_path)
@@ -138,6 +147,16 @@ def test_training_lowers_the_error_on_the_images_that_it_saw(fake_mnist, tmp_pat
     lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
     assert lines[-1]["loss"] < lines[0]["loss"] / 2
     assert lines[-1]["success"] == 1
+
+
+def test_training_in_a_thread_handles_no_signals(in_a_thread, fake_mnist, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    assert in_a_thread(lambda: training.train(TINY, tmp_path))["validation"]["episodes"] == 10
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_classifier_is_not_scored_on_its_way_where_nobody_asked_for_that(fake_mnist, tmp_path):
+    assert training.train(TINY.but(run={"evaluations": 0}), tmp_path)["curve"] == []
 
 
 def test_learning_rate_falls_to_zero_as_a_cosine(fake_mnist, tmp_path):
@@ -330,7 +349,7 @@ def test_command_trains_a_preset_and_goes_on_with_its_folder(fake_mnist, tmp_pat
         (["--preset", "nope"], "preset must be one of"),
         (["--optimizer.batch-size", "0"], "batch_size must be above 0"),
         (["--resume", "nowhere"], "No checkpoint at nowhere"),
-        (["--resume", "nowhere", "--seed", "2"], "takes no other flag but --device, got --seed"),
+        (["--resume", "nowhere", "--seed", "2"], "takes no other flag but --device and --env, got --seed"),
         (["--env", "GlimpseMNIST-Nope-v0"], "GlimpseMNIST-Nope"),
     ],
 )

@@ -1,5 +1,6 @@
 """Numerical health: what is not finite stops the run by name and keeps the last good checkpoint; nothing is left to chance."""
 
+import copy
 import warnings
 
 import pytest
@@ -33,7 +34,9 @@ def spoil_weight(trainer, value):
 
 
 def spoil_loss(trainer, value):
-    trainer.config = trainer.config.but(gaze={"weight": value})
+    gaze = copy.copy(trainer.config.gaze)
+    object.__setattr__(gaze, "weight", value)  # which no settings may have
+    trainer.config = trainer.config.but(gaze=gaze)
     trainer.agent.config = trainer.config
 
 

@@ -107,6 +107,24 @@ def test_run_that_is_interrupted_saves_first(tmp_path, monkeypatch):
     assert not (tmp_path / RESULT).exists()
 
 
+def test_training_in_a_thread_handles_no_signals(in_a_thread, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    assert in_a_thread(lambda: train(TINY, tmp_path))["test"]["episodes"] == 40
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("evaluations", [0, 1, 2])
+def test_agent_is_scored_on_its_way_as_often_as_was_asked_for(tmp_path, evaluations):
+    assert len(train(TINY.but(run={"evaluations": evaluations}), tmp_path)["curve"]) == evaluations
+
+
+def test_run_begins_with_the_weights_in_the_folder_of_another(tmp_path):
+    Trainer(TINY, tmp_path).save()
+    begun = Trainer(TINY.but(seed=2, run={"warm_start": str(tmp_path)}), tmp_path / "other").agent.state_dict()
+    taken = load_state(tmp_path / CHECKPOINT)["agent"]
+    assert same(*({name: state[name] for name in taken if "baseline" not in name} for state in (begun, taken)))
+
+
 def test_gradient_that_is_not_finite_stops_the_run_by_name(tmp_path):
     trainer = Trainer(TINY, tmp_path)
     trainer.save()
@@ -349,6 +367,17 @@ def test_bad_flags_end_in_one_sentence(tmp_path):
         failed = run("train_ram.py", *flags, cwd=tmp_path)
         assert failed.returncode != 0
         assert "Traceback" not in failed.stderr, failed.stderr
+
+
+@pytest.mark.parametrize("learning", [{"glance_weight": 1.0}, {"look_reward": "gain"}])
+def test_world_that_hides_its_labels_is_refused_where_they_must_teach(fake_mnist, tmp_path, monkeypatch, learning):
+    monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
+    digits = gym.spec("GlimpseMNIST-v0").vector_entry_point
+    gym.register("Hiding-v0", vector_entry_point=digits, kwargs={"privileged_info": False})
+    config = Config().but(env="Hiding-v0", learning={"batch_size": 4}, network={"hidden_size": 8})
+    assert not Trainer(config, tmp_path).agent.supervised
+    with pytest.raises(ValueError, match="need supervised answers: labels"):
+        Trainer(config.but(learning=learning), tmp_path)
 
 
 class Untold(CatchBallVectorEnv):

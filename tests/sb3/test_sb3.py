@@ -2,6 +2,7 @@
 
 import json
 import math
+import signal
 
 import gymnasium as gym
 import numpy as np
@@ -142,6 +143,13 @@ def test_attributes_methods_and_pictures():
     assert envs.render().shape[-1] == 3
     envs.close()
     envs.close()
+
+
+def test_metadata_is_the_environments_with_its_frames_a_second():
+    envs = NativeVecEnv("CatchBall-v0", 2, render_mode="rgb_array", **SMALL)
+    assert envs.metadata["render_fps"] == gym.make("CatchBall-v0").metadata["render_fps"] == 10
+    assert set(envs.metadata["render_modes"]) == {"human", "rgb_array"}
+    assert envs.get_attr("metadata", indices=0) == [envs.metadata]
 
 
 def test_actions_that_are_a_dict_need_the_hybrid_form():
@@ -318,7 +326,19 @@ def test_every_image_is_scored_once(fake_mnist):
         (["--algo", "ppo", "--env-args", "colour=1"], "unexpected keyword argument 'colour'"),
         (["--algo", "ppo", "--algo-args", "n_stops=8"], "unexpected keyword argument 'n_stops'"),
         (["--algo", "ppo", "--algo-args", "n_steps"], "algo_args must be of the form KEY=VALUE"),
+        (
+            ["--algo", "ppo", "--algo-args", "n_steps=0"],
+            "n_steps in algo_args must be a whole number of at least 1, got 0",
+        ),
+        (["--algo", "a2c", "--algo-args", "learning_rate=abc"], "algo_args of a2c: AssertionError: The learning rate"),
+        (["--algo", "a2c", "--algo-args", "policy_kwargs=5"], "algo_args of a2c: "),
         (["--algo", "ppo", "--env", "Catch-v0"], "Catch"),
+        (["--algo", "ppo", "--env", "nowhere:Mine-v0"], "names a module that cannot be imported"),
+        (["--algo", "ppo", "--env", "CartPole-v1"], "CartPole-v1 is not an environment behind the retina"),
+        (["--algo", "ppo", "--env-args", "privileged_info=False"], "env_args cannot have privileged_info"),
+        (["--algo", "ppo", "--env-args", "split=train"], "env_args cannot have split"),
+        (["--algo", "ppo", "--device", "gpu"], 'device must be "cpu", "cuda" or "auto"'),
+        (["--algo", "ppo", "--seed", "-1"], "seed must be at least 0"),
         (["--preset", "catch"], "preset must be one of ['catch-2m-ppo', "),
     ],
 )
@@ -357,6 +377,17 @@ def test_preset_trains_with_its_settings_and_what_the_flags_change(tmp_path):
     train_command(argv)
     config = json.loads((tmp_path / RESULT).read_text())["config"]
     assert (config["name"], config["policy"], config["run"]["frames"]) == ("catch-2m-ppo", "hybrid", 40)
+
+
+def test_training_in_a_thread_handles_no_signals(in_a_thread, tmp_path):
+    before = signal.getsignal(signal.SIGINT)
+    assert in_a_thread(lambda: train_model(tiny("a2c"), tmp_path))["test"]["episodes"] == 9
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("evaluations", [0, 1, 2])
+def test_model_is_scored_on_its_way_as_often_as_was_asked_for(tmp_path, evaluations):
+    assert len(train_model(tiny("a2c", run={"evaluations": evaluations}), tmp_path)["curve"]) == evaluations
 
 
 @pytest.mark.parametrize("name", [MODEL, METRICS, CHECKPOINT])

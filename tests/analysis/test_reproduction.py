@@ -1,0 +1,36 @@
+"""The rows of the tables, trained by the families they belong to."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from agents.analysis import reproduction  # noqa: E402
+from agents.experiment import episodes  # noqa: E402
+from agents.experiment.run_folder import RESULT  # noqa: E402
+
+SHORT = {"evaluations": 0, "score_test": False}
+ROWS = {
+    "catch": (reproduction.AGENTS, {"env_args": ("screen_size=6",), "run": {"episodes": 256, **SHORT}}),
+    "mnist-fc256": (reproduction.CLASSIFIERS, {"optimizer": {"batch_size": 8}, "run": {"episodes": 16, **SHORT}}),
+    "catch-2m-ppo": (
+        reproduction.STOCK,
+        {
+            "env_args": ("screen_size=6",),
+            "algo_args": ("n_steps=4", "batch_size=8"),
+            "run": {"frames": 16, "num_envs": 4, **SHORT},
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_row_of_every_family_is_trained(row, fake_mnist, tmp_path, monkeypatch):
+    if row in reproduction.STOCK:
+        pytest.importorskip("sb3_contrib")
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 10})
+    presets, shorter = ROWS[row]
+    monkeypatch.setitem(presets, row, presets[row].but(**shorter))
+    result = reproduction.train_row(row, 3, tmp_path / "run")
+    assert result["config"]["seed"] == 3
+    assert result["validation"]["episodes"] == 10
+    assert (tmp_path / "run" / RESULT).exists()
