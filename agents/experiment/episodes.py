@@ -72,7 +72,9 @@ def make_envs(config: ExperimentConfig, num_envs: int, training: bool = False, *
     entry_point: Any = find_spec(config.env).vector_entry_point
     maker = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     if maker is None or (isinstance(maker, type) and not issubclass(maker, RetinaVectorEnv)):
-        raise ValueError(f"{config.env} is not an environment behind the retina: see docs/own_images.md for your own.")
+        raise ValueError(
+            f"{config.env} is not an environment behind the retina: docs/any_environment.md says how to put it there."
+        )
     form = {"obs_mode": "dict", "action_mode": "dict", "autoreset_mode": AutoresetMode.DISABLED}
     try:
         return gym.make_vec(config.env, num_envs=num_envs, **{**form, **config.env_kwargs(training), **kwargs})

@@ -231,7 +231,7 @@ def _rows() -> dict[str, Config]:
     return {name: config.but(name=name) for name, config in rows.items()}
 
 
-PRESETS: dict[str, Config] = _rows()
+PRESETS: dict[str, Config] = {**_rows(), "general": GENERAL}
 """Name -> settings."""
 
 
