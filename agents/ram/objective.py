@@ -110,14 +110,14 @@ def _add_gaze(
 
     The gradient of a Gaussian's log-probability is (l - mean) / std^2, so that a step moves the mean by about
     rate * weight * advantage / std: at a deviation of 0.1 a hundred times further than the weight says. Times std^2 it is the
-    natural step for a mean, and rate, weight and deviation no longer fight.
+    natural step for a mean, and rate, weight and deviation no longer fight. The penalty is in the same units.
     """
     gaze = agent.config.gaze
     log_probs = losses.gaussian_log_prob(rollout.locations, outputs.location_mean, agent.location_std)
-    loss = losses.reinforce_loss(log_probs, advantages, looked)
-    objective.add(loss, gaze.weight * agent.location_std**2)
+    loss, unit = losses.reinforce_loss(log_probs, advantages, looked), agent.location_std**2
+    objective.add(loss, gaze.weight * unit)
     beyond = losses.border_penalty(outputs.location_mean, rollout.active * (1 - rollout.last))
-    objective.add(beyond, gaze.border_penalty, "border_penalty")
+    objective.add(beyond, gaze.border_penalty * unit, "border_penalty")
 
 
 def _add_candidates(objective: Objective, rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent) -> None:

@@ -370,6 +370,8 @@ def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.opt
     for name, parameters in agent.parameter_groups().items():
         rate = (name != "what" and settings.gaze_learning_rate) or settings.learning_rate
         groups.append({"params": parameters, "lr": rate, "initial_lr": rate})
+        if settings.method == "adam":  # a gaze's gradients are small, in units of a variance: 1e-8 would hold them back
+            groups[-1]["eps"] = 1e-8 if name == "what" else 1e-12
     if settings.method == "adam":
         return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
     return torch.optim.SGD(groups, momentum=settings.momentum, fused=True)
