@@ -71,7 +71,7 @@ class GazeConfig(Settings):
     learning_fraction: float = 1.0
     """Share of the training in which the gaze learns, its learning rate falling to 0; then it stays, greedy, and answers learn on."""
     weight: float = 1.0
-    """Weight of the location's REINFORCE loss, which is in units of the policy's variance."""
+    """Weight of the location's REINFORCE loss, which is in units of the policy's first variance, std**2."""
     border_penalty: float = 0.0
     """Weight of the squared way from the mean location to the nearest place inside the image."""
     into_core: float = 0.0

@@ -106,7 +106,7 @@ def _add_gaze(
     advantages: Tensor,
     looked: Tensor,
 ) -> None:
-    """REINFORCE for the sampled locations, in units of their variance, and the penalty of means beyond the border.
+    """REINFORCE for the sampled locations, in units of the variance that they begin with, and the penalty of means beyond the border.
 
     The gradient of a Gaussian's log-probability is (l - mean) / std^2, so that a step moves the mean by about
     rate * weight * advantage / std: at a deviation of 0.1 a hundred times further than the weight says. Times std^2 it is the
@@ -114,7 +114,7 @@ def _add_gaze(
     """
     gaze = agent.config.gaze
     log_probs = losses.gaussian_log_prob(rollout.locations, outputs.location_mean, agent.location_std)
-    loss, unit = losses.reinforce_loss(log_probs, advantages, looked), agent.location_std**2
+    loss, unit = losses.reinforce_loss(log_probs, advantages, looked), gaze.std**2
     objective.add(loss, gaze.weight * unit)
     beyond = losses.border_penalty(outputs.location_mean, rollout.active * (1 - rollout.last))
     objective.add(beyond, gaze.border_penalty * unit, "border_penalty")

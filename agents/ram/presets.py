@@ -49,7 +49,7 @@ _WIDE = _MNIST.but(
 # A ball is one pixel, dim in coarse patches, so glimpses are brightened; everything learns from the reward alone, through one core.
 _CATCH = Config(env="CatchBall-v0").but(
     network={"core": "lstm", "previous_action": True, "glimpse_scaling": "sum", "glimpse_gain": 10.0},
-    gaze={"std": 0.3, "std_final": 0.05, "weight": 0.44, "into_core": 1.0},
+    gaze={"std": 0.3, "std_final": 0.05, "weight": 0.04 / 0.3**2, "into_core": 1.0},
     learning={
         "supervised": False,
         "discount": 0.99,
