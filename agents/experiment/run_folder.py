@@ -88,6 +88,21 @@ def told_in_a_sentence(folder: Path, place: Callable[[], str]) -> Iterator[None]
         ) from None
 
 
+def begin(trainer: Any, resume: bool, load: Callable[[Path], dict[str, Any]]) -> None:
+    """Goes on from the folder's checkpoint, if that is wanted and there is one, or begins with empty logs.
+
+    Args:
+        trainer: of an agent or of a classifier, with its `folder` and `restore`.
+        resume: whether to go on.
+        load: reads a checkpoint of its kind.
+    """
+    checkpoint = trainer.folder / CHECKPOINT
+    if resume and checkpoint.exists():
+        trainer.restore(load(checkpoint))
+    else:
+        cut_logs(trainer.folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
+
+
 def carry_out(
     trainer: Any, make_updates: Callable[[Any], None], make_result: Callable[[Any], dict[str, Any]]
 ) -> dict[str, Any]:

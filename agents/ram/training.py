@@ -20,7 +20,7 @@ from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
     CHECKPOINT,
-    LOGS,
+    begin,
     carry_out,
     current_commit,
     cut_logs,
@@ -273,10 +273,7 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
     """
     with reserved(folder):
         trainer = Trainer(config, folder)
-        if resume and (folder / CHECKPOINT).exists():
-            trainer.restore(load_state(folder / CHECKPOINT))
-        else:
-            cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
+        begin(trainer, resume, load_state)
         return carry_out(trainer, _make_updates, _result)
 
 
