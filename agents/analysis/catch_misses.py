@@ -46,7 +46,7 @@ def main() -> None:
     demand_at_least(1, games=flags.games)
     demand_at_least(0, seed=flags.seed)
     path = checkpoint_path(flags.checkpoint)
-    config = load_state(path)["config"].but(device="cpu")
+    config = load_state(path)["config"].but(run={"device": "cpu"})
     prepare_torch(config)
     envs = make_envs(config, flags.games)
     if not isinstance(envs.unwrapped, CatchBallVectorEnv) or envs.unwrapped.num_balls > 1:

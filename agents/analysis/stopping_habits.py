@@ -65,7 +65,7 @@ def habits(checkpoint: Path, price: float | None = None, lanes: int | None = Non
     Raises:
         ValueError: if it is not an agent of digits that may stop, or is not told such a price.
     """
-    config = load_state(checkpoint)["config"].but(device="cpu")
+    config = load_state(checkpoint)["config"].but(run={"device": "cpu"})
     prepare_torch(config)
     held_out = HeldOutEpisodes(config, "test", lanes=lanes)
     envs = held_out.envs

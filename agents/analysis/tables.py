@@ -142,7 +142,7 @@ def ablation_table(name: str, results: Path = RESULTS) -> str:
         changed = [
             f"{setting} {_plain(value)}"
             for setting, value in settings.departures(BASES[name]).items()
-            if setting not in ("name", "seed", "device") and not setting.startswith("run.")
+            if setting not in ("name", "seed") and not setting.startswith("run.")
         ]
         precision = settings.run.matmul_precision
         if precision != BASES[name].run.matmul_precision:

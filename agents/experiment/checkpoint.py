@@ -86,8 +86,8 @@ def restoring(
         ValueError: if the checkpoint is one of other settings, or of networks of other shapes.
     """
     before = state["config"]
-    place = {"device": config.device, **({"env": config.env} if before.env_id == config.env_id else {})}
-    if before.but(**place) != config:
+    place = {"env": config.env} if before.env_id == config.env_id else {}
+    if before.but(run={"device": config.run.device}, **place) != config:
         raise ValueError(f"{path} was written with other settings: go on with those, or name another folder.")
     try:
         yield
@@ -116,7 +116,7 @@ def demand_device(path: Path, state: Mapping[str, Any], config: ExperimentConfig
     before = str(devices[-1]).split()[0] if isinstance(devices, list) and devices else device.type
     if before == device.type:
         return True
-    if state["config"].device == config.device:
+    if state["config"].run.device == config.run.device:
         raise ValueError(
             f"{path} is of a run on {before}, and here it would go on on {device.type}, with other numbers than there: "
             f"add --device {device.type} to go on all the same."

@@ -123,7 +123,7 @@ def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], di
         )
     config = load(folder / CHECKPOINT)["config"]
     device, env = flag_value(argv, "--device"), flag_value(argv, "--env")
-    resumed = config.but(device=device or config.device, env=env or config.env)
+    resumed = config.but(env=env or config.env, run={"device": device or config.run.device})
     if resumed.env_id != config.env_id:
         raise ValueError(f"--resume goes on in {config.env_id}: --env can only add its module, got {env}.")
     print(f"Going on with {config.title} in {folder}")

@@ -17,7 +17,7 @@ def prepare_torch(config: ExperimentConfig) -> torch.device:
     Raises:
         ValueError: if there is no such device.
     """
-    device, run = find_device(config.device), config.run
+    device, run = find_device(config.run.device), config.run
     torch.set_num_threads(run.threads)
     precision = "medium" if run.matmul_precision == "bfloat16" else run.matmul_precision
     torch.set_float32_matmul_precision(precision if multiplies_bfloat16(device.type) else "highest")

@@ -7,9 +7,12 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
+
+import tyro
 
 AnySettings = TypeVar("AnySettings", bound="Settings")
+Device = Annotated[str, tyro.conf.arg(prefix_name=False)]  # a flag without its group: --device
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,8 @@ class RunConfig(Settings):
     """Updates between two reports; with Stable-Baselines3 frames."""
     evaluation_memory: int = 1024
     """Megabytes that the environments of an evaluation may take: fewer episodes side by side where images are large."""
+    device: Device = "auto"
+    """"cpu", "cuda", or "auto": a GPU if there is one."""
     threads: int = 1
     """CPU threads; networks this small are fastest with one."""
     matmul_precision: Literal["highest", "high", "medium", "bfloat16"] = "highest"
@@ -165,8 +170,6 @@ class ExperimentConfig(Settings):
     """Name of the preset, for the run's folder and results."""
     seed: int = 1
     """Seed of the weights, the episodes and the sampling."""
-    device: str = "auto"
-    """"cpu", "cuda", or "auto": a GPU if there is one."""
     run: RunConfig = RunConfig()
 
     def __post_init__(self) -> None:

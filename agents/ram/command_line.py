@@ -199,4 +199,4 @@ def _config_here(path: Path, flags: EvaluateCommand | WatchCommand) -> Config:
     """The settings in a checkpoint, for what the flags ask of the agent on this machine."""
     config: Config = load_state(path)["config"]
     demand_price(config, flags.price)
-    return config.but(env=flags.env or config.env, env_args=(*config.env_args, *flags.env_args), device="cpu")
+    return config.but(env=flags.env or config.env, env_args=(*config.env_args, *flags.env_args), run={"device": "cpu"})

@@ -38,7 +38,7 @@ def watch_episodes(
     Raises:
         ValueError: if the environment's glimpses or choices are not those that the agent was trained with.
     """
-    config = config or load_state(checkpoint)["config"].but(device="cpu")
+    config = config or load_state(checkpoint)["config"].but(run={"device": "cpu"})
     prepare_torch(config)
     envs = make_split(config, 1, "test", render_mode="rgb_array")
     agent = load_agent(checkpoint, envs)

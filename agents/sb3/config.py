@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from agents.experiment.settings import ExperimentConfig, RunConfig, demand_positive, keywords
+from agents.experiment.settings import Device, ExperimentConfig, RunConfig, demand_positive, keywords
 
 ACTION_MODES = {
     "ppo": ("multidiscrete", "box", "discrete"),
@@ -28,6 +28,8 @@ class FramesRun(RunConfig):
     """Episodes side by side."""
     report_every: int = 20_000
     """Frames between two reports."""
+    device: Device = "cpu"
+    """"cpu", "cuda", or "auto": a GPU if there is one; networks this small are faster without."""
 
     def __post_init__(self) -> None:
         demand_positive(self, "frames", "num_envs")
@@ -46,8 +48,6 @@ class Sb3Config(ExperimentConfig):
     """Keywords of the algorithm, such as n_steps=32 learning_rate=1e-3 policy_kwargs={'location_std':0.2}."""
     policy: Literal["default", "hybrid"] = "default"
     """The algorithm's own policy, or a Normal on the location and a Categorical on every choice."""
-    device: str = "cpu"
-    """"cpu", "cuda", or "auto": a GPU if there is one; networks this small are faster without."""
     run: FramesRun = FramesRun()
 
     def __post_init__(self) -> None:

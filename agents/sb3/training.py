@@ -60,7 +60,7 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
     policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
     if hybrid:
         policy = RecurrentHybridPolicy if recurrent else HybridPolicy
-    kwargs = {"seed": config.seed, "device": config.device, **config.algo_kwargs()}
+    kwargs = {"seed": config.seed, "device": config.run.device, **config.algo_kwargs()}
     try:
         return ALGORITHMS[config.algo](policy, envs, **kwargs)
     except Exception as error:  # an algorithm stumbles in any way over keywords that make no sense

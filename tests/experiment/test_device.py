@@ -87,14 +87,16 @@ def test_run_of_a_gpu_goes_on_on_the_processor_only_if_that_is_asked_for(gpu_run
     assert "This run was on cuda and goes on on cpu" in capsys.readouterr().out
     result = json.loads((folder / RESULT).read_text())
     assert result["machine"].startswith("cuda (A Large One) and cpu, ")
-    assert result["config"]["device"] == "cpu"
+    assert result["config"]["run"]["device"] == "cpu"
 
 
 @no_gpu
 def test_run_that_asked_for_a_gpu_says_how_to_go_on_without(gpu_run):
     folder, resume = gpu_run
     state = torch.load(folder / CHECKPOINT, weights_only=True)
-    state["config"] = json.dumps({**json.loads(state["config"]), "device": "cuda"})
+    settings = json.loads(state["config"])
+    settings["run"]["device"] = "cuda"
+    state["config"] = json.dumps(settings)
     torch.save(state, folder / CHECKPOINT)
     with pytest.raises(SystemExit, match=r"^error: device 'cuda' cannot be used here \(.*\): --device cpu can\.$"):
         resume()
