@@ -20,7 +20,7 @@ FLOORS = {
         "__init__", "settings", "device", "episodes", "score", "run_folder", "checkpoint", "recording", "command_line",
     ],
     "agents/ram": [
-        "__init__", "config", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
+        "__init__", "config", "layers", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
         "training", "watching", "command_line",
     ],
     "agents/classifiers": ["__init__", "config", "networks", "presets", "evaluation", "training", "command_line"],

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from agents.experiment.device import multiplies_bfloat16
 from agents.ram.config import Config
+from agents.ram.layers import Activations
 from agents.ram.networks import GlimpseNetwork, Standardize, head, initialize_for_rectifiers, make_core
 
 FEATURE_SIZE = 256  # units of the glimpse feature vector
@@ -218,8 +219,9 @@ class RecurrentAttentionAgent(nn.Module):
         state: AgentState,
         greedy: bool = False,
         generator: torch.Generator | None = None,
+        activations: Mapping[str, Activations] | None = None,
     ) -> tuple[Decision, AgentState]:
-        """One glimpse in, one decision out.
+        """One glimpse in, one decision out, without gradient.
 
         Args:
             glimpse: (B, scales * channels, g, g) in [0, 1].
@@ -227,18 +229,29 @@ class RecurrentAttentionAgent(nn.Module):
             state: from `initial_state` or the call before.
             greedy: the mean location and the likeliest options instead of samples.
             generator: source of the samples.
+            activations: from `start_activations`: where `unroll` will find what the layers made.
         """
         pixels, features, cores = self._pixels(glimpse), {}, {}
         for name, core in self.cores.items():
-            features[name] = self._features(name, pixels, location, state.last_move)
-            cores[name] = core(features[name], state.cores[name])
+            kept = None if activations is None else activations[name]
+            features[name] = self._features(name, pixels, location, state.last_move, kept)
+            cores[name] = core(features[name], state.cores[name], kept)
         with self.autocast(enabled=False):
             states = {name: core[0].float() for name, core in cores.items()}
             outputs = self._heads(states, features["what"], location, state.price)
             return self._decide(outputs, cores, state, greedy, generator)
 
+    def start_activations(self) -> dict[str, Activations]:
+        """Pathway -> where `act` keeps what its layers make of the episodes that now begin, for `unroll` with the same weights."""
+        return {name: Activations() for name in self.cores}
+
     def unroll(
-        self, glimpses: Tensor, locations: Tensor, choices: Mapping[str, Tensor], prices: Tensor | float | None = None
+        self,
+        glimpses: Tensor,
+        locations: Tensor,
+        choices: Mapping[str, Tensor],
+        prices: Tensor | float | None = None,
+        activations: Mapping[str, Activations] | None = None,
     ) -> Outputs:
         """What `act` makes of whole episodes, all steps at once and with gradient.
 
@@ -249,8 +262,11 @@ class RecurrentAttentionAgent(nn.Module):
             locations: (T, B, 2), where they were taken.
             choices: name -> (T, B), what was chosen after each.
             prices: as in `initial_state`.
+            activations: what the layers made of these glimpses in `act`, with the weights as they are; None to make it again.
         """
         steps, batch = glimpses.shape[:2]
+        for kept in (activations or {}).values():
+            kept.close()
         start = self.initial_state(batch, prices)
         pixels, places = self._pixels(glimpses.flatten(0, 1)), locations.flatten(0, 1)
         last_move = None
@@ -260,9 +276,9 @@ class RecurrentAttentionAgent(nn.Module):
         features, states = {}, {}
         for name, core in self.cores.items():
             with torch.set_grad_enabled(torch.is_grad_enabled() and (name == "what" or self.gaze_learns)):
-                features[name] = self._features(name, pixels, places, last_move)
-                features[name] = features[name].view(steps, batch, -1)
-                states[name] = core.unroll(features[name], start.cores[name]).float()  # type: ignore[operator]
+                known = None if activations is None else activations[name]
+                features[name] = self._features(name, pixels, places, last_move, known).view(steps, batch, -1)
+                states[name] = core.unroll(features[name], known).float()  # type: ignore[operator]
         price = None if start.price is None else start.price.expand(steps, batch, 1)
         with self.autocast(enabled=False):
             return self._heads(states, features["what"], locations, price)
@@ -270,9 +286,16 @@ class RecurrentAttentionAgent(nn.Module):
     def _pixels(self, glimpses: Tensor) -> Tensor:
         return self.standardize(glimpses) if self.config.network.input == "standardized" else glimpses
 
-    def _features(self, name: str, pixels: Tensor, locations: Tensor, last_move: Tensor | None) -> Tensor:
+    def _features(
+        self,
+        name: str,
+        pixels: Tensor,
+        locations: Tensor,
+        last_move: Tensor | None,
+        activations: Activations | None = None,
+    ) -> Tensor:
         """What a pathway's core is given (B, F): features of the glimpse, and the last move where it sees that."""
-        features: Tensor = self.glimpse_networks[name](pixels, locations)
+        features: Tensor = self.glimpse_networks[name](pixels, locations, activations)
         return features if last_move is None else torch.cat([features, last_move.to(features)], dim=1)
 
     def _moved(self, choices: Mapping[str, Tensor]) -> Tensor:

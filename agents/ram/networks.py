@@ -6,11 +6,10 @@ Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep P
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, lstm_step, rectified
 
 CORES = ("rectifier", "lstm")
 
@@ -109,13 +108,26 @@ class GlimpseNetwork(nn.Module):
         self.what_to_feature = nn.Linear(what_size, feature_size)
         self.where_to_feature = nn.Linear(hidden_size, feature_size)
 
-    def forward(self, glimpse: Tensor, location: Tensor) -> Tensor:
-        """Glimpses (B, k * C, g, g) at locations (B, 2) -> features (B, feature_size)."""
+    def forward(self, glimpse: Tensor, location: Tensor, activations: Activations | None = None) -> Tensor:
+        """Glimpses (B, k * C, g, g) at locations (B, 2) -> features (B, feature_size).
+
+        Args:
+            glimpse: as said.
+            location: as said.
+            activations: where what is made is kept, or known already.
+        """
+        kept = Activations() if activations is None else activations
         pixels = glimpse.flatten(1) * self.brightness
-        return torch.relu(
-            self.what_to_feature(torch.relu(self.what(pixels)))
-            + self.where_to_feature(torch.relu(self.where(location)))
+        if isinstance(self.what, nn.Linear):
+            seen = rectified((pixels, self.what), known=kept.known("seen"))
+        else:
+            seen = torch.relu(self.what(pixels))
+        placed = rectified((location, self.where), known=kept.known("placed"))
+        features = rectified(
+            (seen, self.what_to_feature), (placed, self.where_to_feature), known=kept.known("features")
         )
+        kept.keep(seen=seen, placed=placed, features=features)
+        return features
 
 
 class RectifierCore(nn.Module):
@@ -131,42 +143,21 @@ class RectifierCore(nn.Module):
         """A state of zeros."""
         return (torch.zeros(batch, self.hidden_size, device=device),)
 
-    def forward(self, features: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def forward(
+        self, features: Tensor, state: tuple[Tensor, ...], activations: Activations | None = None
+    ) -> tuple[Tensor, ...]:
         """Features (B, feature_size) and the state before -> the state after; its first entry is h_t (B, H)."""
-        return (torch.relu(self.recurrent(state[0]) + self.input(features)),)
+        hidden = rectified((features, self.input), (state[0], self.recurrent))
+        if activations is not None:
+            activations.keep(hidden=hidden)
+        return (hidden,)
 
-    def unroll(self, features: Tensor, state: tuple[Tensor, ...]) -> Tensor:
-        """Features (T, B, feature_size) of all steps and the state before the first, zeros -> h_t (T, B, H)."""
-        driven = functional.linear(features, self.input.weight, self.input.bias + self.recurrent.bias)
-        hidden: Tensor = _Recurrence.apply(driven, self.recurrent.weight)  # type: ignore[no-untyped-call]
+    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
+        """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
+        known = activations and activations.known("hidden")
+        bias = self.input.bias + self.recurrent.bias
+        hidden: Tensor = RectifierSteps.apply(known, features, self.input.weight, self.recurrent.weight, bias)  # type: ignore[no-untyped-call]
         return hidden
-
-
-class _Recurrence(torch.autograd.Function):
-    """h_t = Rect(W h_{t-1} + x_t) from a state of zeros. Going back, only the states' gradient goes from step to step; that of W is
-    one product over the rows of all steps."""
-
-    @staticmethod
-    def forward(ctx: Any, driven: Tensor, weight: Tensor) -> Tensor:
-        """x_t (T, B, H) and W (H, H) -> h_t (T, B, H)."""
-        back = weight.to(driven.dtype).t()
-        hidden = [torch.relu(driven[0])]
-        for step in range(1, len(driven)):
-            hidden.append(torch.addmm(driven[step], hidden[-1], back).relu_())
-        states = torch.stack(hidden)
-        ctx.save_for_backward(states, weight)
-        return states
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """The gradients of x_t and W."""
-        states, weight = ctx.saved_tensors
-        weight_here, alive = weight.to(gradient.dtype), (states > 0).to(gradient.dtype)
-        driven = gradient * alive
-        for step in range(len(states) - 1, 0, -1):
-            driven[step - 1].addcmul_(driven[step] @ weight_here, alive[step - 1])
-        recurrent = driven[1:].flatten(0, 1).t() @ states[:-1].flatten(0, 1)
-        return driven, recurrent.to(weight.dtype)
 
 
 class LSTMCore(nn.Module):
@@ -182,17 +173,23 @@ class LSTMCore(nn.Module):
         zeros = torch.zeros(batch, self.hidden_size, device=device)
         return (zeros, zeros)
 
-    def forward(self, features: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Features (B, feature_size) and the state before -> the state after; its first entry is h_t (B, H)."""
-        hidden, cell = self.cell(features, state)
+    @torch.no_grad()
+    def forward(
+        self, features: Tensor, state: tuple[Tensor, ...], activations: Activations | None = None
+    ) -> tuple[Tensor, ...]:
+        """Features (B, feature_size) and the state before -> the state after, without gradient; its first entry is h_t (B, H)."""
+        gates, hidden, cell = lstm_step(features, state[0], state[1], self.cell)
+        if activations is not None:
+            activations.keep(gates=gates, hidden=hidden, cell=cell)
         return (hidden, cell)
 
-    def unroll(self, features: Tensor, state: tuple[Tensor, ...]) -> Tensor:
-        """Features (T, B, feature_size) of all steps and the state before the first -> h_t (T, B, H)."""
+    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
+        """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
         cell = self.cell
-        weights = [cell.weight_ih, cell.weight_hh, cell.bias_ih, cell.bias_hh]
-        begin = tuple(part.to(features)[None] for part in state)
-        return torch.lstm(features, begin, weights, True, 1, 0.0, self.training, False, False)[0]
+        known = activations and [activations.known(name) for name in ("gates", "hidden", "cell")]
+        bias = cell.bias_ih + cell.bias_hh
+        hidden: Tensor = LSTMSteps.apply(known, features, cell.weight_ih, cell.weight_hh, bias)  # type: ignore[no-untyped-call]
+        return hidden
 
 
 def make_core(kind: str, feature_size: int, hidden_size: int) -> RectifierCore | LSTMCore:

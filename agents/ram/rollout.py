@@ -5,7 +5,7 @@ Axes: T steps of the longest episode, B lanes, K options of a choice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from agents.ram.agent import AgentState, Decision, RecurrentAttentionAgent
+from agents.ram.layers import Activations
 
 GAZES = ("agent", "center", "random", "oracle")
 
@@ -72,6 +73,7 @@ def collect_rollout(
     prices: Tensor | float | None = None,
     keen: Tensor | None = None,
     watch: Callable[[Decision], None] | None = None,
+    activations: Mapping[str, Activations] | None = None,
 ) -> Rollout:
     """Plays one episode in every lane, to the end. `RecurrentAttentionAgent.unroll` sees it again, with gradient.
 
@@ -88,6 +90,7 @@ def collect_rollout(
             `glimpse_cost`; for all lanes or for each (B,).
         keen: (B,) bool, the episodes that look where a greedy agent would, where others explore.
         watch: called with every decision before it is played.
+        activations: from `agent.start_activations`, kept for `unroll`.
     """
     device = agent.device
     observation, info = envs.reset(seed=seed, options=options)
@@ -98,20 +101,18 @@ def collect_rollout(
         while not over.all():
             seen = torch.from_numpy(observation["location"]).to(device)
             glimpse = torch.from_numpy(observation["glimpse"]).to(device)
-            decision, state = agent.act(glimpse, seen, state, greedy, generator)
-            target = _target(info, seen)
-            tape.see(glimpse, seen, target)
+            decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
+            tape.see(glimpse, seen, target := _target(info, seen))
             location = _look(gaze, decision.location, target, generator)
             if watch is not None:
                 watch(decision)
-            choices = {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
-            action = {"location": location.cpu().numpy(), **choices}
+            action = {"location": location.cpu().numpy()}
+            action |= {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
             observation, reward, terminated, truncated, info = envs.step(action)
             now_over = terminated | truncated
             tape.act(decision, location, reward, over, now_over, info)
             if decision.candidates is not None:
-                elsewhere = envs.unwrapped.look(decision.candidates.cpu().numpy())
-                tape.compare(torch.from_numpy(elsewhere).to(device), state)
+                tape.compare(envs.unwrapped.look(decision.candidates.cpu().numpy()), state)
             over = now_over
     return tape.rollout(
         agent,
@@ -159,9 +160,9 @@ class _Tape:
         if "is_success" in info:
             self.successes |= info["is_success"] & info["_is_success"]
 
-    def compare(self, elsewhere: Tensor, state: AgentState) -> None:
+    def compare(self, elsewhere: Any, state: AgentState) -> None:
         """What the candidates of the step would have seen (K, B, ...), and the agent's state before the look."""
-        self.elsewhere.append(elsewhere)
+        self.elsewhere.append(torch.from_numpy(elsewhere).to(self.device))
         self.states.append(state)
 
     def rollout(

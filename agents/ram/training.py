@@ -144,6 +144,10 @@ class Trainer:
         """
         config, progress = self.config, self.update / self.config.total_updates
         self._anneal(progress)
+        standardizes = (
+            config.network.input == "standardized"
+        )  # by what it has seen, this rollout taken in before it is learned from
+        activations = None if standardizes else self.agent.start_activations()
         rollout = collect_rollout(
             self.agent,
             self.envs,
@@ -152,11 +156,14 @@ class Trainer:
             prices=self._prices(),
             keen=self._keen(),
             watch=lambda decision: self._demand_finite("A location", decision.location),
+            activations=activations,
         )
-        if config.network.input == "standardized":
+        if standardizes:
             self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
         with self.agent.autocast():
-            outputs = self.agent.unroll(rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices)
+            outputs = self.agent.unroll(
+                rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices, activations
+            )
         loss, parts = training_loss(rollout, outputs, self.agent, config.learning.entropy_bonus * (1 - progress))
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()

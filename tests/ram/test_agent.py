@@ -481,24 +481,6 @@ def test_unrolled_episodes_are_the_decisions_that_were_made_in_them(envs, settin
         torch.testing.assert_close(torch.stack([d.logits[name] for d in decisions]), logits.detach())
 
 
-def test_recurrence_of_the_rectifier_core_has_the_gradient_of_its_equation():
-    core = RectifierCore(3, 4).double()
-    features = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
-    state, by_step = core.initial_state(2, torch.device("cpu")), []
-    state = (state[0].double(),)
-    for step in features:
-        state = core(step, state)
-        by_step.append(state[0])
-    weights = torch.randn(5, 2, 4, dtype=torch.float64)
-    inputs = [features, *core.parameters()]
-    expected = torch.autograd.grad((torch.stack(by_step) * weights).sum(), inputs)
-    found = torch.autograd.grad(
-        (core.unroll(features, core.initial_state(2, torch.device("cpu"))) * weights).sum(), inputs
-    )
-    for one, other in zip(found, expected, strict=True):
-        torch.testing.assert_close(one, other)
-
-
 def test_candidates_are_judged_by_what_would_be_known_after_each_look():
     """The look that was taken is the first candidate: its score is what the answer's network says at the next step."""
     _, played = play(digits(), Config().but(counterfactual={"candidates": 3, "greedy_share": 0.0, "anywhere": 1.0}))

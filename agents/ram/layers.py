@@ -1,0 +1,240 @@
+"""What the networks are made of: matrix products as fast as the processor has them, and layers that need not be worked out twice.
+
+Axes: N rows (lanes, or steps times lanes), T steps, I inputs, O outputs, H units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Activations:
+    """What layers made while an episode was played, without gradient: learning follows at once, with the same weights, and need not
+    make it again.
+
+    Steps are kept one by one; from `close` on, all of them are known.
+    """
+
+    def __init__(self) -> None:
+        self._steps: dict[str, list[Tensor]] = {}
+        self._whole = False
+
+    def keep(self, **made: Tensor) -> None:
+        """Keeps what was made at this step, by name."""
+        if not self._whole:
+            for name, value in made.items():
+                self._steps.setdefault(name, []).append(value)
+
+    def close(self) -> None:
+        """No step follows."""
+        self._whole = True
+
+    def known(self, name: str) -> Tensor | None:
+        """What was made under that name at all steps (T * N, ...); None before `close`."""
+        return torch.cat(self._steps[name]) if self._whole else None
+
+
+WORTH_IT = 2**21  # multiplications from which oneDNN's lead makes good what calling it costs
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, plus: Tensor | None = None) -> Tensor:
+    """x W^T + bias + plus: (N, I) and (O, I) -> (N, O), without gradient; in autocast's type, where that is on."""
+    device = x.device.type
+    if torch.is_autocast_enabled(device):
+        kind = torch.get_autocast_dtype(device)
+        x, weight, bias = x.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
+    elif x.dtype == torch.float32 and len(x) * weight.numel() >= WORTH_IT and (fast := _onednn(device)) is not None:
+        return fast(x, weight, bias, plus)
+    made = functional.linear(x, weight, bias)
+    return made if plus is None else made.add_(plus)
+
+
+def _onednn(device: str) -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
+    """oneDNN's product in float32, or None where it cannot be had, or less than float32 will do."""
+    return _try_onednn() if device == "cpu" and torch.get_float32_matmul_precision() == "highest" else None
+
+
+@cache
+def _try_onednn() -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
+    """The same, if it works.
+
+    PyTorch hands such products to MKL, which makes half as many a second on AMD's processors. Only `torch.compile` takes oneDNN's
+    instead, under a name that is not public: so it is tried first.
+    """
+    try:
+        plain = torch.ops.mkldnn._linear_pointwise.default
+        adding = torch.ops.mkldnn._linear_pointwise.binary
+
+        def fast(x: Tensor, weight: Tensor, bias: Tensor | None, plus: Tensor | None) -> Tensor:
+            made: Tensor = (
+                plain(x, weight, bias, "none", [], "") if plus is None else adding(x, plus, weight, bias, "add")
+            )
+            return made
+
+        x, weight, plus = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(3, 4).t(), torch.ones(2, 4)
+        expected = x @ weight.t() + 2
+        works = torch.equal(fast(x, weight, plus[0], plus), expected)
+    except Exception:  # whatever a PyTorch without it says
+        return None
+    return fast if works else None
+
+
+def rectified(*parts: tuple[Tensor, nn.Linear], known: Tensor | None = None) -> Tensor:
+    """Rect(sum of Linear(x)): inputs (N, I), each with its layer, -> (N, O).
+
+    Args:
+        parts: the inputs and their layers.
+        known: the values, if they were made already; then only the gradient is left to be worked out.
+    """
+    flat = [tensor for x, layer in parts for tensor in (x, layer.weight, layer.bias)]
+    if known is None and not torch.is_grad_enabled():
+        return _rectified_sum(flat)
+    made: Tensor = _Rectified.apply(known, *flat)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _rectified_sum(flat: list[Tensor] | tuple[Tensor, ...]) -> Tensor:
+    made: Tensor | None = None
+    for x, weight, bias in zip(flat[::3], flat[1::3], flat[2::3], strict=True):
+        made = product(x, weight, bias, made)
+    assert made is not None
+    return made.relu_()
+
+
+class _Rectified(torch.autograd.Function):
+    """Rect(x_1 W_1^T + b_1 + x_2 W_2^T + b_2 + ...)."""
+
+    @staticmethod
+    def forward(ctx: Any, known: Tensor | None, *flat: Tensor) -> Tensor:
+        """Values known or None, and x, W, b of each part."""
+        made = _rectified_sum(flat) if known is None else known
+        ctx.save_for_backward(made, *flat)
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of each part's x, W and b."""
+        made, *flat = ctx.saved_tensors
+        down = torch.ops.aten.threshold_backward(gradient, made, 0)
+        found: list[Tensor | None] = [None]
+        for place in range(0, len(flat), 3):
+            x, weight = flat[place : place + 2]
+            of_x = product(down, weight.to(down.dtype).t()) if ctx.needs_input_grad[1 + place] else None
+            found += [of_x, product(down.t(), x.to(down.dtype).t()), down.sum(0)]
+        return tuple(found)
+
+
+class RectifierSteps(torch.autograd.Function):
+    """h_t = Rect(W h_{t-1} + U x_t + b) from a state of zeros. Going back, only the states' gradient goes from step to step; those of
+    the weights are products over the rows of all steps."""
+
+    @staticmethod
+    def forward(ctx: Any, known: Tensor | None, x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Tensor:
+        """Values known or None, x_t (T, N, I), U (H, I), W (H, H) and b (H,) -> h_t (T, N, H)."""
+        if known is None:
+            driven = product(x.flatten(0, 1), inward, bias).view(*x.shape[:2], -1)
+            hidden = [driven[0].relu()]
+            for step in range(1, len(driven)):
+                hidden.append(product(hidden[-1], recurrent, plus=driven[step]).relu_())
+            known = torch.stack(hidden)
+        states = known.view(*x.shape[:2], -1)
+        ctx.save_for_backward(states, x, inward, recurrent)
+        return states
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of x_t, U, W and b."""
+        states, x, inward, recurrent = ctx.saved_tensors
+        kind = gradient.dtype
+        alive = (states > 0).to(kind)
+        down, back = gradient * alive, recurrent.to(kind).t()
+        for step in range(len(states) - 1, 0, -1):
+            down[step - 1].addcmul_(product(down[step], back), alive[step - 1])
+        rows = down.flatten(0, 1)
+        of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[1] else None
+        of_inward = product(rows.t(), x.flatten(0, 1).to(kind).t())
+        of_recurrent = product(down[1:].flatten(0, 1).t(), states[:-1].flatten(0, 1).to(kind).t())
+        return None, of_x, of_inward, of_recurrent, rows.sum(0)
+
+
+def lstm_step(x: Tensor, hidden: Tensor, cell: Tensor, weights: nn.LSTMCell) -> tuple[Tensor, Tensor, Tensor]:
+    """One step of a layer of LSTM units, without gradient: x (N, I), h and c (N, H) -> the gates (N, 4 H), h and c after it."""
+    driven = product(x, weights.weight_ih, weights.bias_ih)
+    return _lstm_step(product(hidden, weights.weight_hh, weights.bias_hh, plus=driven), cell)
+
+
+def _lstm_step(driven: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What drives the gates (N, 4 H), overwritten, and c (N, H) -> the gates (N, 4 H), h and c after it."""
+    gates, size = driven.float() if driven.dtype == torch.bfloat16 else driven, cell.shape[1]
+    gates[:, : 2 * size].sigmoid_()
+    gates[:, 2 * size : 3 * size].tanh_()
+    gates[:, 3 * size :].sigmoid_()
+    enter, forget, new, leave = gates.chunk(4, 1)
+    cell = (forget * cell).addcmul_(enter, new)
+    return gates, leave * cell.tanh(), cell
+
+
+class LSTMSteps(torch.autograd.Function):
+    """A layer of LSTM units from a state of zeros. Going back, only the states' gradient goes from step to step; those of the weights
+    are products over the rows of all steps."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        known: Sequence[Tensor] | None,
+        x: Tensor,
+        inward: Tensor,
+        recurrent: Tensor,
+        bias: Tensor,
+    ) -> Tensor:
+        """Gates, h and c known or None, x_t (T, N, I), U (4 H, I), W (4 H, H) and b (4 H,) -> h_t (T, N, H)."""
+        if known is None:
+            known = LSTMSteps._steps(x, inward, recurrent, bias)
+        gates, hidden, cells = (values.view(*x.shape[:2], -1) for values in known)
+        ctx.save_for_backward(gates, hidden, cells, x, inward, recurrent)
+        ctx.kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+        return hidden
+
+    @staticmethod
+    def _steps(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        driven = product(x.flatten(0, 1), inward, bias).view(*x.shape[:2], -1)
+        hidden = cell = torch.zeros_like(driven[0, :, : recurrent.shape[1]], dtype=recurrent.dtype)
+        steps = []
+        for given in driven:
+            steps.append(_lstm_step(product(hidden, recurrent, plus=given), cell))
+            _, hidden, cell = steps[-1]
+        gates, hiddens, cells = map(torch.stack, zip(*steps, strict=True))
+        return gates, hiddens, cells
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of x_t, U, W and b."""
+        gates, hidden, cells, x, inward, recurrent = ctx.saved_tensors
+        kind = ctx.kind
+        down, back = torch.empty_like(gates), recurrent.to(kind).t()  # down: the gradient of what drives the gates
+        of_hidden, of_cell = gradient[-1], torch.zeros_like(cells[0])
+        for step in range(len(gates) - 1, -1, -1):
+            enter, forget, new, leave = gates[step].chunk(4, 1)
+            shown = cells[step].tanh()
+            of_cell = of_cell + of_hidden * leave * (1 - shown.square())
+            to_enter, to_forget, to_new, to_leave = down[step].chunk(4, 1)
+            torch.mul(of_cell * new, enter * (1 - enter), out=to_enter)
+            torch.mul(of_cell * enter, 1 - new.square(), out=to_new)
+            torch.mul(of_hidden * shown, leave * (1 - leave), out=to_leave)
+            if step == 0:
+                to_forget.zero_()  # there was nothing to forget
+                break
+            torch.mul(of_cell * cells[step - 1], forget * (1 - forget), out=to_forget)
+            of_cell = of_cell * forget
+            of_hidden = gradient[step - 1] + product(down[step].to(kind), back)
+        rows = down.flatten(0, 1).to(kind)
+        of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[1] else None
+        of_inward = product(rows.t(), x.flatten(0, 1).to(kind).t())
+        of_recurrent = product(rows[gates.shape[1] :].t(), hidden[:-1].flatten(0, 1).to(kind).t())
+        return None, of_x, of_inward, of_recurrent, rows.sum(0)
