@@ -10,6 +10,8 @@ Importing this package registers the environments:
 | `GlimpseMNIST-Cluttered100-v0` | on 100x100 among 8 pieces, four scales of 12x12 |
 | `GlimpseMNIST-Pairs100-v0` | two digits on 100x100 among 8 pieces of clutter: which two? |
 | `GlimpseMNIST-Sum100-v0` | two digits on 100x100: what is their sum? |
+| `GlimpseMNIST-Mega500-v0` | five digits on 500x500, three of one class: which? seven scales of 12x12, 16 glimpses |
+| `GlimpseMNIST-Mega1500-v0` | the same on 1500x1500 under 50 marks, eight scales, 32 glimpses |
 | `CatchBall-v0` | the ball game Catch on 24x24, three scales of 6x6 |
 | `GlimpseImages-v0` | a folder of your own images: `make("GlimpseImages-v0", images="photos/")` |
 
@@ -39,6 +41,11 @@ _DIGITS: dict[str, dict[str, int]] = {
 _SEVERAL: dict[str, dict[str, Any]] = {
     "GlimpseMNIST-Pairs100-v0": {**_WIDE, "num_scales": 4, "answer": "pair", "canvas_size": 100, "clutter_pieces": 8},
     "GlimpseMNIST-Sum100-v0": {**_WIDE, "num_scales": 4, "answer": "sum", "canvas_size": 100},
+}
+_MEGA = {"patch_size": 12, "answer": "majority", "digits": 5}
+_SEVERAL |= {
+    "GlimpseMNIST-Mega500-v0": {**_MEGA, "num_scales": 7, "num_glimpses": 16, "canvas_size": 500},
+    "GlimpseMNIST-Mega1500-v0": {**_MEGA, "num_scales": 8, "num_glimpses": 32, "canvas_size": 1500, "marks": 50},
 }
 _WORLDS = {
     "GlimpseMNIST": "ram_envs.glimpse_mnist:GlimpseMNIST",

@@ -16,9 +16,10 @@ from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import SPLITS, LabelledImages, choose_images
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.scattered_digits import Scatterer, ScatterRecipe
-from ram_envs.sprites import draw_canvases
+from ram_envs.sprites import SpriteTables, draw_canvases
 
 ANSWERS = ("pair", "sum", "majority", "sequence")
+LARGEST_TABLE = 256 * 256  # pixels; on a larger canvas each sprite has its own, see `sprites`
 _RETURN = 13  # pygame.K_RETURN
 
 
@@ -65,10 +66,10 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
         if train_scenes is not None and split == "train":
             self.num_images = whole_number("train_scenes", train_scenes, 1)
         screen = (*self.recipe.canvas, self.data.images.shape[3])
+        self._by_sprites = self.recipe.canvas[0] * self.recipe.canvas[1] > LARGEST_TABLE
         super().__init__(num_envs, split=split, screen=screen, num_draws=self.recipe.num_draws, **retina)
         self.fixed_scenes |= train_scenes is not None
         self.tells_label &= not self.sequence  # the right answer changes as the digits are named
-        self._scenes = np.zeros((num_envs, *self.screen), np.uint8)
         most = self.recipe.digits[1]
         self._truths = np.zeros((num_envs, most + 1 if self.sequence else 1), np.int64)  # the right answers, in turn
         self._said = np.zeros(num_envs, np.int64)  # how many of them were given
@@ -76,13 +77,40 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
 
     def show(self, lanes: Lanes, indices: NDArray[np.int64], draws: NDArray[np.float64]) -> None:
         scattered = self.scatterer.draw(draws)
-        self._scenes[lanes] = draw_canvases(scattered.sprites, self.recipe.canvas)
+        if self._by_sprites:
+            self._sprites.lay(lanes, scattered.sprites)
+        else:
+            self._scenes[lanes] = draw_canvases(scattered.sprites, self.recipe.canvas)
         self._targets[lanes] = to_location(scattered.middles, *self.recipe.canvas)
         self._truths[lanes] = right_answers(self.answer, scattered.labels, self.data.num_classes)
         self._said[lanes] = 0
 
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
-        return self._scenes[lanes]
+        return self._sprites.canvases(lanes) if self._by_sprites else self._scenes[lanes]
+
+    def _make_tables(self) -> None:
+        if self._by_sprites:
+            example = self.scatterer.draw(np.zeros((1, self.recipe.num_draws)))
+            self._sprites = SpriteTables(self.num_envs, example.sprites, self.recipe.canvas)
+        else:
+            self._scenes = np.zeros((self.num_envs, *self.screen), np.uint8)
+            super()._make_tables()
+
+    def _integrate(self, lanes: Lanes) -> None:
+        if not self._by_sprites:  # of sprites it was done when the scenes were made
+            super()._integrate(lanes)
+
+    def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (
+            self._sprites.glimpse(self.sensor, places, lanes) if self._by_sprites else super()._glimpse(lanes, places)
+        )
+
+    @property
+    def lane_bytes(self) -> int:
+        """Bytes that one lane takes; where it has sprites, these are their tables, whatever the canvas."""
+        if not self._by_sprites:
+            return super().lane_bytes
+        return self._sprites.lane_bytes + 32 * int(np.prod(self.sensor.glimpse_shape(self.screen[2])))
 
     def truth(self, lanes: Lanes) -> NDArray[np.int64]:
         return self._truths[lanes, np.minimum(self._said[lanes], self._truths.shape[1] - 1)]

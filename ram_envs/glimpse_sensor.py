@@ -129,9 +129,9 @@ class GlimpseSensor:
         strips = corners[:, :, 1:] - corners[:, :, :-1]  # (M, k, g, g + 1, C)
         return self.means(strips[:, :, :, 1:] - strips[:, :, :, :-1])
 
-    def means(self, sums: NDArray[np.uint32]) -> NDArray[np.float32]:
-        """Glimpses (M, k * C, g, g), as of `glimpse`, of the sums (M, k, g, g, C) over what each of their pixels covers."""
-        means: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32)
+    def means(self, sums: NDArray[Any]) -> NDArray[np.float32]:
+        """Glimpses (M, k * C, g, g), as of `glimpse`, of the sums (M, k, g, g, C) over what each of their pixels covers: whole numbers."""
+        means: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32, casting="unsafe")
         if (channels := sums.shape[-1]) > 1:
             means = means.transpose(0, 1, 4, 2, 3)  # (M, k, C, g, g)
         return means.reshape(len(sums), *self.glimpse_shape(channels))

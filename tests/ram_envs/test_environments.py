@@ -99,6 +99,8 @@ DIGESTS = {
     "GlimpseMNIST-Cluttered100-v0": "9e6cc244552a8511",
     "GlimpseMNIST-Pairs100-v0": "e9b00b01186052d5",
     "GlimpseMNIST-Sum100-v0": "9d3b94e40f5310fb",
+    "GlimpseMNIST-Mega500-v0": "f844ca38c957d4ad",
+    "GlimpseMNIST-Mega1500-v0": "f0fed88dda380c21",
     "CatchBall-v0": "9dd693c657b606f4",
 }
 

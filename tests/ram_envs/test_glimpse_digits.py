@@ -4,9 +4,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from ram_envs import glimpse_digits
 from ram_envs.glimpse_digits import answer_names, right_answers
 
 PAIRS, SUM = "GlimpseMNIST-Pairs100-v0", "GlimpseMNIST-Sum100-v0"
+HUGE, LARGE = "GlimpseMNIST-Mega1500-v0", "GlimpseMNIST-Mega500-v0"
 IMAGES = np.zeros((30, 6, 5, 3), np.uint8) + 200
 OWN = {"images": IMAGES, "labels": np.arange(30) % 3, "canvas_size": 40}
 SEQUENCE = {**OWN, "answer": "sequence", "digits": (1, 3), "action_mode": "dict", "num_glimpses": 9}
@@ -66,6 +68,39 @@ def test_there_are_as_many_scenes_as_images_or_as_training_scenes():
     assert validation.tobytes() not in scenes
     fresh = gym.make(SUM)
     assert len({fresh.reset(seed=s, options={"index": 3})[1]["target_locations"].tobytes() for s in range(5)}) == 5
+
+
+@pytest.mark.parametrize(
+    "kwargs",
+    [{"clutter_pieces": 8}, {"answer": "sequence", "digits": (1, 4)}, {"marks": 30}, {**OWN, "clutter_size": 3}],
+)
+def test_sprites_show_the_episodes_that_drawn_canvases_show(kwargs, monkeypatch):
+    seen = []
+    for largest in (0, 10**6):
+        monkeypatch.setattr(glimpse_digits, "LARGEST_TABLE", largest)
+        envs = gym.make_vec(PAIRS, num_envs=3, **{"answer": "sum", **kwargs}, render_mode="rgb_array")
+        envs.action_space.seed(0)
+        found = [envs.reset(seed=0)[0]]
+        found += [envs.step(envs.action_space.sample())[0] for _ in range(30)]  # some lanes begin anew
+        seen.append([*(obs["glimpse"] for obs in found), *envs.render(), envs.unwrapped.look(np.ones((2, 3, 2)) / 3)])
+    for one, other in zip(*seen, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_huge_images_are_those_of_katharopoulos_and_fleuret():
+    large, huge = (gym.make(env_id, split="test", action_mode="dict").unwrapped for env_id in (LARGE, HUGE))
+    assert (large.max_glimpses, huge.max_glimpses) == (16, 32)
+    assert huge.action_space["answer"].n == 10
+    for env, side, marks in ((large, 500, 0), (huge, 1500, 50)):
+        assert env.lane.sensor.widths[-2] < side <= env.lane.sensor.widths[-1]
+        info = env.reset(options={"index": 3})[1]
+        assert info["target_locations"].shape == (5, 2)
+        groups = env.lane.scatterer.draw(env.lane.held_out_draws(np.array([3]))[:, 3:]).sprites
+        assert [group.which.shape[1] for group in groups] == [5] + [marks] * (marks > 0)
+        shown = env.lane.data.labels[groups[0].which[0]]
+        assert np.bincount(shown)[info["label"]] == 3
+    assert huge.lane_bytes < 10**6 < 1500 * 1500
+    assert gym.make(HUGE, train_scenes=5000).unwrapped.num_images == 5000
 
 
 def test_a_sequence_pays_each_right_answer_and_ends_when_it_is_said_that_there_are_no_more():

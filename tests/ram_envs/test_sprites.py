@@ -60,7 +60,9 @@ def test_lanes_that_get_no_scene_keep_theirs():
     tables.lay(np.array([1]), [Sprites(g.pool, g.which[:1], g.corners[:1], g.covers) for g in groups])
     np.testing.assert_array_equal(tables.canvases(np.array([0, 2])), before)
     np.testing.assert_array_equal(tables.canvases(np.array([1]))[0], before[0])
-    assert tables.glimpse(sensor, np.zeros((5, 2)), np.zeros(5, int)).shape == (5, 3, 3, 3)
+    for looks in (0, 5):
+        seen = tables.glimpse(sensor, np.zeros((looks, 2)), np.zeros(looks, int))
+        assert seen.shape == (looks, 3, 3, 3)
 
 
 def test_where_nothing_is_touched_it_is_dark():
