@@ -8,6 +8,10 @@ Importing this package registers the environments:
 | `GlimpseMNIST-Translated60-v0` | digits somewhere on 60x60, three scales of 12x12, 8 glimpses |
 | `GlimpseMNIST-Cluttered60-v0` | the same among 4 pieces of other digits |
 | `GlimpseMNIST-Cluttered100-v0` | on 100x100 among 8 pieces, four scales of 12x12 |
+| `GlimpseMNIST-Pairs100-v0` | two digits on 100x100 among 8 pieces of clutter: which two? |
+| `GlimpseMNIST-Sum100-v0` | two digits on 100x100: what is their sum? |
+| `GlimpseMNIST-Mega500-v0` | five digits on 500x500, three of one class: which? seven scales of 12x12, 16 glimpses |
+| `GlimpseMNIST-Mega1500-v0` | the same on 1500x1500 under 50 marks, eight scales, 32 glimpses |
 | `CatchBall-v0` | the ball game Catch on 24x24, three scales of 6x6 |
 | `GlimpseImages-v0` | a folder of your own images: `make("GlimpseImages-v0", images="photos/")` |
 
@@ -34,23 +38,33 @@ _DIGITS: dict[str, dict[str, int]] = {
     "GlimpseMNIST-Cluttered60-v0": {**_WIDE, "num_scales": 3, "canvas_size": 60, "clutter_pieces": 4},
     "GlimpseMNIST-Cluttered100-v0": {**_WIDE, "num_scales": 4, "canvas_size": 100, "clutter_pieces": 8},
 }
+_SEVERAL: dict[str, dict[str, Any]] = {
+    "GlimpseMNIST-Pairs100-v0": {**_WIDE, "num_scales": 4, "answer": "pair", "canvas_size": 100, "clutter_pieces": 8},
+    "GlimpseMNIST-Sum100-v0": {**_WIDE, "num_scales": 4, "answer": "sum", "canvas_size": 100},
+}
+_MEGA = {"patch_size": 12, "answer": "majority", "digits": 5}
+_SEVERAL |= {
+    "GlimpseMNIST-Mega500-v0": {**_MEGA, "num_scales": 7, "num_glimpses": 16, "canvas_size": 500},
+    "GlimpseMNIST-Mega1500-v0": {**_MEGA, "num_scales": 8, "num_glimpses": 32, "canvas_size": 1500, "marks": 50},
+}
 _WORLDS = {
     "GlimpseMNIST": "ram_envs.glimpse_mnist:GlimpseMNIST",
+    **dict.fromkeys(_SEVERAL, "ram_envs.glimpse_digits:GlimpseDigits"),
     "CatchBall": "ram_envs.catch_ball:CatchBall",
     "GlimpseImages": "ram_envs.glimpse_images:GlimpseImages",
 }
-ENV_IDS = (*_DIGITS, "CatchBall-v0")
+ENV_IDS = (*_DIGITS, *_SEVERAL, "CatchBall-v0")
 
 OWN_IMAGES = "GlimpseImages-v0"  # not among `ENV_IDS`, which need nothing of one's own
 
 for _id in (*ENV_IDS, OWN_IMAGES):
     if _id not in gymnasium.registry:
-        _entry = _WORLDS[_id.partition("-")[0]]
+        _entry = _WORLDS.get(_id) or _WORLDS[_id.partition("-")[0]]
         gymnasium.register(
             _id,
             entry_point=f"{_entry}Env",
             vector_entry_point=f"{_entry}VectorEnv",
-            kwargs=_DIGITS.get(_id, {}),
+            kwargs=_DIGITS.get(_id) or _SEVERAL.get(_id, {}),
         )
 
 

@@ -41,6 +41,12 @@ def whole_number(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
+def two_sides(name: str, value: Any, height: int, width: int) -> tuple[int, int]:
+    """A side, or (height, width), each at least as long as said; or a ValueError that names the argument."""
+    sides = value if isinstance(value, tuple | list | np.ndarray) and len(value) == 2 else (value, value)
+    return whole_number(name, sides[0], height), whole_number(name, sides[1], width)
+
+
 def real_number(name: str, value: Any, least: float, below: float = np.inf) -> float:
     """The value as a float, or a ValueError that names the argument."""
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not least <= value < below:

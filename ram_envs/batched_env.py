@@ -452,7 +452,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         for name, fact in self.facts(ended).items():
             values, having = (fact[0], lanes & fact[1]) if isinstance(fact, tuple) else (fact, lanes)
             if having.any():
-                shown = having if values.ndim == 1 else having[:, None]
+                shown = having.reshape(-1, *[1] * (values.ndim - 1))
                 info[name], info["_" + name] = np.where(shown, values, np.zeros_like(values)), having.copy()
         return info
 

@@ -21,9 +21,10 @@ _NO_ANSWER = -1
 
 @dataclass(frozen=True)
 class LookOrAnswer:
-    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, and stop."""
+    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, while the gaze rests."""
 
     classes: int
+    when: str = "stop"
 
     def size(self, num_cells: int) -> int:
         return num_cells + self.classes
@@ -33,18 +34,21 @@ class LookOrAnswer:
     ) -> tuple[Locations, Choices]:
         answering = numbers >= len(cells)
         answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
-        return cells[np.where(answering, 0, numbers)], {"answer": answer, "stop": answering * 1}
+        places = np.where(answering[:, None], rest, cells[np.where(answering, 0, numbers)])
+        return places, {"answer": answer, self.when: answering * 1}
 
 
 class ClassificationVectorEnv(RetinaVectorEnv):
     """Lanes that each show an image of a split, to be looked at glimpse by glimpse and then named.
 
-    A subclass sets `labels` and `class_names`, calls this constructor with `screen` and `num_draws`, and defines `show` and
-    what `RetinaVectorEnv` asks for beside `begin` and `advance`.
+    A subclass sets `class_names` and `labels`, calls this constructor with `screen` and `num_draws`, and defines `show` and
+    what `RetinaVectorEnv` asks for beside `begin` and `advance`. Where the draws decide the class of a scene, it sets `num_images`
+    instead of `labels`, and defines `truth`.
 
     Attributes:
         labels: int (num_images,), the class of each image of the split.
         class_names: name of each class.
+        fixed_scenes: whether the scene of an image is always the same; by default in every split but "train".
     """
 
     splits = SPLITS
@@ -53,6 +57,7 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     reset_options = RetinaVectorEnv.reset_options | {"index"}
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+    when: str = "stop"  # the choice that says whether the answer counts
 
     def __init__(
         self,
@@ -74,12 +79,14 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         classes = len(self.class_names)
         super().__init__(
             num_envs,
-            choices={"answer": classes, "stop": 2},
-            discrete=LookOrAnswer(classes),
+            choices={"answer": classes, self.when: 2},
+            discrete=LookOrAnswer(classes, self.when),
             max_glimpses=self.num_glimpses,
             **{**retina, "num_draws": 1 + retina.get("num_draws", 0)},  # one more chooses the image
         )
-        self.num_images = len(self.labels)
+        if self.num_images is None:
+            self.num_images = len(self.labels)
+        self.fixed_scenes = split != "train"
         self.tells_label = self.privileged_info
         self._indices = np.zeros(num_envs, np.int64)
         self._answers = np.full(num_envs, _NO_ANSWER)
@@ -92,26 +99,32 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
         self._indices[lanes] = self._choose(lanes, draws[:, 2], options)
         indices = self._indices[lanes]
-        if self.split != "train":  # the same scenes for everybody
-            draws = self.held_out_draws(indices)
+        if self.fixed_scenes:  # the same for everybody
+            fixed = self.held_out_draws(indices)
+            draws = np.hstack([draws[:, :2], fixed[:, 2:]]) if self.split == "train" else fixed
         self.show(lanes, indices, draws[:, 3:])
         self._answers[lanes] = _NO_ANSWER
         return draws
 
     def held_out_draws(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-        """What decides the validation or test scenes of these images (N,): one row of uniform draws each.
+        """What decides the fixed scenes of these images (N,): one row of uniform draws each.
 
         The first look takes the first two, the choice of the image the third, and the scene the rest.
         """
-        size = self._draws.shape[1]
-        return np.array([np.random.default_rng((self.scene_seed, i)).random(size) for i in indices])
+        size, kind = self._draws.shape[1], (1,) if self.split == "train" else ()
+        return np.array([np.random.default_rng((self.scene_seed, i, *kind)).random(size) for i in indices])
+
+    def truth(self, lanes: Lanes) -> NDArray[np.int64]:
+        """The class that is the right answer in each of the lanes."""
+        return self.labels[self._indices[lanes]]
 
     def rewind(self) -> None:
         self._next_index = 0
 
     def _choose(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.int64]:
         """Which image each of the lanes shows."""
-        count = len(self.labels)
+        assert self.num_images is not None
+        count = self.num_images
         if "index" in options:
             indices = as_array("options['index']", options["index"])
             if indices.shape not in ((), (self.num_envs,)) or indices.dtype.kind not in "iu":
@@ -132,11 +145,11 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         over = (choices["stop"] == 1) | (self.steps[lanes] + 1 >= self.num_glimpses)
         self._answers[lanes] = np.where(over, choices["answer"], _NO_ANSWER)
-        right = over & (choices["answer"] == self.labels[self._indices[lanes]])
+        right = over & (choices["answer"] == self.truth(lanes))
         return right - self.glimpse_cost * ~over, over
 
     def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
-        labels = self.labels[self._indices]
+        labels = self.truth(np.arange(self.num_envs))
         facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels, ended)}
         if self.privileged_info:
             facts["label"] = labels
@@ -158,5 +171,5 @@ class ClassificationVectorEnv(RetinaVectorEnv):
             ("glimpse", f"{glimpse}/{self.num_glimpses}"),
             ("reward", f"{self.rewards[lane]:.3g}"),
             ("answer", self.class_names[answer] if over and answer != _NO_ANSWER else "-"),
-            ("label", self.class_names[self.labels[self._indices[lane]]]),
+            ("label", self.class_names[self.truth(np.array([lane]))[0]]),
         ]

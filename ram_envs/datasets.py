@@ -228,6 +228,29 @@ def as_labelled_images(
     return LabelledImages(pixels, classes.astype(np.int64), int(count))
 
 
+def choose_images(
+    name: str,
+    split: str,
+    folder: str | Path | None = None,
+    images: ArrayLike | LabelledImages | None = None,
+    labels: ArrayLike | None = None,
+    num_classes: int | None = None,
+) -> LabelledImages:
+    """Images of one's own where there are any, see `as_labelled_images`; else a split of a data set, see `load_dataset`.
+
+    Raises:
+        ValueError: of an argument that goes with images of one's own there are none for; and what those two raise.
+    """
+    if images is not None:
+        return as_labelled_images(images, labels, num_classes)
+    if labels is not None:
+        raise ValueError("images and labels go together: give both or neither.")
+    if num_classes is not None:
+        raise ValueError(f"num_classes goes with images and labels of your own, got {shown(num_classes)} without.")
+    one_of("dataset", name, [*DATASETS])
+    return load_dataset(name, split, folder)
+
+
 def _as_pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
     """A user's images as uint8 (N, H, W, C), copied."""
     if images.ndim not in (3, 4) or images.size == 0:

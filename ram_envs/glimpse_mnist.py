@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ram_envs.arguments import one_of, real_number, shown, whole_number
+from ram_envs.arguments import one_of, real_number, two_sides, whole_number
 from ram_envs.batched_env import Fact, Lanes, RetinaEnv
 from ram_envs.classification import ClassificationVectorEnv
-from ram_envs.datasets import DATASETS, SPLITS, LabelledImages, as_labelled_images, load_dataset
+from ram_envs.datasets import SPLITS, LabelledImages, choose_images
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
 from ram_envs.glimpse_sensor import to_location
 
@@ -37,10 +37,7 @@ class GlimpseMNISTVectorEnv(ClassificationVectorEnv):
         **retina: Any,
     ) -> None:
         one_of("split", split, SPLITS)
-        if images is not None:
-            self.data = as_labelled_images(images, labels, num_classes)
-        else:
-            self.data = _dataset(dataset, split, folder, labels, num_classes)
+        self.data = choose_images(dataset, split, folder, images, labels, num_classes)
         self.labels = self.data.labels
         self.class_names = tuple(map(str, range(self.data.num_classes)))
         self.recipe = _recipe(self.data.images, canvas_size, clutter_pieces, clutter_size, overhang, distortion)
@@ -124,16 +121,6 @@ class GlimpseMNISTEnv(RetinaEnv):
     vector_class = GlimpseMNISTVectorEnv
 
 
-def _dataset(name: str, split: str, folder: str | Path | None, labels: Any, num_classes: Any) -> LabelledImages:
-    """A data set's split, where none of the arguments that go with images of one's own was given."""
-    if labels is not None:
-        raise ValueError("images and labels go together: give both or neither.")
-    if num_classes is not None:
-        raise ValueError(f"num_classes goes with images and labels of your own, got {shown(num_classes)} without.")
-    one_of("dataset", name, [*DATASETS])
-    return load_dataset(name, split, folder)
-
-
 def _recipe(
     images: NDArray[np.uint8],
     canvas_size: int | tuple[int, int] | None,
@@ -144,12 +131,8 @@ def _recipe(
 ) -> SceneRecipe:
     """The recipe of the scenes, once it is known to fit the images."""
     count, height, width, _ = images.shape
-    sides = (height, width) if canvas_size is None else canvas_size
-    if not (isinstance(sides, tuple | list | np.ndarray) and len(sides) == 2):
-        sides = (sides, sides)
-    canvas = (whole_number("canvas_size", sides[0], height), whole_number("canvas_size", sides[1], width))
     recipe = SceneRecipe(
-        canvas,
+        two_sides("canvas_size", (height, width) if canvas_size is None else canvas_size, height, width),
         whole_number("clutter_pieces", clutter_pieces, 0),
         whole_number("clutter_size", clutter_size, 1),
         whole_number("overhang", overhang, 0),

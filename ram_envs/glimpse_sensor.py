@@ -127,11 +127,14 @@ class GlimpseSensor:
     def _means(self, corners: NDArray[np.uint32]) -> NDArray[np.float32]:
         """Glimpses (M, k * C, g, g) of the entries of tables at every corner of every pixel, (M, k, g + 1, g + 1, C)."""
         strips = corners[:, :, 1:] - corners[:, :, :-1]  # (M, k, g, g + 1, C)
-        sums = strips[:, :, :, 1:] - strips[:, :, :, :-1]  # (M, k, g, g, C)
-        means: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32)
-        if (channels := corners.shape[-1]) > 1:
+        return self.means(strips[:, :, :, 1:] - strips[:, :, :, :-1])
+
+    def means(self, sums: NDArray[Any]) -> NDArray[np.float32]:
+        """Glimpses (M, k * C, g, g), as of `glimpse`, of the sums (M, k, g, g, C) over what each of their pixels covers: whole numbers."""
+        means: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32, casting="unsafe")
+        if (channels := sums.shape[-1]) > 1:
             means = means.transpose(0, 1, 4, 2, 3)  # (M, k, C, g, g)
-        return means.reshape(len(corners), *self.glimpse_shape(channels))
+        return means.reshape(len(sums), *self.glimpse_shape(channels))
 
     def footprints(self, locations: ArrayLike, height: int, width: int) -> NDArray[np.int64]:
         """The squares seen at locations (M, 2): (M, scales, 4) as x0, y0, x1, y1 in pixels, ends excluded."""

@@ -177,7 +177,7 @@ class Player:
         down = self._held | self._pressed
         chosen = next((choices for keys, choices in table.items() if keys and down.issuperset(keys)), None)
         clicked, self._pressed, self._clicked = self._clicked, set(), False
-        if self.waits:
+        if self.waits and chosen is not None:
             self._held = set()  # a key counts once, however long it is held
         if chosen is None:
             chosen = table.get(())

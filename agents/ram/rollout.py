@@ -37,8 +37,8 @@ class Rollout:
         labels: (B,), for worlds that have them.
         successes: (B,) bool.
         num_glimpses: (B,).
-        target_distances: (T, B), from each glimpse to the middle of the digit or to the ball, in half image sides; NaN in a world
-            that does not tell.
+        target_distances: (T, B), from each glimpse to the middle of the (nearest) digit or to the ball, in half image sides; NaN in
+            a world that does not tell.
         budget: the most steps that an episode can have.
     """
 
@@ -85,7 +85,7 @@ def collect_rollout(
         greedy: the mean location and the likeliest options instead of samples.
         generator: source of the agent's samples.
         gaze: who looks: the "agent"; or to measure what its gaze is worth, always the "center", a "random"
-            place, or an "oracle" that knows where digit or ball is.
+            place, or an "oracle" that knows where digit or ball is, and looks at several in turn.
         prices: of a glimpse, told to an agent with a `price_range` and taken from the reward like the environment's
             `glimpse_cost`; for all lanes or for each (B,).
         keen: (B,) bool, the episodes that look where a greedy agent would, where others explore.
@@ -102,8 +102,9 @@ def collect_rollout(
             seen = torch.from_numpy(observation["location"]).to(device)
             glimpse = torch.from_numpy(observation["glimpse"]).to(device)
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
-            tape.see(glimpse, seen, target := _target(info, seen))
-            location = _look(gaze, decision.location, target, generator)
+            targets = _targets(info, seen)
+            tape.see(glimpse, seen, targets)
+            location = _look(gaze, decision.location, targets[:, len(tape.locations) % targets.shape[1]], generator)
             if watch is not None:
                 watch(decision)
             action = {"location": location.cpu().numpy()}
@@ -144,11 +145,11 @@ class _Tape:
     def __post_init__(self) -> None:
         self.successes = np.zeros(self.lanes, np.bool_)
 
-    def see(self, glimpse: Tensor, seen_from: Tensor, target: Tensor) -> None:
-        """A glimpse (B, ...), where it was taken, and where there was something to see."""
+    def see(self, glimpse: Tensor, seen_from: Tensor, targets: Tensor) -> None:
+        """A glimpse (B, ...), where it was taken, and the places (B, D, 2) where there was something to see."""
         self.glimpses.append(glimpse)
         self.seen_from.append(seen_from)
-        self.distances.append((seen_from - target).norm(dim=1))
+        self.distances.append((seen_from[:, None] - targets).norm(dim=2).amin(1))
 
     def act(self, decision: Decision, location: Tensor, reward: Any, over: Any, now_over: Any, info: Any) -> None:
         """What was decided then, where the agent looked, what came of it, which lanes were and are over."""
@@ -208,11 +209,13 @@ class _Tape:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
 
-def _target(info: dict[str, Any], like: Tensor) -> Tensor:
-    """Where in each lane there is something to see (B, 2), as `like`; NaN where the world does not tell."""
-    if "target_location" not in info:
-        return torch.full_like(like, torch.nan)
-    return torch.from_numpy(info["target_location"]).to(like)
+def _targets(info: dict[str, Any], like: Tensor) -> Tensor:
+    """The places in each lane where there is something to see (B, D, 2), as `like`; one and NaN where the world does not tell."""
+    if "target_locations" in info:
+        return torch.from_numpy(info["target_locations"]).to(like)
+    if "target_location" in info:
+        return torch.from_numpy(info["target_location"]).to(like)[:, None]
+    return torch.full_like(like, torch.nan)[:, None]
 
 
 def _look(gaze: str, location: Tensor, target: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -82,7 +82,7 @@ class Trainer:
         self.shown = config.learning.batch_size // self.rollouts  # images of one update
         seeds = np.random.SeedSequence(config.seed).generate_state(self.shown).repeat(self.rollouts)
         _, info = self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
-        self.tells_target = "target_location" in info
+        self.tells_target = bool({"target_location", "target_locations"} & info.keys())
 
     @property
     def episodes(self) -> int:

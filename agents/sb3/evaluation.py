@@ -66,8 +66,9 @@ def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
     start, right, distances = ~over, over.copy(), []
     while not over.all():
         location = observation["location"] if isinstance(observation, dict) else observation[:, -2:]  # (B, 2)
-        if "target_location" in info:
-            off = np.linalg.norm(location - info["target_location"], axis=1)
+        targets = info.get("target_locations", info.get("target_location"))  # (B, D, 2) or (B, 2)
+        if targets is not None:
+            off = np.linalg.norm(location[:, None] - targets.reshape(len(targets), -1, 2), axis=2).min(1)
             distances.append(off[batch.counted & ~over])
         actions, state = model.predict(observation, state, start, deterministic=True)
         actions = read_hybrid(actions, space) if isinstance(space, spaces.Dict) else actions

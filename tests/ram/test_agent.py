@@ -450,6 +450,18 @@ def test_oracle_looks_at_the_ball():
     assert rollout.target_distances[1:].max() < 0.36  # within a pixel each way: where it was a step before
 
 
+def test_oracle_looks_at_several_digits_in_turn_and_the_nearest_counts(fake_mnist):
+    envs = gym.make_vec("GlimpseMNIST-Sum100-v0", num_envs=4, action_mode="dict", autoreset_mode="Disabled")
+    _, info = envs.reset(seed=0)
+    _, rollout = play(envs, Config(), gaze="oracle")
+    for step in range(1, 8):
+        expected = torch.from_numpy(info["target_locations"][:, (step - 1) % 2])
+        torch.testing.assert_close(rollout.seen_from[step], expected.float())
+    assert rollout.target_distances[1:].max() < 1e-6
+    first = rollout.seen_from[0].numpy()[:, None] - info["target_locations"]
+    np.testing.assert_allclose(rollout.target_distances[0], np.linalg.norm(first, axis=2).min(1), rtol=1e-5)
+
+
 def test_environment_in_another_form_is_refused():
     with pytest.raises(ValueError, match="action_mode"):
         make_agent(Config(), gym.make_vec("CatchBall-v0", num_envs=2))

@@ -21,7 +21,7 @@ from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.checkpoint import load_agent, load_state, save_state  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.evaluation import evaluate  # noqa: E402
-from agents.ram.presets import DEFAULTS, PRESETS  # noqa: E402
+from agents.ram.presets import DEFAULTS, GENERAL, PRESETS, preset_for  # noqa: E402
 from agents.ram.training import Trainer, train  # noqa: E402
 from ram_envs import ENV_IDS  # noqa: E402
 from ram_envs.catch_ball import CatchBallVectorEnv  # noqa: E402
@@ -234,8 +234,11 @@ def test_every_preset_names_itself_and_an_environment(name):
     assert PRESETS[name].env in ENV_IDS
 
 
-def test_every_environment_has_a_default_preset():
-    assert {env: PRESETS[name].env for env, name in DEFAULTS.items()} == {env: env for env in ENV_IDS}
+def test_a_default_preset_is_of_its_environment_and_what_has_none_gets_the_general_recipe():
+    assert {env: PRESETS[name].env for env, name in DEFAULTS.items()} == {env: env for env in DEFAULTS}
+    for env_id in ENV_IDS:
+        expected = PRESETS[DEFAULTS[env_id]] if env_id in DEFAULTS else GENERAL.but(env=env_id)
+        assert preset_for(env_id) == expected
 
 
 def test_unknown_preset_is_named():
@@ -378,6 +381,15 @@ def test_world_that_hides_its_labels_is_refused_where_they_must_teach(fake_mnist
     assert not Trainer(config, tmp_path).agent.supervised
     with pytest.raises(ValueError, match="need supervised answers: labels"):
         Trainer(config.but(learning=learning), tmp_path)
+
+
+@pytest.mark.parametrize("keywords", [(), ("answer=sequence", "digits=(1,3)", "num_glimpses=5")])
+def test_several_digits_are_trained_and_scored_with_every_gaze(fake_mnist, tmp_path, keywords):
+    config = TINY.but(env="GlimpseMNIST-Pairs100-v0", env_args=("num_glimpses=3", *keywords))
+    result = train(config, tmp_path)
+    assert result["test"]["episodes"] == 20
+    assert result["test"]["gaze_distance"]
+    assert set(result["other_gazes"]) == {"center", "random", "oracle"}
 
 
 class Untold(CatchBallVectorEnv):
