@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ram_envs.action_modes import Choices, Locations
 from ram_envs.arguments import as_array, one_of, real_number, whole_number
-from ram_envs.batched_env import Fact, Lanes, RetinaVectorEnv
+from ram_envs.batched_env import Lanes, RetinaVectorEnv
 from ram_envs.datasets import SPLITS
 
 ORDERS = ("random", "sequential")
@@ -28,9 +28,7 @@ class LookOrAnswer:
     def size(self, num_cells: int) -> int:
         return num_cells + self.classes
 
-    def read(
-        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
-    ) -> tuple[Locations, Choices]:
+    def read(self, numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
         answering = numbers >= len(cells)
         answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
         return cells[np.where(answering, 0, numbers)], {"answer": answer, "stop": answering * 1}
@@ -51,6 +49,7 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     glimpse_after_end = False
     screen_changes = False
     reset_options = RetinaVectorEnv.reset_options | {"index"}
+    past_choices = ()  # an answer that did not count changed nothing
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
 
@@ -135,9 +134,9 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         right = over & (choices["answer"] == self.labels[self._indices[lanes]])
         return right - self.glimpse_cost * ~over, over
 
-    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         labels = self.labels[self._indices]
-        facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels, ended)}
+        facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels) & ended}
         if self.privileged_info:
             facts["label"] = labels
         return facts

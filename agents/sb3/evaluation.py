@@ -65,9 +65,8 @@ def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
     state, over = None, np.zeros(envs.num_envs, np.bool_)
     start, right, distances = ~over, over.copy(), []
     while not over.all():
-        location = observation["location"] if isinstance(observation, dict) else observation[:, -2:]  # (B, 2)
         if "target_location" in info:
-            off = np.linalg.norm(location - info["target_location"], axis=1)
+            off = np.linalg.norm(envs.unwrapped.locations - info["target_location"], axis=1)
             distances.append(off[batch.counted & ~over])
         actions, state = model.predict(observation, state, start, deterministic=True)
         actions = read_hybrid(actions, space) if isinstance(space, spaces.Dict) else actions
