@@ -3,6 +3,7 @@
 nox                                                 # everything below
 nox -s environments                                 # every Python with every Gymnasium
 nox -s "environments-3.12(gymnasium='1.2.2')"       # one of them
+nox -s single_environments                          # single ones with Gymnasium 0.29.1 and 1.0
 nox -s wheel                                        # metadata, contents, import without torch
 nox -s docs                                         # builds the pages into site/, strictly
 nox -s "examples(library='rllib')"                  # a library's example, with the versions that it wants
@@ -17,10 +18,21 @@ import nox
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 GYMNASIUMS = ["1.1.0", "1.2.2", "1.4.0"]
+OLDER_GYMNASIUMS = ["0.29.1", "1.0.0"]  # single environments alone
 TESTS = [
     f"tests/ram_envs/test_{name}.py"
-    for name in ("environments", "batched_env", "glimpse_mnist", "catch_ball", "action_modes", "retina_wrapper")
+    for name in (
+        "environments",
+        "forms",
+        "batched_env",
+        "glimpse_mnist",
+        "catch_ball",
+        "action_modes",
+        "glimpse_history",
+        "retina_wrapper",
+    )
 ]
+SINGLE_TESTS = [f"tests/ram_envs/test_{name}.py" for name in ("forms", "action_modes", "catch_game", "glimpse_sensor")]
 LIBRARIES = {  # by the beginning of the example's name
     "stable_baselines3": ["-c", "constraints.txt", "stable-baselines3"],
     "cleanrl_style": ["-c", "constraints.txt"],
@@ -63,6 +75,14 @@ def environments(session: nox.Session, gymnasium: str) -> None:
     """The environments' tests, on the installed package, with one Python and one Gymnasium."""
     session.install(".", f"gymnasium=={gymnasium}", "pytest>=8", "hypothesis>=6.100", "moviepy>=1.0")
     session.run("pytest", "-q", "-o", "pythonpath=", *(session.posargs or TESTS), env=SCREENLESS)
+
+
+@nox.session(python=PYTHONS[1])
+@nox.parametrize("gymnasium", OLDER_GYMNASIUMS)
+def single_environments(session: nox.Session, gymnasium: str) -> None:
+    """Every id as a single environment, with a Gymnasium that other people's code pins."""
+    session.install(".", f"gymnasium=={gymnasium}", "numpy<2", "pytest>=8")
+    session.run("pytest", "-q", "-o", "pythonpath=", *(session.posargs or SINGLE_TESTS), env=SCREENLESS)
 
 
 @nox.session

@@ -131,6 +131,10 @@ def environment_page(env_id: str) -> str:
     lines.append(
         f'| `obs_mode="flat"` | `Box(low, 1.0, {flat.shape}, {flat.dtype})`; low is 0, and -1 for the location |'
     )
+    history = make(env_id, obs_mode="history").observation_space
+    lines.append(
+        f'| `obs_mode="history"` | `Box(low, 1.0, {history.shape}, {history.dtype})`: the last glimpses together |'
+    )
     for value in ("multidiscrete", "dict", "box", "discrete"):
         lines.append(f'| `action_mode="{value}"` | `{make(env_id, action_mode=value).action_space}` |')
     docstring = inspect.cleandoc(env_class.__doc__ or "")

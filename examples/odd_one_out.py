@@ -61,7 +61,7 @@ class OddOneOutVectorEnv(RetinaVectorEnv):
 
     def facts(self, ended):
         told = {"label": self.odd, "target_location": self.middle} if self.privileged_info else {}
-        return super().facts(ended) | {"is_success": (self.right, ended)} | told
+        return super().facts(ended) | {"is_success": self.right & ended} | told
 
     def keys(self):
         return {(): {"stop": 0}} | {(ord(str(answer)),): {"answer": answer, "stop": 1} for answer in range(4)}

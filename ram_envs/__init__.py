@@ -15,10 +15,19 @@ Importing this package registers the environments:
 | `CatchBall-v0` | the ball game Catch on 24x24, three scales of 6x6 |
 | `GlimpseImages-v0` | a folder of your own images: `make("GlimpseImages-v0", images="photos/")` |
 
+Beside each of these but the last there are ids for code that passes no keywords, `GlimpseMNIST-Discrete-v0` and so on:
+
+| id | is made with |
+|---|---|
+| `...-Discrete-v0` | `obs_mode="flat"`, `action_mode="discrete"` |
+| `...-Box-v0` | `obs_mode="flat"`, `action_mode="box"` |
+| `...-History-v0` | `obs_mode="history"` |
+
 `gymnasium.make(id)` gives a single environment, `gymnasium.make_vec(id, num_envs=N)` a native vector environment.
 `RetinaWrapper`, `RetinaVectorWrapper` and `register_retina` put anybody else's environment behind the retina.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -28,7 +37,9 @@ from ram_envs.glimpse_sensor import GlimpseSensor
 if TYPE_CHECKING:
     from ram_envs.retina_wrapper import RetinaVectorWrapper, RetinaWrapper, register_retina
 
-__all__ = ["ENV_IDS", "OWN_IMAGES", "GlimpseSensor", "RetinaVectorWrapper", "RetinaWrapper", "register_retina"]
+__all__ = [
+    "ENV_IDS", "FORMS", "FORM_IDS", "OWN_IMAGES", "GlimpseSensor", "RetinaVectorWrapper", "RetinaWrapper", "register_retina",
+]  # fmt: skip
 __version__ = "0.1.0"
 
 _WIDE = {"patch_size": 12, "num_glimpses": 8}
@@ -53,19 +64,33 @@ _WORLDS = {
     "CatchBall": "ram_envs.catch_ball:CatchBall",
     "GlimpseImages": "ram_envs.glimpse_images:GlimpseImages",
 }
-ENV_IDS = (*_DIGITS, *_SEVERAL, "CatchBall-v0")
+_KEYWORDS: dict[str, dict[str, Any]] = {**_DIGITS, **_SEVERAL}
+ENV_IDS = (*_KEYWORDS, "CatchBall-v0")
 
 OWN_IMAGES = "GlimpseImages-v0"  # not among `ENV_IDS`, which need nothing of one's own
 
-for _id in (*ENV_IDS, OWN_IMAGES):
-    if _id not in gymnasium.registry:
-        _entry = _WORLDS.get(_id) or _WORLDS[_id.partition("-")[0]]
+FORMS = {
+    "Discrete": {"obs_mode": "flat", "action_mode": "discrete"},
+    "Box": {"obs_mode": "flat", "action_mode": "box"},
+    "History": {"obs_mode": "history"},
+}
+"""Spaces for code that passes no keywords: name, as it is put into an id, and the keywords that give them."""
+FORM_IDS = {f"{_id.removesuffix('-v0')}-{_form}-v0": (_id, _form) for _id in ENV_IDS for _form in FORMS}
+"""The id of each environment in each of the `FORMS`, and which is in which."""
+
+
+def _register(env_id: str, world: str, kwargs: Mapping[str, Any]) -> None:
+    if env_id not in gymnasium.registry:
+        entry = _WORLDS.get(world) or _WORLDS[world.partition("-")[0]]
         gymnasium.register(
-            _id,
-            entry_point=f"{_entry}Env",
-            vector_entry_point=f"{_entry}VectorEnv",
-            kwargs=_DIGITS.get(_id) or _SEVERAL.get(_id, {}),
+            env_id, entry_point=f"{entry}Env", vector_entry_point=f"{entry}VectorEnv", kwargs=dict(kwargs)
         )
+
+
+for _id in (*ENV_IDS, OWN_IMAGES):
+    _register(_id, _id, _KEYWORDS.get(_id, {}))
+for _name, (_id, _form) in FORM_IDS.items():
+    _register(_name, _id, {**_KEYWORDS.get(_id, {}), **FORMS[_form]})
 
 
 def __getattr__(name: str) -> Any:

@@ -51,16 +51,8 @@ class DiscreteMeaning(Protocol):
         """How many numbers there are, where the location grid has that many cells."""
         ...
 
-    def read(
-        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
-    ) -> tuple[Locations, Choices]:
-        """Locations (N, 2) and choices {name: (N,)} of numbers (N,).
-
-        Args:
-            numbers: (N,) from 0 to below the size.
-            cells: (grid * grid, 2), the locations of the grid.
-            rest: (2,) where a gaze that does not move looks: the initial location, the centre if that is random.
-        """
+    def read(self, numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
+        """Locations (N, 2) and choices {name: (N,)} of numbers (N,), given the grid's locations, cells (grid * grid, 2)."""
         ...
 
 
@@ -73,9 +65,7 @@ class EveryCombination:
     def size(self, num_cells: int) -> int:
         return num_cells * math.prod(self.choices.values())
 
-    def read(
-        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
-    ) -> tuple[Locations, Choices]:
+    def read(self, numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
         cell, *options = np.unravel_index(numbers, (len(cells), *self.choices.values()))
         return cells[cell], dict(zip(self.choices, options, strict=True))
 
@@ -85,7 +75,6 @@ def make_action_mode(
     choices: Mapping[str, int],
     grid: int,
     discrete: DiscreteMeaning | None = None,
-    rest: Sequence[float] | NDArray[np.float64] = (0.0, 0.0),
     control: spaces.Box | None = None,
 ) -> ActionMode:
     """The action mode of that name.
@@ -99,7 +88,6 @@ def make_action_mode(
         choices: name of each choice and its number of options.
         grid: the location grid has grid * grid cells, numbered row by row from the top left; a cell's location is its centre.
         discrete: the meaning of the mode "discrete".
-        rest: where a gaze that does not move looks.
         control: numbers that an action holds beside the location: under "control" in the mode "dict", behind all others in the
             mode "box", both within this Box's bounds. The other modes have no place for them.
 
@@ -114,7 +102,7 @@ def make_action_mode(
     if mode == "multidiscrete":
         return MultiDiscreteMode(choices, cells)
     if mode == "discrete":
-        return DiscreteMode(discrete or EveryCombination(dict(choices)), cells, np.asarray(rest, np.float64))
+        return DiscreteMode(discrete or EveryCombination(dict(choices)), cells)
     return DictMode(choices, control) if mode == "dict" else BoxMode(choices, control)
 
 
@@ -205,16 +193,16 @@ class BoxMode(ActionMode):
 class DiscreteMode(ActionMode):
     """One number, whose meaning is the world's."""
 
-    def __init__(self, meaning: DiscreteMeaning, cells: Locations, rest: NDArray[np.float64]) -> None:
-        self.meaning, self.cells, self.rest = meaning, cells, rest
+    def __init__(self, meaning: DiscreteMeaning, cells: Locations) -> None:
+        self.meaning, self.cells = meaning, cells
         self.size = meaning.size(len(cells))
         self.space = spaces.Discrete(self.size)
 
     def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
-        return self.meaning.read(_whole("action", actions, (lanes,), self.size), self.cells, self.rest)
+        return self.meaning.read(_whole("action", actions, (lanes,), self.size), self.cells)
 
     def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
-        locations, found = self.meaning.read(np.arange(self.size), self.cells, self.rest)
+        locations, found = self.meaning.read(np.arange(self.size), self.cells)
         wrong = sum((found[name] != option).astype(float) for name, option in chosen.items())
         far = np.square(locations - np.asarray(location)).sum(1)
         return np.int64((10 * wrong + far).argmin())  # choices before places

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ram_envs.action_modes import Choices, DiscreteMeaning, Locations, make_action_mode
 from ram_envs.arguments import BadArgument, as_array, check_keywords, shown, whole_number
+from ram_envs.glimpse_history import LONGEST, GlimpseHistory
 from ram_envs.glimpse_sensor import GlimpseSensor, to_pixels
+from ram_envs.gymnasium_versions import AutoresetMode, VectorEnv
 from ram_envs.rendering import View, draw_view, tile
 from ram_envs.retina_settings import (
     RENDER_MODES,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Lanes = NDArray[np.int64]  # (M,) numbers of lanes
-Fact = NDArray[Any] | tuple[NDArray[Any], NDArray[np.bool_]]  # values (N, ...), and which lanes (N,) have one: else all
 
 
 class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
@@ -59,6 +59,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         lane_bytes: memory that one lane takes.
         screen_changes: whether there is something new to see after every step.
         glimpse_after_end: whether the action that ends an episode still takes a glimpse.
+        past_choices: the choices of earlier actions that `obs_mode="history"` shows; None for all.
         reset_options: the keys that the `options` of `reset` may have.
 
     A world of one's own is a subclass. Its constructor takes `num_envs`, its own keywords and `**retina`, and hands on what is
@@ -68,6 +69,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         steps: (N,) actions taken in the present episode.
         terminated, truncated: (N,) whether the episode is over.
         rewards: (N,) of the last step.
+        locations: (N, 2) where each lane looks.
 
     A subclass of `RetinaEnv` whose `vector_class` it is makes it a single environment.
 
@@ -100,6 +102,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     max_glimpses: int | None = None
     screen_changes: bool = True
     glimpse_after_end: bool = True
+    past_choices: tuple[str, ...] | None = None
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
     retina_defaults: ClassVar[Mapping[str, Any]] = {}
     gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
@@ -108,6 +111,10 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.__signature__ = full_signature(cls)  # type: ignore[attr-defined]
+        if VectorEnv not in cls.__bases__:  # skrl tells by the direct bases whose environment it is
+            own = [issubclass(base, VectorEnv) for base in cls.__bases__]
+            place = len(own) - own[::-1].index(True)
+            cls.__bases__ = (*cls.__bases__[:place], VectorEnv, *cls.__bases__[place:])
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Refuses an unknown keyword before anything is loaded."""
@@ -130,7 +137,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self.num_envs = whole_number("num_envs", num_envs, 1)
         self.screen = screen
         self.settings = settings = RetinaSettings(**{**self.retina_defaults, **retina})
-        self.sensor = GlimpseSensor(settings.patch_size, settings.num_scales)
+        self.sensor = GlimpseSensor(settings.patch_size, settings.num_scales, settings.pooling)
         self.privileged_info, self.obs_mode = settings.privileged_info, settings.obs_mode
         self.render_mode, self.render_size = settings.render_mode, settings.render_size
         self.autoreset_mode = AutoresetMode(settings.autoreset_mode)
@@ -140,14 +147,32 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self.max_glimpses = min((bound for bound in bounds if bound is not None), default=None)
 
         self._first_look = settings.first_look()
-        rest = np.zeros(2) if self._first_look is None else self._first_look
-        grid = settings.location_grid
-        self._action_mode = make_action_mode(settings.action_mode, choices, grid, discrete, rest, control)
+        self._action_mode = make_action_mode(settings.action_mode, choices, settings.location_grid, discrete, control)
         self.single_action_space = self._action_mode.space
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.single_observation_space = _observation_space(self.obs_mode, self.sensor.glimpse_shape(screen[2]))
+        self._history = self._make_history(choices, control) if self.obs_mode == "history" else None
+        self.single_observation_space = self._observation_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._make_lanes(num_draws)
+
+    def _make_history(self, choices: Mapping[str, int], control: spaces.Box | None) -> GlimpseHistory:
+        """Room for the glimpses that are shown together."""
+        length = self.settings.history or min(self.max_glimpses or LONGEST, LONGEST)
+        kept = choices if self.past_choices is None else {name: choices[name] for name in self.past_choices}
+        size = int(np.prod(self.sensor.glimpse_shape(self.screen[2])))
+        return GlimpseHistory(self.num_envs, size, length, kept, control)
+
+    def _observation_space(self) -> spaces.Space[Any]:
+        """What a lane shows: glimpse and location, by name, in one vector, or with those before."""
+        if self._history is not None:
+            return self._history.space
+        shape = self.sensor.glimpse_shape(self.screen[2])
+        if self.obs_mode == "dict":
+            glimpse = spaces.Box(0.0, 1.0, shape, np.float32)
+            return spaces.Dict(glimpse=glimpse, location=spaces.Box(-1.0, 1.0, (2,), np.float32))
+        low = np.zeros(int(np.prod(shape)) + 2, np.float32)
+        low[-2:] = -1.0  # the last two are the location
+        return spaces.Box(low, np.ones_like(low))
 
     def _make_lanes(self, num_draws: int) -> None:
         """Room for what every lane holds; no episode has begun."""
@@ -179,7 +204,18 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         """Bytes that one lane takes: its scene, table and glimpse, and twice the table while a new one is made."""
         height, width, channels = self.screen
         table = 4 * (height + 1) * (width + 1) * channels
-        return height * width * channels + 3 * table + 4 * int(np.prod(self.sensor.glimpse_shape(channels)))
+        return height * width * channels + 3 * table + self._glimpse_bytes
+
+    @property
+    def _glimpse_bytes(self) -> int:
+        """Bytes of what one lane shows."""
+        before = 0 if self._history is None else self._history.lane_bytes
+        return before + 4 * int(np.prod(self.sensor.glimpse_shape(self.screen[2])))
+
+    @property
+    def locations(self) -> Locations:
+        """Where each lane looks (N, 2)."""
+        return self._locations.astype(np.float64)
 
     # What a world fills in
 
@@ -204,8 +240,11 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """What there is to see in the lanes: (M, H, W, C)."""
 
-    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
-        """What `info` holds; a world adds its own, such as "is_success" for the lanes that `ended` (N,): terminated just now."""
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+        """What `info` holds of every lane, (N, ...) each, always under the same names.
+
+        A world adds its own, such as "is_success": False but in lanes that `ended` (N,), which have terminated just now.
+        """
         return {"num_glimpses": self.steps + (1 if self.glimpse_after_end else ~self.terminated)}
 
     def rewind(self) -> None:
@@ -217,8 +256,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def outcome(self, lane: int) -> bool | None:
         """Whether the episode of a lane, which has terminated, was a success: by default the fact "is_success", if there is one."""
-        fact = self.facts(self.terminated).get("is_success")
-        return None if fact is None else bool((fact[0] if isinstance(fact, tuple) else fact)[lane])
+        successes = self.facts(self.terminated).get("is_success")
+        return None if successes is None else bool(successes[lane])
 
     def keys(self) -> dict[tuple[int, ...], dict[str, Any]]:
         """Keys (of pygame) held together -> the choices they make; () for none, missing where the world waits for a key."""
@@ -279,6 +318,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         if not self._begun:
             raise gym.error.ResetNeeded("Call reset() before step().")
         locations, choices = self._action_mode.read(actions, self.num_envs)
+        if self._history is not None:
+            self._history.act(choices)
         locations = self._aim(locations)
         playing = ~self._over
         lanes = np.flatnonzero(playing)
@@ -389,6 +430,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self.terminated[lanes] = self.truncated[lanes] = False
         self.steps[lanes] = 0
         self.rewards[lanes] = 0.0
+        if self._history is not None:
+            self._history.begin(lanes)
         first = np.zeros((self.num_envs, 2))
         first[lanes] = 2 * draws[:, :2] - 1 if self._first_look is None else self._first_look
         if self.render_mode is not None:
@@ -402,6 +445,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             self._integrate(lanes)
         self._locations[lanes] = locations[lanes]
         self._glimpses[lanes] = self._glimpse(lanes, self._locations[lanes])
+        if self._history is not None:
+            self._history.see(lanes, self._glimpses[lanes], self._locations[lanes])
         if self.render_mode is not None:
             for lane in lanes:
                 self._fixations[lane].append(self._locations[lane].copy())
@@ -442,6 +487,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         return screens
 
     def _observation(self) -> Any:
+        if self._history is not None:
+            return self._history.vectors()
         if self.obs_mode == "flat":
             return np.concatenate([self._glimpses.reshape(self.num_envs, -1), self._locations], axis=1)
         return {"glimpse": self._glimpses.copy(), "location": self._locations.copy()}
@@ -449,11 +496,9 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
         """Gymnasium's vector info: each key with a mask of the lanes (N,) that it is of."""
         info: dict[str, Any] = {}
-        for name, fact in self.facts(ended).items():
-            values, having = (fact[0], lanes & fact[1]) if isinstance(fact, tuple) else (fact, lanes)
-            if having.any():
-                shown = having.reshape(-1, *[1] * (values.ndim - 1))
-                info[name], info["_" + name] = np.where(shown, values, np.zeros_like(values)), having.copy()
+        for name, values in self.facts(ended).items():
+            having = lanes.reshape(-1, *[1] * (values.ndim - 1))
+            info[name], info["_" + name] = np.where(having, values, np.zeros_like(values)), lanes.copy()
         return info
 
     def _final(self, ended: NDArray[np.bool_]) -> dict[str, Any]:
@@ -605,14 +650,3 @@ def _single_info(info: dict[str, Any]) -> dict[str, Any]:
         for name, values in info.items()
         if not name.startswith("_") and info["_" + name][0]
     }
-
-
-def _observation_space(obs_mode: str, glimpse_shape: tuple[int, int, int]) -> spaces.Space[Any]:
-    """What a lane shows: glimpse and location, by name or in one vector."""
-    if obs_mode == "dict":
-        return spaces.Dict(
-            glimpse=spaces.Box(0.0, 1.0, glimpse_shape, np.float32), location=spaces.Box(-1.0, 1.0, (2,), np.float32)
-        )
-    low = np.zeros(int(np.prod(glimpse_shape)) + 2, np.float32)
-    low[-2:] = -1.0  # the last two are the location
-    return spaces.Box(low, np.ones_like(low))

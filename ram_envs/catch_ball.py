@@ -9,26 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ram_envs import catch_game
-from ram_envs.action_modes import Choices, Locations
+from ram_envs.action_modes import Choices
 from ram_envs.arguments import one_of, real_number, whole_number
-from ram_envs.batched_env import Fact, Lanes, RetinaEnv, RetinaVectorEnv
+from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.rendering import load_pygame
 
 BALL_ANGLES = ("any", "diagonal")
 PADDLE_STARTS = ("random", "center")
-
-
-class MoveOnly:
-    """The "discrete" actions: a move each, while the gaze stays where it is."""
-
-    def size(self, num_cells: int) -> int:
-        return len(catch_game.MOVES)
-
-    def read(
-        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
-    ) -> tuple[Locations, Choices]:
-        return np.tile(rest, (len(numbers), 1)), {"move": numbers}
 
 
 class CatchBallVectorEnv(RetinaVectorEnv):
@@ -61,7 +49,6 @@ class CatchBallVectorEnv(RetinaVectorEnv):
             num_envs,
             screen=(self.screen_size, self.screen_size, 1),
             choices={"move": len(catch_game.MOVES)},
-            discrete=MoveOnly(),
             num_draws=catch_game.NUM_DRAWS * self.num_balls,
             max_glimpses=self.num_balls * (self.screen_size - 1) + 1,
             **retina,
@@ -98,9 +85,9 @@ class CatchBallVectorEnv(RetinaVectorEnv):
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return catch_game.draw(self._games, lanes, self.screen_size)
 
-    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         won = self._caught == self.num_balls
-        facts = super().facts(ended) | {"balls_caught": self._caught, "is_success": (won, ended)}
+        facts = super().facts(ended) | {"balls_caught": self._caught, "is_success": won & ended}
         if self.privileged_info:
             ball = np.stack([catch_game.ball_columns(self._games, self.screen_size), self._games.row], axis=-1) + 0.5
             facts["target_location"] = to_location(ball, self.screen_size, self.screen_size)
@@ -135,6 +122,9 @@ class CatchBallEnv(RetinaEnv):
     ## Observation Space
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales, patch_size, patch_size), finest scale first; `location`, float32
     (2,) in [-1, 1], where the glimpse was taken. With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
+    With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location and the move
+    before it, a one among three numbers;
+    zeros where none was taken yet.
 
     ## Action Space
     Each action says where to look next and how to move the paddle: 0 left, 1 nothing, 2 right.
@@ -144,7 +134,7 @@ class CatchBallEnv(RetinaEnv):
     | `"multidiscrete"` | `MultiDiscrete([location_grid**2, 3])`: a cell of the grid (its centre is looked at), the move |
     | `"dict"` | `Dict`: `location` Box (2,), `move` Discrete(3) |
     | `"box"` | `Box` (2 + 3,): x, y, a score per move (the highest is made) |
-    | `"discrete"` | `Discrete(3)`: the move; the gaze stays at `initial_location`, the centre if that is "random" |
+    | `"discrete"` | `Discrete(3 * location_grid**2)`: every cell with every move, number `3 * cell + move` |
 
     Locations beyond [-1, 1] are moved to the border; NaN, a wrong shape or a choice out of range is a `ValueError`.
 
@@ -158,7 +148,7 @@ class CatchBallEnv(RetinaEnv):
     The episode terminates when the last of `num_balls` has arrived. It is truncated only by `max_episode_steps`.
 
     ## Info
-    `num_glimpses`: taken so far; `balls_caught`; `is_success`: at the end, whether every ball was caught. Privileged, never for the
+    `num_glimpses`: taken so far; `balls_caught`; `is_success`: True at the end if every ball was caught, False until then. Privileged, never for the
     agent's eyes: `target_location` (2,), the ball's place. `privileged_info=False` removes it.
 
     ## Arguments

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ram_envs.action_modes import Choices, Locations
 from ram_envs.arguments import as_array, one_of, real_number, whole_number
-from ram_envs.batched_env import Fact, Lanes, RetinaVectorEnv
+from ram_envs.batched_env import Lanes, RetinaVectorEnv
 from ram_envs.datasets import SPLITS
 
 ORDERS = ("random", "sequential")
@@ -21,7 +21,7 @@ _NO_ANSWER = -1
 
 @dataclass(frozen=True)
 class LookOrAnswer:
-    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, while the gaze rests."""
+    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, while the gaze goes to the middle cell."""
 
     classes: int
     when: str = "stop"
@@ -29,12 +29,10 @@ class LookOrAnswer:
     def size(self, num_cells: int) -> int:
         return num_cells + self.classes
 
-    def read(
-        self, numbers: NDArray[np.int64], cells: Locations, rest: NDArray[np.float64]
-    ) -> tuple[Locations, Choices]:
+    def read(self, numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
         answering = numbers >= len(cells)
         answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
-        places = np.where(answering[:, None], rest, cells[np.where(answering, 0, numbers)])
+        places = cells[np.where(answering, len(cells) // 2, numbers)]
         return places, {"answer": answer, self.when: answering * 1}
 
 
@@ -55,6 +53,7 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     glimpse_after_end = False
     screen_changes = False
     reset_options = RetinaVectorEnv.reset_options | {"index"}
+    past_choices = ()  # an answer that did not count changed nothing
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     when: str = "stop"  # the choice that says whether the answer counts
@@ -148,9 +147,9 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         right = over & (choices["answer"] == self.truth(lanes))
         return right - self.glimpse_cost * ~over, over
 
-    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         labels = self.truth(np.arange(self.num_envs))
-        facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels, ended)}
+        facts = super().facts(ended) | {"index": self._indices, "is_success": (self._answers == labels) & ended}
         if self.privileged_info:
             facts["label"] = labels
         return facts

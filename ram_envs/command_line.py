@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from ram_envs import ENV_IDS, OWN_IMAGES
+from ram_envs import ENV_IDS, FORMS, OWN_IMAGES
 from ram_envs.datasets import DATASETS, BadDataFile, DatasetNotFound, fetch
 from ram_envs.image_folder import read_folder
 from ram_envs.window import NoDisplay
@@ -85,6 +85,9 @@ def _list(arguments: argparse.Namespace) -> None:
         settings = ", ".join(f"{name}={value}" for name, value in gym.spec(env_id).kwargs.items())
         print(f"{env_id:<31}{settings}".rstrip())
     print(f"{OWN_IMAGES:<31}images=FOLDER, with one subfolder per class")
+    print("For code that passes no keywords, beside each but the last:")
+    for form, kwargs in FORMS.items():
+        print(f"{f'...-{form}-v0':<31}{', '.join(f'{name}={value}' for name, value in kwargs.items())}")
 
 
 def _download(arguments: argparse.Namespace) -> None:

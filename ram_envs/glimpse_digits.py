@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ram_envs.action_modes import Choices
 from ram_envs.arguments import one_of, shown, two_sides, whole_number
-from ram_envs.batched_env import Fact, Lanes, RetinaEnv
+from ram_envs.batched_env import Lanes, RetinaEnv
 from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import SPLITS, LabelledImages, choose_images
 from ram_envs.glimpse_sensor import to_location
@@ -126,12 +126,12 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
         self._answers[lanes] = np.where(counts, choices["answer"], self._answers[lanes])
         return right - self.glimpse_cost * ~over, over
 
-    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         facts = super().facts(ended)
         if self.sequence:
             last = self._truths[np.arange(self.num_envs), self._said - 1]  # of those that were given
             named_all = (self._said > 0) & (last == self.data.num_classes)
-            facts |= {"num_right": self._said, "is_success": (named_all, ended)}
+            facts |= {"num_right": self._said, "is_success": named_all & ended}
         if self.privileged_info:
             facts["target_locations"] = self._targets
             if self.sequence:

@@ -122,7 +122,7 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
         """Bytes that one lane takes: the table of the largest image, and its glimpse; the limit of the cache is for all lanes."""
         height, width = self._largest
         channels = self.reading.channels
-        return 4 * ((height + 1) * (width + 1) * channels + int(np.prod(self.sensor.glimpse_shape(channels))))
+        return 4 * (height + 1) * (width + 1) * channels + self._glimpse_bytes
 
     def show(self, lanes: Lanes, indices: NDArray[np.int64], draws: NDArray[np.float64]) -> None:
         """Nothing is to be made: an image is decoded when it is looked at."""
@@ -192,7 +192,8 @@ class GlimpseImagesEnv(RetinaEnv):
     ## Observation Space
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken. With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the
-    location. Beyond the image it is dark.
+    location. With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location; zeros where
+    none was taken yet. Beyond the image it is dark.
 
     ## Action Space
     Each action says where to look next, which class the image is of, and whether to stop.
@@ -218,7 +219,7 @@ class GlimpseImagesEnv(RetinaEnv):
     and the location of that action is not looked at. It is truncated only by `max_episode_steps`.
 
     ## Info
-    `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: at the end, whether the answer was right.
+    `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: True at the end if the answer was right, False until then.
     Privileged, for training and analysis, never for the agent's eyes: `label`, which `privileged_info=False` removes.
     `env.unwrapped.class_names` names the labels. Where in an image the thing is, nobody says.
 

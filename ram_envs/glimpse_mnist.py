@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ram_envs.arguments import one_of, real_number, two_sides, whole_number
-from ram_envs.batched_env import Fact, Lanes, RetinaEnv
+from ram_envs.batched_env import Lanes, RetinaEnv
 from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import SPLITS, LabelledImages, choose_images
 from ram_envs.digit_scenes import SceneRecipe, draw_scenes
@@ -53,7 +53,7 @@ class GlimpseMNISTVectorEnv(ClassificationVectorEnv):
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return self._scenes[lanes]
 
-    def facts(self, ended: NDArray[np.bool_]) -> dict[str, Fact]:
+    def facts(self, ended: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         return super().facts(ended) | ({"target_location": self._centers} if self.privileged_info else {})
 
 
@@ -67,6 +67,8 @@ class GlimpseMNISTEnv(RetinaEnv):
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
     With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
+    With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location;
+    zeros where none was taken yet.
 
     ## Action Space
     Each action says where to look next, which class the digit is of, and whether to stop.
@@ -93,7 +95,7 @@ class GlimpseMNISTEnv(RetinaEnv):
     and the location of that action is not looked at. It is truncated only by `max_episode_steps`.
 
     ## Info
-    `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: at the end, whether the answer was right.
+    `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: True at the end if the answer was right, False until then.
     Privileged, for training and analysis, never for the agent's eyes: `label`, and `target_location` (2,), the middle
     of the digit. `privileged_info=False` removes both.
 

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ram_envs.arguments import as_array, check_channels_last, whole_number
+from ram_envs.arguments import as_array, check_channels_last, one_of, whole_number
+
+POOLINGS = ("mean", "sum")
 
 
 def to_pixels(locations: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
@@ -45,12 +47,16 @@ class GlimpseSensor:
     Args:
         patch_size: side of a patch as the agent sees it, in pixels, at least 1.
         num_scales: number of patches, at least 1.
+        pooling: "mean", or "sum": instead of its mean a pixel is the sum over its square, at most 1, so that an image
+            pixel that is lit is as bright at every scale.
 
     Raises:
-        ValueError: if either is not a whole number of at least 1.
+        ValueError: if a number is not a whole one of at least 1, or there is no such pooling.
     """
 
-    def __init__(self, patch_size: int, num_scales: int = 1) -> None:
+    def __init__(self, patch_size: int, num_scales: int = 1, pooling: str = "mean") -> None:
+        one_of("pooling", pooling, POOLINGS)
+        self.pooling = pooling
         self.patch_size = whole_number("patch_size", patch_size, 1)
         self.num_scales = whole_number("num_scales", num_scales, 1)
         if num_scales > 12:
@@ -60,7 +66,8 @@ class GlimpseSensor:
         self._steps = np.arange(self.patch_size + 1) * pixel[:, None] - self.widths[:, None] // 2  # (k, g + 1)
         inside = self._steps + self.widths[-1] // 2  # (k, g + 1) edges within the widest patch
         self._within = inside[:, :, None] * (self.widths[-1] + 1) + inside[:, None, :]  # (k, g + 1, g + 1) in its table
-        self._white = (255.0 * pixel**2).astype(np.float32)[:, None, None, None]  # (k, 1, 1, 1): sum of a white pixel
+        full = pixel**2 if pooling == "mean" else np.ones(self.num_scales)
+        self._white = (255.0 * full).astype(np.float32)[:, None, None, None]  # (k, 1, 1, 1): the sum that is shown as 1
 
     def glimpse_shape(self, channels: int = 1) -> tuple[int, int, int]:
         """Shape of one glimpse: (scales * channels, patch_size, patch_size)."""
@@ -99,7 +106,7 @@ class GlimpseSensor:
         edges = self._edges(locations, table_height - 1, table_width - 1)  # (M, k, 2, g + 1)
         np.clip(edges, 0, np.array([[table_width - 1], [table_height - 1]]), out=edges)
         y = (rows[:, None, None] * table_height + edges[:, :, 1]) * table_width  # (M, k, g + 1)
-        return self._means(tables.reshape(-1, channels).take(y[..., :, None] + edges[:, :, 0, None, :], axis=0))
+        return self._from_corners(tables.reshape(-1, channels).take(y[..., :, None] + edges[:, :, 0, None, :], axis=0))
 
     def glimpse_once(self, images: Sequence[NDArray[np.uint8]], locations: NDArray[Any]) -> NDArray[np.float32]:
         """The same without tables: sums nothing but the widest patch, which is cheaper for an image that is looked at once.
@@ -122,19 +129,21 @@ class GlimpseSensor:
             inside = image[top : y + side, left : x + side]
             patch[top - y : top - y + inside.shape[0], left - x : left - x + inside.shape[1]] = inside
         tables = self.integrate(patches).reshape(len(images), -1, channels)
-        return self._means(tables.take(self._within, axis=1))
+        return self._from_corners(tables.take(self._within, axis=1))
 
-    def _means(self, corners: NDArray[np.uint32]) -> NDArray[np.float32]:
+    def _from_corners(self, corners: NDArray[np.uint32]) -> NDArray[np.float32]:
         """Glimpses (M, k * C, g, g) of the entries of tables at every corner of every pixel, (M, k, g + 1, g + 1, C)."""
         strips = corners[:, :, 1:] - corners[:, :, :-1]  # (M, k, g, g + 1, C)
-        return self.means(strips[:, :, :, 1:] - strips[:, :, :, :-1])
+        return self.pixels(strips[:, :, :, 1:] - strips[:, :, :, :-1])
 
-    def means(self, sums: NDArray[Any]) -> NDArray[np.float32]:
+    def pixels(self, sums: NDArray[Any]) -> NDArray[np.float32]:
         """Glimpses (M, k * C, g, g), as of `glimpse`, of the sums (M, k, g, g, C) over what each of their pixels covers: whole numbers."""
-        means: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32, casting="unsafe")
+        pixels: NDArray[np.float32] = np.divide(sums, self._white, dtype=np.float32, casting="unsafe")
+        if self.pooling == "sum":
+            np.minimum(pixels, 1.0, out=pixels)
         if (channels := sums.shape[-1]) > 1:
-            means = means.transpose(0, 1, 4, 2, 3)  # (M, k, C, g, g)
-        return means.reshape(len(sums), *self.glimpse_shape(channels))
+            pixels = pixels.transpose(0, 1, 4, 2, 3)  # (M, k, C, g, g)
+        return pixels.reshape(len(sums), *self.glimpse_shape(channels))
 
     def footprints(self, locations: ArrayLike, height: int, width: int) -> NDArray[np.int64]:
         """The squares seen at locations (M, 2): (M, scales, 4) as x0, y0, x1, y1 in pixels, ends excluded."""

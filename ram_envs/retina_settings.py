@@ -7,19 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from ram_envs.arguments import as_array, one_of, shown, whole_number
+from ram_envs.gymnasium_versions import AutoresetMode
 
-OBS_MODES = ("dict", "flat")
+OBS_MODES = ("dict", "flat", "history")
 RENDER_MODES = ("human", "rgb_array")
 VECTOR_KEYWORDS = ("num_envs", "autoreset_mode", "max_episode_steps")  # that a single environment does not take
 
 ARGUMENTS = """
 - `patch_size`, `num_scales`: the retina; scale s is `patch_size * 2**s` pixels wide.
+- `pooling`: what a pixel of a coarser scale shows of the image pixels that it covers: their "mean", or their "sum", at most 1, so that a
+  single lit pixel is as bright at every scale.
 - `initial_location`: where the first glimpse looks: "random" (uniform), "center", or (x, y) in [-1, 1].
-- `obs_mode`: "dict" or "flat"; `action_mode`: "multidiscrete", "dict", "box" or "discrete", as described above.
+- `obs_mode`: "dict", "flat" or "history"; `action_mode`: "multidiscrete", "dict", "box" or "discrete", as described above.
+- `history`: how many of the last glimpses `obs_mode="history"` shows; None for as many as an episode can have, but at most 32.
 - `location_grid`: cells a side of the grid of locations that the discrete action modes choose from.
 - `privileged_info`: whether `info` holds what the agent must not see.
 - `render_mode`: None, "human" or "rgb_array"; `render_size`: height of a frame in pixels, at least 256.
@@ -34,8 +37,10 @@ class RetinaSettings:
 
     patch_size: int = 8
     num_scales: int = 1
+    pooling: str = "mean"
     initial_location: str | Sequence[float] = "random"
     obs_mode: str = "dict"
+    history: int | None = None
     action_mode: str = "multidiscrete"
     location_grid: int = 7
     privileged_info: bool = True
@@ -46,6 +51,10 @@ class RetinaSettings:
 
     def __post_init__(self) -> None:
         one_of("obs_mode", self.obs_mode, OBS_MODES)
+        if self.history is not None:
+            whole_number("history", self.history, 1)
+            if self.obs_mode != "history":
+                raise ValueError(f'history goes with obs_mode="history", got obs_mode={self.obs_mode!r}.')
         one_of("autoreset_mode", self.autoreset_mode, [*AutoresetMode, *(mode.value for mode in AutoresetMode)])
         if self.max_episode_steps is not None:
             whole_number("max_episode_steps", self.max_episode_steps, 1)

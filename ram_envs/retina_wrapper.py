@@ -14,13 +14,13 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.registration import load_env_creator
-from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
 from ram_envs.action_modes import CONTROL, Choices, Locations
 from ram_envs.arguments import check_keywords, real_number, shown, whole_number
 from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
+from ram_envs.gymnasium_versions import AutoresetMode, own_attribute
 from ram_envs.rendering import View, load_pygame
 from ram_envs.wrapped_spaces import OBSERVATION, RENDER, Sight, WrappedActions
 from ram_envs.wrapped_worlds import SingleWorlds, make_worlds
@@ -141,8 +141,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         """Bytes that one lane takes: its frames, their tables where there are any, and the glimpse."""
         height, width, channels = self._sight.shape
         table = 12 * (height + 1) * (width + 1) * channels if self._by_table else 0
-        glimpse = 8 * int(np.prod(self.sensor.glimpse_shape(self.screen[2])))
-        return int(self.frames * (height * width * channels + table) + glimpse)
+        return int(self.frames * (height * width * channels + table) + 2 * self._glimpse_bytes)
 
     # Episodes
 
@@ -309,7 +308,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         """An attribute of the first lane's environment, where it has one of its own."""
         env = self.worlds.envs[0] if isinstance(self.worlds, SingleWorlds) else self.envs
         if isinstance(env, gym.Env):
-            return env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else default
+            return own_attribute(env, name, default)
         return getattr(env, name, default)
 
     def rules(self) -> list[str]:
@@ -399,7 +398,7 @@ class RetinaWrapper(RetinaEnv):
 
     def has_wrapper_attr(self, name: str) -> bool:
         """Whether this environment or the one behind it has an attribute of that name."""
-        return hasattr(self, name) or self.env.has_wrapper_attr(name)
+        return hasattr(self, name) or own_attribute(self.env, name, missing := object()) is not missing
 
     def get_wrapper_attr(self, name: str) -> Any:
         """The attribute of that name, of this environment or of the one behind it."""

@@ -112,7 +112,7 @@ class SpriteTables:
     def lane_bytes(self) -> int:
         """Bytes that one lane takes: the tables of its sprites, and twice those of a new scene while it is made."""
         entries = int(self.sizes.sum()) + 2 * int(self.sizes[: self.below].sum())
-        return 4 * entries * self.channels
+        return int(4 * entries * self.channels)
 
     def lay(self, lanes: NDArray[np.int64], groups: Sequence[Sprites]) -> None:
         """Puts scenes, as many as lanes (M,), into these."""
@@ -202,7 +202,7 @@ class SpriteTables:
         shape = (len(locations), scales, size, size)
         where, what = np.concatenate(pixels), np.concatenate(sums)
         each = [np.bincount(where, what[:, channel], math.prod(shape)) for channel in range(self.channels)]  # exact
-        return sensor.means(np.stack(each, axis=-1).reshape(*shape, self.channels))
+        return sensor.pixels(np.stack(each, axis=-1).reshape(*shape, self.channels))
 
     def _sums(
         self, offset: NDArray[np.int32], tables: NDArray[np.int64], sides: NDArray[np.int64], scale: int, size: int

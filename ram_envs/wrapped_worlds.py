@@ -11,10 +11,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import SyncVectorEnv
 from numpy.typing import NDArray
 
 from ram_envs.arguments import shown
+from ram_envs.gymnasium_versions import AutoresetMode, VectorEnv
 
 Outcome = tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]  # rewards, terminated, truncated: (M,) each
 AddInfo = Callable[[dict[str, Any], dict[str, Any], int], dict[str, Any]]  # of `gymnasium.vector.VectorEnv`

@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "ram_envs": [
-        "arguments", "glimpse_sensor", "datasets", "image_folder", "digit_scenes", "sprites",
-        "scattered_digits", "catch_game", "rendering", "window", "action_modes",
+        "gymnasium_versions", "arguments", "glimpse_sensor", "datasets", "image_folder", "digit_scenes", "sprites",
+        "scattered_digits", "catch_game", "rendering", "window", "action_modes", "glimpse_history",
         "retina_settings", "batched_env", "classification", "wrapped_worlds", "wrapped_spaces", "retina_wrapper",
         "glimpse_mnist", "glimpse_digits", "glimpse_images", "catch_ball", "play", "__init__", "command_line",
     ],

@@ -104,14 +104,13 @@ def collect_rollout(
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
             targets = _targets(info, seen)
             tape.see(glimpse, seen, targets)
-            location = _look(gaze, decision.location, targets[:, len(tape.locations) % targets.shape[1]], generator)
+            location = _look(gaze, decision.location, targets, len(tape.locations), generator)
             if watch is not None:
                 watch(decision)
             action = {"location": location.cpu().numpy()}
             action |= {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
             observation, reward, terminated, truncated, info = envs.step(action)
-            now_over = terminated | truncated
-            tape.act(decision, location, reward, over, now_over, info)
+            tape.act(decision, location, reward, over, now_over := terminated | truncated, info)
             if decision.candidates is not None:
                 tape.compare(envs.unwrapped.look(decision.candidates.cpu().numpy()), state)
             over = now_over
@@ -218,8 +217,9 @@ def _targets(info: dict[str, Any], like: Tensor) -> Tensor:
     return torch.full_like(like, torch.nan)[:, None]
 
 
-def _look(gaze: str, location: Tensor, target: Tensor, generator: torch.Generator | None) -> Tensor:
+def _look(gaze: str, location: Tensor, targets: Tensor, step: int, generator: torch.Generator | None) -> Tensor:
     if gaze == "oracle":
+        target = targets[:, step % targets.shape[1]]
         if target.isnan().any():
             raise ValueError('An oracle\'s gaze needs a world that tells where to look: "target_location" in its info.')
         return target

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import gymnasium as gym
+
 from agents.experiment.settings import Device, ExperimentConfig, RunConfig, demand_positive, keywords
 
 ACTION_MODES = {
@@ -71,7 +73,11 @@ class Sb3Config(ExperimentConfig):
     def env_kwargs(self, training: bool = False) -> dict[str, Any]:
         """Keywords of the environment, with the forms of observation and action that the algorithm takes."""
         mode = "dict" if self.policy == "hybrid" else ACTION_MODES[self.algo][0]
-        return {"obs_mode": "flat", "action_mode": mode, **super().env_kwargs(training)}
+        spec = gym.registry.get(self.env_id)  # an id may say itself what its spaces are
+        own: dict[str, Any] = {
+            name: spec.kwargs[name] for name in ("obs_mode", "action_mode") if spec and name in spec.kwargs
+        }
+        return {"obs_mode": "flat", "action_mode": mode, **own, **super().env_kwargs(training)}
 
     def algo_kwargs(self) -> dict[str, Any]:
         """Keywords of the algorithm: SB3's defaults, but for what many lanes ask for, and what `algo_args` says."""

@@ -65,10 +65,10 @@ def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
     state, over = None, np.zeros(envs.num_envs, np.bool_)
     start, right, distances = ~over, over.copy(), []
     while not over.all():
-        location = observation["location"] if isinstance(observation, dict) else observation[:, -2:]  # (B, 2)
         targets = info.get("target_locations", info.get("target_location"))  # (B, D, 2) or (B, 2)
         if targets is not None:
-            off = np.linalg.norm(location[:, None] - targets.reshape(len(targets), -1, 2), axis=2).min(1)
+            seen_from = envs.unwrapped.locations[:, None]
+            off = np.linalg.norm(seen_from - targets.reshape(len(targets), -1, 2), axis=2).min(1)
             distances.append(off[batch.counted & ~over])
         actions, state = model.predict(observation, state, start, deterministic=True)
         actions = read_hybrid(actions, space) if isinstance(space, spaces.Dict) else actions

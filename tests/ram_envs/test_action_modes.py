@@ -9,18 +9,18 @@ from ram_envs.action_modes import make_action_mode
 CHOICES = {"answer": 4, "stop": 2}
 
 
-class CellOfTheRest:
+class CellOfTheRemainder:
     """Thirteen numbers, each an answer, at the cell that is left when whole grids are taken away."""
 
     def size(self, num_cells):
         return num_cells + 4
 
-    def read(self, numbers, cells, rest):
-        return cells[numbers % len(cells)] + rest, {"answer": numbers, "stop": numbers}
+    def read(self, numbers, cells):
+        return cells[numbers % len(cells)], {"answer": numbers, "stop": numbers}
 
 
 def mode(name, grid=3, choices=CHOICES):
-    return make_action_mode(name, choices, grid, CellOfTheRest())
+    return make_action_mode(name, choices, grid, CellOfTheRemainder())
 
 
 def test_multidiscrete_counts_cells_row_by_row_from_the_top_left():

@@ -69,7 +69,7 @@ def test_what_a_world_tells_the_base_is_no_keyword_of_the_world(name):
 
 
 def test_a_keyword_is_refused_before_any_image_is_loaded(monkeypatch):
-    monkeypatch.setattr("ram_envs.glimpse_mnist.load_dataset", lambda *args: pytest.fail("loaded"))
+    monkeypatch.setattr("ram_envs.datasets.load_dataset", lambda *args: pytest.fail("loaded"))
     for cls in (GlimpseMNISTEnv, GlimpseMNISTVectorEnv):
         with pytest.raises(TypeError, match="num_glimpse'"):
             cls(num_glimpse=3)

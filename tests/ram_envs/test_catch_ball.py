@@ -11,8 +11,8 @@ WHOLE_SCREEN = {"initial_location": "center", "num_scales": 1}
 
 
 def make(size=6, **changes):
-    """A small game, seen whole through one patch as large as the screen."""
-    settings = {"screen_size": size, "patch_size": size, "action_mode": "discrete", **WHOLE_SCREEN}
+    """A small game, seen whole through one patch as large as the screen; an action is a move, at the only cell."""
+    settings = {"screen_size": size, "patch_size": size, "action_mode": "discrete", "location_grid": 1, **WHOLE_SCREEN}
     return gym.make("CatchBall-v0", **{**settings, **changes}).unwrapped
 
 
@@ -32,7 +32,7 @@ def test_a_ball_takes_one_step_a_row_and_an_episode_all_its_balls(size, balls):
     env.reset(seed=0)
     steps, over, rewards, info = 0, False, [], {}
     while not over:
-        assert "is_success" not in info
+        assert not info.get("is_success")
         _, reward, over, truncated, info = env.step(NOTHING)
         assert not truncated
         rewards.append(reward)
@@ -124,12 +124,16 @@ def test_a_ball_without_speed_falls_straight():
         assert env.step(NOTHING)[4]["target_location"][0] == column
 
 
-@pytest.mark.parametrize(("initial", "gaze"), [("random", [0, 0]), ("center", [0, 0]), ((0.5, -0.25), [0.5, -0.25])])
-def test_in_discrete_mode_the_gaze_is_fixed(initial, gaze):
-    env = gym.make("CatchBall-v0", action_mode="discrete", initial_location=initial)
-    env.reset(seed=0)
-    for move in (LEFT, RIGHT, NOTHING):
-        assert env.step(move)[0]["location"].tolist() == gaze
+def test_in_discrete_mode_a_number_is_a_cell_and_a_move():
+    env = gym.make("CatchBall-v0", action_mode="discrete", paddle_start="center").unwrapped
+    assert env.action_space.n == 25 * 3
+    for cell, (x, y) in [(0, (-0.8, -0.8)), (4, (0.8, -0.8)), (13, (0.4, 0))]:
+        for move in (LEFT, NOTHING, RIGHT):
+            env.reset(seed=0)
+            paddle = env.lane._games.paddle[0]
+            observation, *_ = env.step(3 * cell + move)
+            np.testing.assert_allclose(observation["location"], [x, y], atol=1e-6)
+            assert env.lane._games.paddle[0] == paddle + move - 1
 
 
 @pytest.mark.parametrize(("mode", "action"), [
@@ -138,7 +142,7 @@ def test_in_discrete_mode_the_gaze_is_fixed(initial, gaze):
     ("box", [0.0, -0.4, 0.1, -0.5, 0.2]),
 ])  # fmt: skip
 def test_the_same_action_in_every_mode(mode, action):
-    env = make(8, patch_size=5, action_mode=mode, paddle_start="center")
+    env = make(8, patch_size=5, action_mode=mode, location_grid=5, paddle_start="center")
     env.reset(seed=0)
     observation, *_ = env.step(action)
     np.testing.assert_allclose(observation["location"], [0, -0.4], atol=1e-6)
@@ -146,12 +150,11 @@ def test_the_same_action_in_every_mode(mode, action):
 
 
 def test_privileged_info_is_gone_when_it_is_not_wanted():
-    assert set(make().reset(seed=0)[1]) == {"num_glimpses", "balls_caught", "target_location"}
+    told = {"num_glimpses", "balls_caught", "is_success"}
+    assert set(make().reset(seed=0)[1]) == told | {"target_location"}
     env = make(privileged_info=False)
-    env.reset(seed=0)
-    found = [set(env.step(NOTHING)[4]) for _ in range(5)]
-    assert found[0] == {"num_glimpses", "balls_caught"}
-    assert found[-1] == {"num_glimpses", "balls_caught", "is_success"}
+    assert set(env.reset(seed=0)[1]) == told
+    assert [set(env.step(NOTHING)[4]) for _ in range(5)] == [told] * 5
 
 
 @pytest.mark.parametrize(

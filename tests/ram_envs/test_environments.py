@@ -265,7 +265,7 @@ def test_episode_ends_with_the_action_after_the_last_glimpse():
     for glimpses in (2, 3):
         _, reward, over, _, info = env.step(look(right))
         assert (reward, over, info["num_glimpses"]) == (0.0, False, glimpses)
-        assert "is_success" not in info
+        assert info["is_success"] is False
     _, reward, over, truncated, info = env.step(look(wrong))
     assert (reward, over, truncated, info["num_glimpses"], info["is_success"]) == (0.0, True, False, 3, False)
 

@@ -9,8 +9,10 @@ CORNERS = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1]], float)
 BORDERS = np.array([[-1, 0], [1, 0], [0, -1], [0, 1]], float)
 
 
-def plain_glimpse(image: np.ndarray, location: np.ndarray, patch_size: int, num_scales: int) -> np.ndarray:
-    """One glimpse of one image (H, W, C), as the definition says it: pad with zeros, cut out, average."""
+def plain_glimpse(
+    image: np.ndarray, location: np.ndarray, patch_size: int, num_scales: int, pooling: str = "mean"
+) -> np.ndarray:
+    """One glimpse of one image (H, W, C), as the definition says it: pad with zeros, cut out, average or add up."""
     height, width, channels = image.shape
     patches = []
     for scale in range(num_scales):
@@ -21,7 +23,8 @@ def plain_glimpse(image: np.ndarray, location: np.ndarray, patch_size: int, num_
         y = int(np.rint((location[1] + 1) / 2 * height)) - side // 2 + side
         crop = padded[y : y + side, x : x + side]
         blocks = crop.reshape(patch_size, pixel, patch_size, pixel, channels)
-        patches.append(blocks.mean(axis=(1, 3)).transpose(2, 0, 1) / 255)
+        pooled = blocks.mean(axis=(1, 3)) / 255 if pooling == "mean" else np.minimum(blocks.sum(axis=(1, 3)) / 255, 1)
+        patches.append(pooled.transpose(2, 0, 1))
     return np.concatenate(patches)
 
 
@@ -32,15 +35,18 @@ def noise(*shape: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("channels", [1, 2, 3])
 @pytest.mark.parametrize("sides", [(28, 28), (27, 27), (9, 14), (15, 8), (1, 1)])
 @pytest.mark.parametrize(("patch_size", "num_scales"), [(8, 1), (6, 3), (5, 2), (1, 4), (12, 3), (7, 1)])
-def test_a_glimpse_is_a_padded_crop_averaged(
-    patch_size: int, num_scales: int, sides: tuple[int, int], channels: int
+@pytest.mark.parametrize("pooling", ["mean", "sum"])
+def test_a_glimpse_is_a_padded_crop_averaged_or_added_up(
+    pooling: str, patch_size: int, num_scales: int, sides: tuple[int, int], channels: int
 ) -> None:
     random = np.random.default_rng(1).uniform(-1, 1, (12, 2))
     locations = np.concatenate([CORNERS, BORDERS, [[0, 0]], random])
     images = noise(len(locations), *sides, channels)
-    seen = GlimpseSensor(patch_size, num_scales)(images, locations)
+    if pooling == "sum":
+        images //= 16  # so that not all is clipped
+    seen = GlimpseSensor(patch_size, num_scales, pooling)(images, locations)
     expected = [
-        plain_glimpse(image, location, patch_size, num_scales)
+        plain_glimpse(image, location, patch_size, num_scales, pooling)
         for image, location in zip(images, locations, strict=True)
     ]
     assert seen.dtype == np.float32
@@ -198,3 +204,22 @@ def test_a_glimpse_without_tables_is_the_same(patch_size, num_scales, shape):
     once = sensor.glimpse_once(list(images), locations)
     np.testing.assert_array_equal(once, sensor.glimpse(sensor.integrate(images), locations))
     assert once.dtype == np.float32
+
+
+def test_a_single_lit_pixel_is_as_bright_at_every_scale_of_the_sum() -> None:
+    image = np.zeros((1, 32, 32), np.uint8)
+    image[0, 17, 13] = 200
+    seen = {pooling: GlimpseSensor(4, 4, pooling)(image, [[0, 0]])[0] for pooling in ("mean", "sum")}
+    np.testing.assert_allclose(seen["sum"].max(axis=(1, 2))[2:], [200 / 255] * 2, rtol=1e-6)
+    np.testing.assert_allclose(seen["mean"].max(axis=(1, 2))[2:], [200 / 255 / 16, 200 / 255 / 64], rtol=1e-6)
+
+
+def test_the_sum_is_at_most_one_and_exact_where_its_table_wraps_around() -> None:
+    image = np.full((1, 4200, 4200), 255, np.uint8)  # sums beyond 2**32
+    sensor = GlimpseSensor(2, 3, "sum")
+    np.testing.assert_array_equal(sensor(image, [[1, 1]])[0], np.pad([[1.0]], (0, 1))[None].repeat(3, 0))
+
+
+def test_an_unknown_pooling_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"pooling must be one of \['mean', 'sum'\], got 'max'"):
+        GlimpseSensor(2, 1, "max")

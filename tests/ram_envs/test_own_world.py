@@ -111,7 +111,7 @@ def test_each_number_of_the_discrete_mode_is_a_cell_and_an_option_of_each_choice
 def test_the_success_that_its_facts_tell_colours_the_picture():
     class Told(LampVectorEnv):
         def facts(self, ended):
-            return super().facts(ended) | {"is_success": (self.rewards > 0, ended), "lit": self.lit}
+            return super().facts(ended) | {"is_success": (self.rewards > 0) & ended, "lit": self.lit}
 
     lanes = Told(2, action_mode="dict", autoreset_mode="Disabled", render_mode="rgb_array")
     info = lanes.reset(seed=0)[1]

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from ram_envs import ENV_IDS, OWN_IMAGES
+from ram_envs import ENV_IDS, FORMS, OWN_IMAGES
 from ram_envs import play as play_module
 from ram_envs.command_line import main
 from ram_envs.play import Session, best_sessions, play
@@ -204,7 +204,8 @@ def test_without_a_display_playing_says_what_to_do(monkeypatch):
 
 def test_list_names_every_environment(capsys):
     main(["list"])
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [*ENV_IDS, OWN_IMAGES]
+    lines = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [*ENV_IDS, OWN_IMAGES, "For", *(f"...-{form}-v0" for form in FORMS)]
 
 
 def test_download_names_the_folder_that_was_checked(fake_mnist, capsys):
