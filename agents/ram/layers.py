@@ -49,21 +49,15 @@ WORTH_IT = 2**21  # multiplications from which oneDNN's lead makes good what cal
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, plus: Tensor | None = None) -> Tensor:
     """x W^T + bias + plus: (N, I) and (O, I) -> (N, O), without gradient; in autocast's type, where that is on."""
-    device, kind = x.device.type, product_type(x)
+    kind = product_type(x)
     if kind != x.dtype:
         x, bias = x.to(kind), None if bias is None else bias.to(kind)
     if kind != weight.dtype:
         weight = weight.to(kind)
-    elif x.dtype == torch.float32 and len(x) * weight.numel() >= WORTH_IT and _whole(x) and _whole(weight):
-        if (fast := _onednn(device)) is not None:
-            return fast(x, weight, bias, plus)
+    elif (fast := _onednn(x, weight)) is not None:
+        return fast(x, weight, bias, plus)
     made = functional.linear(x, weight, bias)
     return made if plus is None else made.add_(plus)
-
-
-def _whole(matrix: Tensor) -> bool:
-    """Whether its numbers lie side by side, by rows or by columns: for parts of matrices oneDNN may take a thousand times as long."""
-    return matrix.is_contiguous() or matrix.t().is_contiguous()
 
 
 def product_type(x: Tensor) -> torch.dtype:
@@ -74,14 +68,23 @@ def product_type(x: Tensor) -> torch.dtype:
     return x.dtype
 
 
-def _onednn(device: str) -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
-    """oneDNN's product in float32, or None where it cannot be had, or less than float32 will do."""
-    return _try_onednn() if device == "cpu" and torch.get_float32_matmul_precision() == "highest" else None
+def _onednn(x: Tensor, weight: Tensor) -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
+    """oneDNN's product in float32; None where it is not worth calling, cannot be had, or less than float32 will do."""
+    if len(x) * weight.numel() < WORTH_IT or x.dtype != torch.float32 or x.device.type != "cpu":
+        return None
+    if torch.get_float32_matmul_precision() != "highest" or not (_whole(x) and _whole(weight)):
+        return None
+    return _try_onednn()
+
+
+def _whole(matrix: Tensor) -> bool:
+    """Whether its numbers lie side by side, by rows or by columns: for parts of matrices oneDNN may take a thousand times as long."""
+    return matrix.is_contiguous() or matrix.t().is_contiguous()
 
 
 @cache
 def _try_onednn() -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
-    """The same, if it works.
+    """oneDNN's product, if it works.
 
     PyTorch hands such products to MKL, which makes half as many a second on AMD's processors. Only `torch.compile` takes oneDNN's
     instead, under a name that is not public: so it is tried first.
