@@ -5,7 +5,7 @@ Axes: N rows (lanes, or steps times lanes), T steps, I inputs, O outputs, H unit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -35,6 +35,10 @@ class Activations:
         """No step follows."""
         self._whole = True
 
+    def steps(self, *names: str) -> list[list[Tensor]] | None:
+        """What was made under those names, step by step; None before `close`."""
+        return [self._steps[name] for name in names] if self._whole else None
+
     def known(self, name: str) -> Tensor | None:
         """What was made under that name at all steps (T * N, ...); None before `close`."""
         return torch.cat(self._steps[name]) if self._whole else None
@@ -45,24 +49,42 @@ WORTH_IT = 2**21  # multiplications from which oneDNN's lead makes good what cal
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, plus: Tensor | None = None) -> Tensor:
     """x W^T + bias + plus: (N, I) and (O, I) -> (N, O), without gradient; in autocast's type, where that is on."""
-    device = x.device.type
-    if torch.is_autocast_enabled(device):
-        kind = torch.get_autocast_dtype(device)
-        x, weight, bias = x.to(kind), weight.to(kind), None if bias is None else bias.to(kind)
-    elif x.dtype == torch.float32 and len(x) * weight.numel() >= WORTH_IT and (fast := _onednn(device)) is not None:
+    kind = product_type(x)
+    if kind != x.dtype:
+        x, bias = x.to(kind), None if bias is None else bias.to(kind)
+    if kind != weight.dtype:
+        weight = weight.to(kind)
+    elif (fast := _onednn(x, weight)) is not None:
         return fast(x, weight, bias, plus)
     made = functional.linear(x, weight, bias)
     return made if plus is None else made.add_(plus)
 
 
-def _onednn(device: str) -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
-    """oneDNN's product in float32, or None where it cannot be had, or less than float32 will do."""
-    return _try_onednn() if device == "cpu" and torch.get_float32_matmul_precision() == "highest" else None
+def product_type(x: Tensor) -> torch.dtype:
+    """The type that products with x are made in: autocast's, where that is on."""
+    device = x.device.type
+    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        return torch.get_autocast_dtype(device)
+    return x.dtype
+
+
+def _onednn(x: Tensor, weight: Tensor) -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
+    """oneDNN's product in float32; None where it is not worth calling, cannot be had, or less than float32 will do."""
+    if len(x) * weight.numel() < WORTH_IT or x.dtype != torch.float32 or x.device.type != "cpu":
+        return None
+    if torch.get_float32_matmul_precision() != "highest" or not (_whole(x) and _whole(weight)):
+        return None
+    return _try_onednn()
+
+
+def _whole(matrix: Tensor) -> bool:
+    """Whether its numbers lie side by side, by rows or by columns: for parts of matrices oneDNN may take a thousand times as long."""
+    return matrix.is_contiguous() or matrix.t().is_contiguous()
 
 
 @cache
 def _try_onednn() -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
-    """The same, if it works.
+    """oneDNN's product, if it works.
 
     PyTorch hands such products to MKL, which makes half as many a second on AMD's processors. Only `torch.compile` takes oneDNN's
     instead, under a name that is not public: so it is tried first.
@@ -163,21 +185,22 @@ class RectifierSteps(torch.autograd.Function):
         return None, of_x, of_inward, of_recurrent, rows.sum(0)
 
 
-def lstm_step(x: Tensor, hidden: Tensor, cell: Tensor, weights: nn.LSTMCell) -> tuple[Tensor, Tensor, Tensor]:
-    """One step of a layer of LSTM units, without gradient: x (N, I), h and c (N, H) -> the gates (N, 4 H), h and c after it."""
+def lstm_step(x: Tensor, hidden: Tensor, cell: Tensor, weights: nn.LSTMCell) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """One step of a layer of LSTM units, without gradient: x (N, I), h and c (N, H) -> the gates (N, 4 H), c, tanh c and h after it."""
     driven = product(x, weights.weight_ih, weights.bias_ih)
     return _lstm_step(product(hidden, weights.weight_hh, weights.bias_hh, plus=driven), cell)
 
 
-def _lstm_step(driven: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What drives the gates (N, 4 H), overwritten, and c (N, H) -> the gates (N, 4 H), h and c after it."""
-    gates, size = driven.float() if driven.dtype == torch.bfloat16 else driven, cell.shape[1]
+def _lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What drives the gates (N, 4 H), overwritten, and c (N, H) -> the gates (N, 4 H), c, tanh c and h after it."""
+    gates, size = gates.to(cell.dtype), cell.shape[1]
     gates[:, : 2 * size].sigmoid_()
     gates[:, 2 * size : 3 * size].tanh_()
     gates[:, 3 * size :].sigmoid_()
     enter, forget, new, leave = gates.chunk(4, 1)
     cell = (forget * cell).addcmul_(enter, new)
-    return gates, leave * cell.tanh(), cell
+    shown = cell.tanh()
+    return gates, cell, shown, leave * shown
 
 
 class LSTMSteps(torch.autograd.Function):
@@ -186,55 +209,60 @@ class LSTMSteps(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any,
-        known: Sequence[Tensor] | None,
-        x: Tensor,
-        inward: Tensor,
-        recurrent: Tensor,
-        bias: Tensor,
+        ctx: Any, known: list[list[Tensor]] | None, x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor
     ) -> Tensor:
-        """Gates, h and c known or None, x_t (T, N, I), U (4 H, I), W (4 H, H) and b (4 H,) -> h_t (T, N, H)."""
+        """Gates, c, tanh c and h of each step or None, x_t (T, N, I), U (4 H, I), W (4 H, H) and b (4 H,) -> h_t (T, N, H)."""
         if known is None:
             known = LSTMSteps._steps(x, inward, recurrent, bias)
-        gates, hidden, cells = (values.view(*x.shape[:2], -1) for values in known)
-        ctx.save_for_backward(gates, hidden, cells, x, inward, recurrent)
-        ctx.kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        return hidden
+        *ctx.made, hidden = known
+        states = torch.stack(hidden)
+        ctx.save_for_backward(states, x, inward, recurrent)
+        ctx.kind = product_type(x)
+        return states
 
     @staticmethod
-    def _steps(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _steps(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> list[list[Tensor]]:
         driven = product(x.flatten(0, 1), inward, bias).view(*x.shape[:2], -1)
-        hidden = cell = torch.zeros_like(driven[0, :, : recurrent.shape[1]], dtype=recurrent.dtype)
+        hidden = cell = x.new_zeros(x.shape[1], recurrent.shape[1], dtype=recurrent.dtype)
         steps = []
         for given in driven:
             steps.append(_lstm_step(product(hidden, recurrent, plus=given), cell))
-            _, hidden, cell = steps[-1]
-        gates, hiddens, cells = map(torch.stack, zip(*steps, strict=True))
-        return gates, hiddens, cells
+            _, cell, _, hidden = steps[-1]
+        return [*map(list, zip(*steps, strict=True))]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of x_t, U, W and b."""
-        gates, hidden, cells, x, inward, recurrent = ctx.saved_tensors
-        kind = ctx.kind
-        down, back = torch.empty_like(gates), recurrent.to(kind).t()  # down: the gradient of what drives the gates
-        of_hidden, of_cell = gradient[-1], torch.zeros_like(cells[0])
-        for step in range(len(gates) - 1, -1, -1):
-            enter, forget, new, leave = gates[step].chunk(4, 1)
-            shown = cells[step].tanh()
-            of_cell = of_cell + of_hidden * leave * (1 - shown.square())
-            to_enter, to_forget, to_new, to_leave = down[step].chunk(4, 1)
-            torch.mul(of_cell * new, enter * (1 - enter), out=to_enter)
-            torch.mul(of_cell * enter, 1 - new.square(), out=to_new)
-            torch.mul(of_hidden * shown, leave * (1 - leave), out=to_leave)
-            if step == 0:
-                to_forget.zero_()  # there was nothing to forget
-                break
-            torch.mul(of_cell * cells[step - 1], forget * (1 - forget), out=to_forget)
-            of_cell = of_cell * forget
-            of_hidden = gradient[step - 1] + product(down[step].to(kind), back)
+        states, x, inward, recurrent = ctx.saved_tensors
+        kind, back = ctx.kind, recurrent.to(ctx.kind).t()
+        down = gradient.new_empty(*states.shape[:2], len(recurrent))  # of what drives the gates
+        of_hidden, of_cell = gradient[-1], torch.zeros_like(gradient[-1])
+        for step in range(len(states) - 1, -1, -1):
+            gates, _, shown = (of_step[step] for of_step in ctx.made)
+            before = ctx.made[1][step - 1] if step else torch.zeros_like(of_cell)
+            of_cell = _lstm_back(of_hidden, of_cell, gates, before, shown, down[step])
+            if step:
+                of_hidden = product(down[step].to(kind), back, plus=gradient[step - 1].to(kind)).to(gradient.dtype)
         rows = down.flatten(0, 1).to(kind)
         of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[1] else None
         of_inward = product(rows.t(), x.flatten(0, 1).to(kind).t())
-        of_recurrent = product(rows[gates.shape[1] :].t(), hidden[:-1].flatten(0, 1).to(kind).t())
+        of_recurrent = product(down[1:].flatten(0, 1).to(kind).t(), states[:-1].flatten(0, 1).to(kind).t())
         return None, of_x, of_inward, of_recurrent, rows.sum(0)
+
+
+def _lstm_back(
+    of_hidden: Tensor, of_cell: Tensor, gates: Tensor, before: Tensor, shown: Tensor, down: Tensor
+) -> Tensor:
+    """One step back: the gradients of h and c, what the step made, and c before it -> the gradient of that; writes the gradient
+    of what drives the gates to `down`."""
+    sigmoid, tanh, size = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward, shown.shape[1]
+    enter, forget, new, leave = gates.chunk(4, 1)
+    of_cell = tanh(of_hidden * leave, shown).add_(of_cell)
+    to_enter, to_forget, to_new, to_leave = down.chunk(4, 1)
+    torch.mul(of_cell, new, out=to_enter)
+    torch.mul(of_cell, before, out=to_forget)
+    torch.mul(of_hidden, shown, out=to_leave)
+    sigmoid.grad_input(down[:, : 2 * size], gates[:, : 2 * size], grad_input=down[:, : 2 * size])
+    tanh.grad_input(of_cell * enter, new, grad_input=to_new)
+    sigmoid.grad_input(to_leave, leave, grad_input=to_leave)
+    return of_cell.mul_(forget)

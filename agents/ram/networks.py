@@ -178,15 +178,15 @@ class LSTMCore(nn.Module):
         self, features: Tensor, state: tuple[Tensor, ...], activations: Activations | None = None
     ) -> tuple[Tensor, ...]:
         """Features (B, feature_size) and the state before -> the state after, without gradient; its first entry is h_t (B, H)."""
-        gates, hidden, cell = lstm_step(features, state[0], state[1], self.cell)
+        gates, cell, shown, hidden = lstm_step(features, state[0], state[1], self.cell)
         if activations is not None:
-            activations.keep(gates=gates, hidden=hidden, cell=cell)
+            activations.keep(gates=gates, cell=cell, shown=shown, hidden=hidden)
         return (hidden, cell)
 
     def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
         """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
         cell = self.cell
-        known = activations and [activations.known(name) for name in ("gates", "hidden", "cell")]
+        known = activations and activations.steps("gates", "cell", "shown", "hidden")
         bias = cell.bias_ih + cell.bias_hh
         hidden: Tensor = LSTMSteps.apply(known, features, cell.weight_ih, cell.weight_hh, bias)  # type: ignore[no-untyped-call]
         return hidden

@@ -43,11 +43,21 @@ def test_without_onednn_products_are_pytorchs(exact, monkeypatch):
     assert torch.equal(product(x, weight), functional.linear(x, weight))
 
 
-def test_less_than_float32_is_left_to_pytorch(exact):
+def test_only_large_whole_matrices_on_a_processor_in_float32_go_to_onednn(exact, monkeypatch):
+    """For parts of matrices its time can be a thousandfold."""
+    monkeypatch.setattr(layers, "_try_onednn", lambda: "oneDNN")
+    x, weight = torch.empty(600, 80), torch.empty(64, 80)
+    assert layers._onednn(x, weight) == layers._onednn(torch.empty(80, 600).t(), weight) == "oneDNN"
+    others = [
+        (x[:3], weight),
+        (x.double(), weight.double()),
+        (x, torch.empty(64, 81)[:, :80]),
+        (torch.empty(600, 81)[:, :80], weight),
+        (x.to("meta"), weight.to("meta")),
+    ]
+    assert [layers._onednn(*other) for other in others] == [None] * len(others)
     torch.set_float32_matmul_precision("medium")
-    assert layers._onednn("cpu") is None
-    torch.set_float32_matmul_precision("highest")
-    assert layers._onednn("cuda") is None
+    assert layers._onednn(x, weight) is None
 
 
 def test_rectified_layers_have_the_gradient_of_their_equation():
