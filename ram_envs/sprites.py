@@ -112,7 +112,7 @@ class SpriteTables:
     def lane_bytes(self) -> int:
         """Bytes that one lane takes: the tables of its sprites, and twice those of a new scene while it is made."""
         entries = int(self.sizes.sum()) + 2 * int(self.sizes[: self.below].sum())
-        return 4 * entries * self.channels
+        return int(4 * entries * self.channels)
 
     def lay(self, lanes: NDArray[np.int64], groups: Sequence[Sprites]) -> None:
         """Puts scenes, as many as lanes (M,), into these."""
