@@ -12,6 +12,7 @@ Importing this package registers the environments:
 | `GlimpseMNIST-Sum100-v0` | two digits on 100x100: what is their sum? |
 | `GlimpseMNIST-Mega500-v0` | five digits on 500x500, three of one class: which? seven scales of 12x12, 16 glimpses |
 | `GlimpseMNIST-Mega1500-v0` | the same on 1500x1500 under 50 marks, eight scales, 32 glimpses |
+| `GlimpseMNIST-Moving60-v0` | a digit that moves among 4 moving pieces on 60x60, 20 frames, one look at each |
 | `CatchBall-v0` | the ball game Catch on 24x24, three scales of 6x6 |
 | `GlimpseImages-v0` | a folder of your own images: `make("GlimpseImages-v0", images="photos/")` |
 
@@ -58,13 +59,15 @@ _SEVERAL |= {
     "GlimpseMNIST-Mega500-v0": {**_MEGA, "num_scales": 7, "num_glimpses": 16, "canvas_size": 500},
     "GlimpseMNIST-Mega1500-v0": {**_MEGA, "num_scales": 8, "num_glimpses": 32, "canvas_size": 1500, "marks": 50},
 }
+_MOVING = {"GlimpseMNIST-Moving60-v0": {"patch_size": 12, "num_scales": 3}}
 _WORLDS = {
     "GlimpseMNIST": "ram_envs.glimpse_mnist:GlimpseMNIST",
     **dict.fromkeys(_SEVERAL, "ram_envs.glimpse_digits:GlimpseDigits"),
+    **dict.fromkeys(_MOVING, "ram_envs.glimpse_moving:GlimpseMoving"),
     "CatchBall": "ram_envs.catch_ball:CatchBall",
     "GlimpseImages": "ram_envs.glimpse_images:GlimpseImages",
 }
-_KEYWORDS: dict[str, dict[str, Any]] = {**_DIGITS, **_SEVERAL}
+_KEYWORDS: dict[str, dict[str, Any]] = {**_DIGITS, **_SEVERAL, **_MOVING}
 ENV_IDS = (*_KEYWORDS, "CatchBall-v0")
 
 OWN_IMAGES = "GlimpseImages-v0"  # not among `ENV_IDS`, which need nothing of one's own

@@ -95,7 +95,7 @@ class Player:
     def waits(self) -> bool:
         """Whether the world waits for the player."""
         table = self.lane.keys()
-        return not self.lane.screen_changes or () not in table
+        return not self.lane.screen_changes or () not in table or self.lane.last_glimpse()
 
     def play(self, games: int, seed: int | None = None) -> list[Game]:
         """Plays that many games, or fewer if Escape is pressed.

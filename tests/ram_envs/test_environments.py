@@ -101,6 +101,7 @@ DIGESTS = {
     "GlimpseMNIST-Sum100-v0": "9d3b94e40f5310fb",
     "GlimpseMNIST-Mega500-v0": "f844ca38c957d4ad",
     "GlimpseMNIST-Mega1500-v0": "f0fed88dda380c21",
+    "GlimpseMNIST-Moving60-v0": "6ca96647f00f3f4a",
     "CatchBall-v0": "9dd693c657b606f4",
 }
 
