@@ -112,7 +112,7 @@ def environment_page(env_id: str) -> str:
     env_class = type(make(env_id).unwrapped)
     lines = [f"# {env_id}", ""]
     if (ROOT / "docs" / f"{env_id.removesuffix('-v0')}.gif").exists():
-        lines += [f"![A trained agent in {env_id}](../{env_id.removesuffix('-v0')}.gif)", ""]
+        lines += [f"![Episodes in {env_id}](../{env_id.removesuffix('-v0')}.gif)", ""]
     given = ', images="photos/"' if env_id == OWN_IMAGES else ""
     lines += [
         "```python",

@@ -85,6 +85,14 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
         self._truths[lanes] = right_answers(self.answer, scattered.labels, self.data.num_classes)
         self._said[lanes] = 0
 
+    def whole_scenes(
+        self, indices: NDArray[np.int64], draws: NDArray[np.float64]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Scenes (N, H, W, C) of draws (N, recipe.num_draws), and the right answers (N,), of a sequence the first."""
+        scattered = self.scatterer.draw(draws)
+        right = right_answers(self.answer, scattered.labels, self.data.num_classes)[:, 0]
+        return draw_canvases(scattered.sprites, self.recipe.canvas), right
+
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return self._sprites.canvases(lanes) if self._by_sprites else self._scenes[lanes]
 

@@ -50,6 +50,12 @@ class GlimpseMNISTVectorEnv(ClassificationVectorEnv):
         self._scenes[lanes], centers = draw_scenes(self.data.images, indices, draws, self.recipe)
         self._centers[lanes] = to_location(centers, *self.recipe.canvas)
 
+    def whole_scenes(
+        self, indices: NDArray[np.int64], draws: NDArray[np.float64]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Scenes (N, H, W, C) of images (N,) by their draws (N, recipe.num_draws), and the right answers (N,)."""
+        return draw_scenes(self.data.images, indices, draws, self.recipe)[0], self.labels[indices]
+
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return self._scenes[lanes]
 

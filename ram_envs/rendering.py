@@ -404,10 +404,14 @@ def _rgb(image: Pixels) -> Pixels:
 
 
 def _enlarged(image: Pixels, box: _Box) -> Pixels:
-    """Nearest neighbour: (h, w, 3) to (box.height, box.width, 3)."""
+    """Nearest neighbour: (h, w, 3) to (box.height, box.width, 3); of an image at least twice as large means, or lines would be lost."""
     rows = np.arange(box.height) * image.shape[0] // box.height
     columns = np.arange(box.width) * image.shape[1] // box.width
-    return np.asarray(image[rows[:, None], columns])
+    if image.shape[0] < 2 * box.height or image.shape[1] < 2 * box.width:
+        return np.asarray(image[rows[:, None], columns])
+    sums = np.add.reduceat(np.add.reduceat(image, rows, axis=0, dtype=np.uint32), columns, axis=1)
+    counts = np.diff(rows, append=image.shape[0])[:, None] * np.diff(columns, append=image.shape[1])
+    return np.asarray(sums // counts[..., None], np.uint8)
 
 
 def _scale_colour(scale: int) -> Colour:

@@ -17,6 +17,7 @@ from typing import Any
 if not __package__:  # run as a file: import from the repository, not from agents/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import gymnasium as gym
 import matplotlib
 
 matplotlib.use("Agg")
@@ -31,6 +32,7 @@ from agents.experiment.recording import write_video
 from agents.ram.checkpoint import load_state
 from agents.ram.presets import DEFAULTS
 from agents.ram.watching import watch_episodes
+from ram_envs import ENV_IDS
 from ram_envs.rendering import PATH_COLOUR, SCALE_COLOURS, Pixels, View, draw_view, foveated
 
 DOCS = RESULTS.parent / "docs"
@@ -55,6 +57,28 @@ def episode_gif(
             frames.extend([draw_view(view, 320)] * (1 if view.outcome is None else round(1.5 * fps)))
 
         watch_episodes(shipped_agent(env_id, preset), show, episodes=episodes, seed=seed)
+        write_video(path, frames, fps)
+
+    return write
+
+
+def oracle_gif(env_id: str, episodes: int = 3, seed: int = 1, fps: int = 2) -> Callable[[Path], None]:
+    """An environment that has no trained agent yet, as an eye sees it that is told where to look, at one digit after the other."""
+
+    def write(path: Path) -> None:
+        env = gym.make(env_id, split="test", action_mode="dict", render_mode="rgb_array", render_size=320)
+        frames: list[Pixels] = []
+        for episode in range(episodes):
+            over, (_, info) = False, env.reset(seed=seed + episode)
+            while not over:
+                targets = info["target_locations"] if "target_locations" in info else info["target_location"][None]
+                frames.append(env.render())  # type: ignore[arg-type]
+                step = info["num_glimpses"] - 1
+                stop = "target_locations" in info and step == len(targets)  # all were seen; a video is seen to its end
+                action = {"location": targets[step % len(targets)], "answer": info["label"], "stop": int(stop)}
+                *_, over, _, info = env.step(action)
+            frames += [env.render()] * round(1.5 * fps)  # type: ignore[list-item]
+        env.close()
         write_video(path, frames, fps)
 
     return write
@@ -202,7 +226,9 @@ def catch_learning(path: Path) -> None:
 
 PICTURES: dict[str, Callable[[Path], None]] = {
     **{f"{env_id.removesuffix('-v0')}.gif": episode_gif(env_id) for env_id in DEFAULTS},
+    **{f"{env_id.removesuffix('-v0')}.gif": oracle_gif(env_id) for env_id in ENV_IDS if env_id not in DEFAULTS},
     "CatchBall.gif": episode_gif("CatchBall-v0", fps=10),
+    "GlimpseMNIST-Moving60.gif": oracle_gif("GlimpseMNIST-Moving60-v0", episodes=2, fps=4),
     "headline.png": last_look("GlimpseMNIST-Cluttered60-v0"),
     "figure3-cluttered60.png": fixation_paths("GlimpseMNIST-Cluttered60-v0"),
     "figure3-cluttered100.png": fixation_paths("GlimpseMNIST-Cluttered100-v0"),

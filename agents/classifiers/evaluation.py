@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from agents.classifiers.config import ClassifierConfig
 from agents.experiment.episodes import HeldOutEpisodes
 from agents.experiment.score import Score
-from ram_envs.digit_scenes import draw_scenes
 
 
 def held_out_scenes(config: ClassifierConfig, split: str, lanes: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
@@ -24,8 +23,8 @@ def held_out_scenes(config: ClassifierConfig, split: str, lanes: int | None = No
     for batch in held_out:
         assert batch.options is not None, "Labelled scenes are chosen by their number."
         index = batch.options["index"][batch.counted]
-        scenes, _ = draw_scenes(world.data.images, index, world.held_out_draws(index)[:, 3:], world.recipe)
-        yield torch.from_numpy(scenes).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(world.data.labels[index])
+        scenes, labels = world.whole_scenes(index, world.held_out_draws(index)[:, 3:])
+        yield torch.from_numpy(scenes).permute(0, 3, 1, 2).float() / 255, torch.from_numpy(labels)
     held_out.envs.close()
 
 

@@ -39,8 +39,6 @@ from agents.experiment.run_folder import (
     reserved,
 )
 from agents.experiment.score import Score
-from ram_envs.digit_scenes import draw_scenes
-from ram_envs.glimpse_mnist import GlimpseMNISTVectorEnv
 
 save_state = partial(save_checkpoint, holds="a classifier")
 load_state = partial(load_checkpoint, settings=ClassifierConfig, holds="a classifier")
@@ -65,16 +63,16 @@ class ClassifierTrainer:
         self.commits, self.devices = [current_commit()], [device_name(self.device)]
         torch.manual_seed(config.seed)
         envs = make_split(config, 1, "train", training=True).unwrapped
-        if not isinstance(envs, GlimpseMNISTVectorEnv):
+        if not (hasattr(envs, "whole_scenes") and envs.tells_label):
             raise ValueError(
                 f"A classifier needs whole scenes with labels, as GlimpseMNIST has them: {config.env} has none."
             )
-        self.data, self.recipe = envs.data, envs.recipe
+        self.world, self.recipe = envs, envs.recipe
         self.batch_size = config.optimizer.batch_size
-        if self.batch_size > len(self.data):
-            raise ValueError(f"batch_size must be at most {len(self.data)}, the training images.")
-        shape = (self.data.images.shape[3], *self.recipe.canvas)
-        self.network = make_network(config.network, shape, self.data.num_classes).to(self.device)
+        if self.batch_size > envs.num_images:
+            raise ValueError(f"batch_size must be at most {envs.num_images}, the training images.")
+        shape = (envs.screen[2], *self.recipe.canvas)
+        self.network = make_network(config.network, shape, len(envs.class_names)).to(self.device)
         settings = config.optimizer
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
@@ -124,12 +122,15 @@ class ClassifierTrainer:
     def draw(self) -> tuple[Tensor, Tensor]:
         """The training scenes (B, C, H, W) of this update, and their labels (B,); every epoch has an order of its own."""
         size, seed = self.batch_size, self.config.seed
-        epoch, place = divmod(self.update, len(self.data) // size)
-        index = _order(len(self.data), seed, epoch)[place * size : (place + 1) * size]
+        count = self.world.num_images
+        epoch, place = divmod(self.update, count // size)
+        index = _order(count, seed, epoch)[place * size : (place + 1) * size]
         draws = np.random.default_rng((seed, self.update, 1)).random((size, self.recipe.num_draws))
-        scenes, _ = draw_scenes(self.data.images, index, draws, self.recipe)
+        if self.world.fixed_scenes:
+            draws = self.world.held_out_draws(index)[:, 3:]
+        scenes, labels = self.world.whole_scenes(index, draws)
         pixels = torch.from_numpy(scenes).to(self.device).permute(0, 3, 1, 2)
-        return pixels.float() / 255, torch.from_numpy(self.data.labels[index]).to(self.device)
+        return pixels.float() / 255, torch.from_numpy(labels).to(self.device)
 
     def step(self) -> tuple[Tensor, Tensor]:
         """One update; returns the loss, and the share of scenes named rightly before it.

@@ -94,6 +94,34 @@ def test_held_out_scenes_are_those_of_the_agents_environment(fake_mnist, name, s
         np.testing.assert_array_equal(scene, env.lane._scenes[0].transpose(2, 0, 1) / np.float32(255))
 
 
+@pytest.mark.parametrize("env_id", ["GlimpseMNIST-Pairs100-v0", "GlimpseMNIST-Sum100-v0", "GlimpseMNIST-Mega500-v0"])
+def test_scenes_of_several_digits_are_those_of_the_agents_environment_and_are_trained_on(fake_mnist, tmp_path, env_id):
+    config = TINY.but(env=env_id, network={"filters": 2}, run={"score_test": False})
+    scenes, labels = next(held_out_scenes(config, "validation"))
+    env = gym.make(env_id, split="validation").unwrapped
+    for index, (scene, label) in enumerate(zip(scenes, labels, strict=True)):
+        assert env.reset(options={"index": index})[1]["label"] == label
+        np.testing.assert_array_equal(scene, env.lane.screens(np.array([0]))[0].transpose(2, 0, 1) / np.float32(255))
+    result = training.train(config, tmp_path)
+    assert result["validation"]["episodes"] == 10
+
+
+def test_fixed_training_scenes_are_the_same_in_every_epoch(fake_mnist, tmp_path):
+    words = ("train_scenes=8", "canvas_size=60")
+    trainer = ClassifierTrainer(
+        TINY.but(env="GlimpseMNIST-Sum100-v0", env_args=words, optimizer={"batch_size": 4}), tmp_path
+    )
+    epochs = []
+    for _ in range(2):
+        seen = []
+        for _ in range(2):
+            seen += [scene.numpy().tobytes() for scene in trainer.draw()[0]]
+            trainer.update += 1
+        epochs.append(set(seen))
+    assert epochs[0] == epochs[1]
+    assert len(epochs[0]) == 8
+
+
 @pytest.mark.parametrize("shape", [(40, 60), (60, 40)])
 def test_scenes_that_are_not_square_are_trained_on_and_scored_as_they_are(fake_mnist, tmp_path, shape):
     canvas = f"canvas_size={shape}".replace(" ", "")
@@ -320,9 +348,13 @@ def test_settings_that_make_no_sense_are_refused_by_name(settings, message):
         ClassifierConfig().but(**settings)
 
 
-def test_environment_without_labelled_scenes_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="CatchBall-v0 has none"):
-        ClassifierTrainer(ClassifierConfig(env="CatchBall-v0"), tmp_path)
+@pytest.mark.parametrize(
+    ("env_id", "words"),
+    [("CatchBall-v0", ()), ("GlimpseMNIST-Moving60-v0", ()), ("GlimpseMNIST-Sum100-v0", ("answer=sequence",))],
+)
+def test_environment_without_labelled_scenes_is_refused(fake_mnist, tmp_path, env_id, words):
+    with pytest.raises(ValueError, match=f"{env_id} has none"):
+        ClassifierTrainer(ClassifierConfig(env=env_id, env_args=words), tmp_path)
 
 
 def test_batch_larger_than_the_training_images_is_refused(fake_mnist, tmp_path):
