@@ -117,7 +117,12 @@ def train_by_ray(missing: Sequence[Run], runs: Path, address: str | None) -> boo
         ]
         progress = Progress(len(missing), lambda title: by_title[title].keep())
         outcomes = run_trials(grid(spaces), runs / "ray" / "trials", progress)
-    return outcomes is not None and not any(outcome.failed for outcome in outcomes)
+    if outcomes is None:
+        print("Interrupted; the same command goes on with what is left.")
+        return False
+    if failed := sum(bool(outcome.failed) for outcome in outcomes):
+        raise ValueError(f"{failed} of {len(missing)} runs cannot be made, see above.")
+    return True
 
 
 @command

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -80,17 +80,19 @@ class Settings:
         Raises:
             ValueError: if there is no such setting, or a value that it cannot have.
         """
-        changed = self
+        changed, hints = self, get_type_hints(type(self))
         for name, value in values.items():
             first, _, rest = name.partition(".")
-            before = getattr(changed, first, None) if first in {setting.name for setting in fields(self)} else None
+            before = getattr(changed, first, None) if first in hints else None
             if isinstance(before, Settings) and rest:
                 value = before.with_values({rest: value})
             elif isinstance(before, tuple) and rest:
                 value = (*before, f"{rest}={value!r}")
-            elif rest or first not in {setting.name for setting in fields(self)}:
+            elif rest or first not in dict(self.flat()):
                 near = difflib.get_close_matches(name, dict(self.flat()), 1)
                 raise ValueError(f"There is no setting {name}{f': {near[0]} is one' if near else ''}.")
+            elif get_origin(hints[first]) is Literal and value not in get_args(hints[first]):
+                raise ValueError(f"{name} must be one of {', '.join(get_args(hints[first]))}, got {value!r}.")
             changed = changed.but(**{first: value})
         return changed
 

@@ -107,6 +107,7 @@ def search_command(argv: Sequence[str] | None = None) -> None:
     kind: Any = SearchCommand[family.config]  # type: ignore[name-defined]
     flags = tyro.cli(kind, args=argv, default=_defaults(kind, origin), config=(tyro.conf.FlagConversionOff,), compact_help=True)
     demand_at_least(1, trials=flags.trials)
+    address = ray_address(flags.ray)
     demand_ray()
     config = flags.config.but(run={"score_test": False})
     if flags.scheduler == "asha" and not config.run.evaluations:
@@ -117,7 +118,7 @@ def search_command(argv: Sequence[str] | None = None) -> None:
     with reserved(folder):
         search.demand_same(folder)
         write_whole(folder / SPEC, search.text().encode())
-        outcomes = _run(search, config, space, folder, ray_address(flags.ray))
+        outcomes = _run(search, config, space, folder, address)
         if outcomes is None:
             print(f"Interrupted; the same command goes on with what is left. Trials so far: {folder / 'trials'}")
             return
