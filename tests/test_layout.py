@@ -46,7 +46,14 @@ MAY_USE = {
     "agents/classifiers": {"ram_envs", "agents/experiment"},
     "agents/sb3": {"ram_envs", "agents/experiment"},
     "agents/scaling": {"ram_envs", "agents/experiment", "agents/ram", "agents/classifiers", "agents/sb3"},
-    "agents/analysis": {"ram_envs", "agents/experiment", "agents/ram", "agents/classifiers", "agents/sb3", "agents/scaling"},
+    "agents/analysis": {
+        "ram_envs",
+        "agents/experiment",
+        "agents/ram",
+        "agents/classifiers",
+        "agents/sb3",
+        "agents/scaling",
+    },
     "agents": {"agents/ram", "agents/classifiers", "agents/sb3", "agents/scaling", "agents/analysis"},
 }
 PLACES = [(room, place) for room, names in FLOORS.items() for place in range(len(names))]

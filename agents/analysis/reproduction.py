@@ -118,7 +118,7 @@ def train_by_ray(missing: Sequence[Run], runs: Path, address: str | None) -> boo
         progress = Progress(len(missing), lambda title: by_title[title].keep())
         outcomes = run_trials(grid(spaces), runs / "ray" / "trials", progress)
     if outcomes is None:
-        print("Interrupted; the same command goes on with what is left.")
+        print("Not all runs have ended; the same command goes on with what is left.")
         return False
     if failed := sum(bool(outcome.failed) for outcome in outcomes):
         raise ValueError(f"{failed} of {len(missing)} runs cannot be made, see above.")
@@ -137,9 +137,7 @@ def reproduce_command(argv: Sequence[str] | None = None) -> None:
     missing = missing_runs(flags)
     if missing and flags.ray is None:
         print(announced([run.minutes for run in missing], 1))
-    if missing and not (
-        train_one_by_one(missing) if flags.ray is None else train_by_ray(missing, flags.runs, address)
-    ):
+    if missing and not (train_one_by_one(missing) if flags.ray is None else train_by_ray(missing, flags.runs, address)):
         return
     write_pages()
     print(table(load_results()))

@@ -30,7 +30,7 @@ if sys.platform != "win32":
 
 CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
 MODEL = "model.zip"  # of Stable-Baselines3
-COMMIT_VARIABLE = "RAM_ENVS_COMMIT"  # what the code is at, where it was copied to without its history
+COMMIT_VARIABLE = "RAM_ENVS_COMMIT"  # the commit that the code is at, where it was copied without its history
 Saved = Callable[[float, list[dict[str, float]]], None]
 """Told whenever a run's folder is up to date: how much of the run is done, in %, and its validation scores so far."""
 LOGS = {"metrics_bytes": METRICS, "times_bytes": TIMES}

@@ -65,13 +65,21 @@ def connected(address: str | None) -> Iterator[int]:
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     variables = {"TQDM_DISABLE": "1", COMMIT_VARIABLE: current_commit()}
     environment: dict[str, object] = {"env_vars": {**variables, "PYTHONPATH": _search_path()}}
-    where: dict[str, object] = {"num_cpus": processors(), "object_store_memory": OBJECT_STORE, "include_dashboard": False}
+    where: dict[str, object] = {
+        "num_cpus": processors(),
+        "object_store_memory": OBJECT_STORE,
+        "include_dashboard": False,
+    }
     if address is not None:
         environment = {"env_vars": variables, "working_dir": str(ROOT), "excludes": EXCLUDED}
         where = {}
     try:
         ray.init(
-            address=address or "local", runtime_env=environment, log_to_driver=False, logging_level=logging.ERROR, **where
+            address=address or "local",
+            runtime_env=environment,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **where,
         )
     except (ConnectionError, ray.exceptions.RayError, RuntimeError) as error:
         raise ConnectionError(f"--ray {address or ''}: {str(error).strip().splitlines()[0]}") from None

@@ -38,7 +38,8 @@ def expected_minutes(preset: str, config: Any, results: Path = RESULTS) -> float
     if not found:
         return None
     unit = "frames" if hasattr(config.run, "frames") else "episodes"
-    return statistics.mean(run["minutes"] / run["config"]["run"][unit] for run in found) * float(getattr(config.run, unit))
+    pace = statistics.mean(run["minutes"] / run["config"]["run"][unit] for run in found)
+    return float(pace * getattr(config.run, unit))
 
 
 def wall_minutes(

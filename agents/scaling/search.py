@@ -105,13 +105,17 @@ def search_command(argv: Sequence[str] | None = None) -> None:
     family = _family(argv)
     origin = named_preset(argv, family.presets) or _default(family, argv)
     kind: Any = SearchCommand[family.config]  # type: ignore[name-defined]
-    flags = tyro.cli(kind, args=argv, default=_defaults(kind, origin), config=(tyro.conf.FlagConversionOff,), compact_help=True)
+    flags = tyro.cli(
+        kind, args=argv, default=_defaults(kind, origin), config=(tyro.conf.FlagConversionOff,), compact_help=True
+    )
     demand_at_least(1, trials=flags.trials)
     address = ray_address(flags.ray)
     demand_ray()
     config = flags.config.but(run={"score_test": False})
     if flags.scheduler == "asha" and not config.run.evaluations:
-        raise ValueError("--scheduler asha stops trials by their scores on the way: it needs --run.evaluations above 0.")
+        raise ValueError(
+            "--scheduler asha stops trials by their scores on the way: it needs --run.evaluations above 0."
+        )
     space = draws(flags.space, config)
     search = Search(family.name, origin.name, flags.space, flags.trials, flags.scheduler, config.to_dict())
     folder = flags.run_dir or search.folder
@@ -120,7 +124,9 @@ def search_command(argv: Sequence[str] | None = None) -> None:
         write_whole(folder / SPEC, search.text().encode())
         outcomes = _run(search, config, space, folder, address)
         if outcomes is None:
-            print(f"Interrupted; the same command goes on with what is left. Trials so far: {folder / 'trials'}")
+            print(
+                f"Not all trials have ended; the same command goes on with what is left. Trials so far: {folder / 'trials'}"
+            )
             return
         record = {**asdict(search), "outcomes": outcomes}
         write_whole(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
@@ -134,7 +140,9 @@ def search_command(argv: Sequence[str] | None = None) -> None:
         print(_command_line(config.with_values(found["values"]), origin, found["values"]))
 
 
-def _run(search: Search, config: Any, space: tuple[Draw, ...], folder: Path, address: str | None) -> list[dict[str, Any]] | None:
+def _run(
+    search: Search, config: Any, space: tuple[Draw, ...], folder: Path, address: str | None
+) -> list[dict[str, Any]] | None:
     """Makes the trials that are left; what came of all, as JSON takes it, or nothing if interrupted."""
     with connected(address) as processors:
         from agents.scaling.trials import Progress, asha, run_trials, trial_space

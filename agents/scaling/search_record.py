@@ -20,10 +20,14 @@ def trials_table(record: Mapping[str, Any], rows: int | None = None) -> str:
     names = [*record["outcomes"][0]["values"]]
     lines = [f"| {' | '.join(names)} | validation error in % | minutes | |", "|---" * (len(names) + 3) + "|"]
     for trial in _ranked(record)[:rows]:
-        drawn = " | ".join(f"{value:.3g}" if isinstance(value, float) else str(value) for value in trial["values"].values())
+        drawn = " | ".join(
+            f"{value:.3g}" if isinstance(value, float) else str(value) for value in trial["values"].values()
+        )
         error = "-" if trial["error_percent"] is None else f"{trial['error_percent']:.2f}"
         stopped = "" if trial["percent"] >= 100 else f"stopped at {trial['percent']:.0f} %"
-        lines.append(f"| {drawn} | {error} | {trial['minutes']:.1f} | {trial['failed'].partition(': ')[2] or stopped} |")
+        lines.append(
+            f"| {drawn} | {error} | {trial['minutes']:.1f} | {trial['failed'].partition(': ')[2] or stopped} |"
+        )
     return "\n".join(lines)
 
 
@@ -50,7 +54,10 @@ def draw_trials(record: Mapping[str, Any], path: Path) -> None:
     for axis, (across, up) in zip(axes[0], pairs, strict=True):
         for group, style in (
             ([(t, e) for t, e in zip(scored, errors, strict=True) if t["percent"] >= 100], {"marker": "o"}),
-            ([(t, e) for t, e in zip(scored, errors, strict=True) if t["percent"] < 100], {"marker": "v", "alpha": 0.5}),
+            (
+                [(t, e) for t, e in zip(scored, errors, strict=True) if t["percent"] < 100],
+                {"marker": "v", "alpha": 0.5},
+            ),
         ):
             points = axis.scatter(
                 [t["values"][across] for t, _ in group],

@@ -23,7 +23,13 @@ from agents.scaling.families import FAMILIES
 from ram_envs.datasets import DatasetNotFound
 
 FAILURES = 20  # lost workers and machines that one trial outlives
-HOPELESS = (ValueError, FloatingPointError, MemoryError, DatasetNotFound, gymnasium.error.Error)  # the same again next time
+HOPELESS = (
+    ValueError,
+    FloatingPointError,
+    MemoryError,
+    DatasetNotFound,
+    gymnasium.error.Error,
+)  # the same again next time
 
 
 def trial_space(
@@ -156,7 +162,14 @@ class Outcome:
 
 
 def run_trials(
-    space: Mapping[str, Any], folder: Path, progress: Progress, *, samples: int = 1, seed: int = 1, threads: int = 1, scheduler: Any = None
+    space: Mapping[str, Any],
+    folder: Path,
+    progress: Progress,
+    *,
+    samples: int = 1,
+    seed: int = 1,
+    threads: int = 1,
+    scheduler: Any = None,
 ) -> list[Outcome] | None:
     """Runs all trials, or those that are left of a folder where this was begun before; Ray must be connected.
 

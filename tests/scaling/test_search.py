@@ -1,6 +1,7 @@
 """The search's flags, what it draws, and what it says of what it found; nothing is trained here."""
 
 import json
+import re
 import shlex
 from argparse import Namespace
 
@@ -9,16 +10,21 @@ import pytest
 pytest.importorskip("torch")
 
 from agents.ram.presets import PRESETS
+from agents.sb3.presets import PRESETS as STOCK
 from agents.scaling import cluster, search
 from agents.scaling.search_record import best, draw_trials, trials_table
 from agents.scaling.space import Draw, draws
-from agents.sb3.presets import PRESETS as STOCK
 
 RATE, STD = "optimizer.learning_rate=loguniform(1e-3,1e-1)", "gaze.std=uniform(0.03,0.5)"
 FOUND = [
     ({"optimizer.learning_rate": 0.01, "gaze.std": 0.1}, 100.0, 2.0, ""),
     ({"optimizer.learning_rate": 0.02, "gaze.std": 0.2}, 30.0, 1.0, ""),
-    ({"optimizer.learning_rate": 0.09, "gaze.std": 0.3}, 0.0, None, "FloatingPointError: The loss of update 3 is not finite."),
+    (
+        {"optimizer.learning_rate": 0.09, "gaze.std": 0.3},
+        0.0,
+        None,
+        "FloatingPointError: The loss of update 3 is not finite.",
+    ),
     ({"optimizer.learning_rate": 0.012345, "gaze.std": 0.4}, 100.0, 1.5, ""),
 ]
 RECORD = {
@@ -37,7 +43,9 @@ def ends(argv):
 
 
 def test_words_are_read_as_draws():
-    space = draws([RATE, "run.matmul_precision=choice(medium, highest)", "env_args.overhang=randint(0,3)"], PRESETS["mnist-6"])
+    space = draws(
+        [RATE, "run.matmul_precision=choice(medium, highest)", "env_args.overhang=randint(0,3)"], PRESETS["mnist-6"]
+    )
     assert space == (
         Draw("optimizer.learning_rate", "loguniform", (1e-3, 1e-1)),
         Draw("run.matmul_precision", "choice", ("medium", "highest")),
@@ -67,9 +75,8 @@ def test_draws_of_the_same_seed_are_the_same_whatever_draws_them():
     ],
 )
 def test_what_cannot_be_drawn_is_told_before_anything_is_trained(word, said):
-    with pytest.raises(ValueError, match=".*") as told:
+    with pytest.raises(ValueError, match=re.escape(said)):
         draws([word], PRESETS["mnist-6"])
-    assert said in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +85,10 @@ def test_what_cannot_be_drawn_is_told_before_anything_is_trained(word, said):
         (["--preset", "nope", "--space", RATE], "preset must be one of"),
         (["--preset", "mnist-6", "--space", RATE, "--trials", "0"], "--trials must be at least 1, got 0"),
         (["--preset", "mnist-6", "--space", RATE, RATE], "none twice"),
-        (["--preset", "mnist-6", "--space", RATE, "--scheduler", "asha", "--run.evaluations", "0"], "--run.evaluations above 0"),
+        (
+            ["--preset", "mnist-6", "--space", RATE, "--scheduler", "asha", "--run.evaluations", "0"],
+            "--run.evaluations above 0",
+        ),
         (["--preset", "mnist-6", "--space", RATE, "--ray", "one", "two"], "--ray takes one address, got one two"),
     ],
 )
@@ -109,7 +119,10 @@ def test_the_same_search_has_the_same_folder_and_another_has_another():
 
 
 def test_every_family_is_found_by_its_preset_or_by_its_name():
-    found = [search._family(argv).name for argv in (["--preset", "mnist-conv"], ["--preset=catch-2m-ppo"], ["--family", "sb3"], [])]
+    found = [
+        search._family(argv).name
+        for argv in (["--preset", "mnist-conv"], ["--preset=catch-2m-ppo"], ["--family", "sb3"], [])
+    ]
     assert found == ["classifiers", "sb3", "sb3", "ram"]
 
 

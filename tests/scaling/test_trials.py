@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch")
-ray = pytest.importorskip("ray")
+pytest.importorskip("torch")
+pytest.importorskip("ray")
 
+import torch
 from ray.cluster_utils import Cluster
 
 from agents.analysis import reproduction
@@ -142,11 +143,14 @@ def test_tables_by_ray_with_a_worker_and_a_machine_killed_are_those_without(clus
     by_ray = rows("by_ray", "--ray", cluster.address)
     assert len(killed) == 2
     assert "4 runs, 2 at a time" in capsys.readouterr().out
-    assert sorted(by_ray) == sorted(alone) and len(alone) == 5  # four results, one agent
+    assert sorted(by_ray) == sorted(alone)
+    assert len(alone) == 5  # four results, one agent
     for name in alone:
         if name.endswith(".json"):
             assert numbers(by_ray[name]) == numbers(alone[name])
-            assert files(Path("runs-by_ray") / name.removesuffix(".json")) == files(Path("runs-alone") / name.removesuffix(".json"))
+            assert files(Path("runs-by_ray") / name.removesuffix(".json")) == files(
+                Path("runs-alone") / name.removesuffix(".json")
+            )
     one, other = (torch.load(found["catch.pt"], weights_only=True)["agent"] for found in (alone, by_ray))
     assert all(torch.equal(one[name], other[name]) for name in one)
     again = [sum(1 for _ in Path(f"runs-by_ray/catch-seed{seed}").glob("events*")) for seed in (1, 2)]
