@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
         (["cleanrl_style_ppo.py", "500"], "% of the last balls", "torch"),
         (["torchrl_ppo.py", "500"], "% of the last balls", "torchrl"),
         (["skrl_ppo.py", "500"], "% of the last balls", "skrl"),
-        (["rllib_ppo.py", "500"], "% of the last balls", "ray"),
+        (["rllib_ppo.py", "500"], "% of the last balls", "tree"),
     ],
 )
 def test_example_runs(arguments, said, needed, tmp_path):

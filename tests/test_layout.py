@@ -26,11 +26,15 @@ FLOORS = {
     ],
     "agents/classifiers": ["__init__", "config", "networks", "presets", "evaluation", "training", "command_line"],
     "agents/sb3": ["__init__", "config", "presets", "vec_env", "hybrid_policy", "evaluation", "training", "command_line"],
+    "agents/scaling": [
+        "__init__", "families", "forecast", "cluster", "trials", "space", "search_record", "search",
+    ],
     "agents/analysis": [
         "__init__", "tables", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "plots", "reproduction",
+        "ray_costs",
     ],
     "agents": [
-        "__init__", "train_ram", "evaluate_ram", "watch_ram", "train_sb3", "train_classifier", "reproduce_tables",
+        "__init__", "train_ram", "evaluate_ram", "watch_ram", "train_sb3", "train_classifier", "reproduce_tables", "search",
     ],
 }  # fmt: skip
 """Room -> its files: each imports only from files before it, or from the rooms that its own may use."""
@@ -41,8 +45,16 @@ MAY_USE = {
     "agents/ram": {"ram_envs", "agents/experiment"},
     "agents/classifiers": {"ram_envs", "agents/experiment"},
     "agents/sb3": {"ram_envs", "agents/experiment"},
-    "agents/analysis": {"ram_envs", "agents/experiment", "agents/ram", "agents/classifiers", "agents/sb3"},
-    "agents": {"agents/ram", "agents/classifiers", "agents/sb3", "agents/analysis"},
+    "agents/scaling": {"ram_envs", "agents/experiment", "agents/ram", "agents/classifiers", "agents/sb3"},
+    "agents/analysis": {
+        "ram_envs",
+        "agents/experiment",
+        "agents/ram",
+        "agents/classifiers",
+        "agents/sb3",
+        "agents/scaling",
+    },
+    "agents": {"agents/ram", "agents/classifiers", "agents/sb3", "agents/scaling", "agents/analysis"},
 }
 PLACES = [(room, place) for room, names in FLOORS.items() for place in range(len(names))]
 LONGEST_FUNCTION = 60

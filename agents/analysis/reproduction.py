@@ -4,37 +4,78 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tyro
 
-import agents.classifiers.presets
-import agents.classifiers.training
-import agents.ram.presets
-import agents.ram.training
-import agents.sb3.presets
 from agents.analysis.tables import COMPARED, PAPER, RESULTS, load_results, result_path, table, write_pages
 from agents.experiment.command_line import arguments, command, demand_at_least
-from agents.experiment.run_folder import CHECKPOINT, RESULT
+from agents.experiment.run_folder import CHECKPOINT, RESULT, reserved
 from agents.ram.checkpoint import export_agent
-
-AGENTS = agents.ram.presets.PRESETS
-CLASSIFIERS = agents.classifiers.presets.PRESETS
-STOCK = agents.sb3.presets.PRESETS
+from agents.scaling.cluster import RayFlag, connected, ray_address
+from agents.scaling.families import PRESETS, preset_settings
+from agents.scaling.forecast import announced, expected_minutes
 
 
 @dataclass(frozen=True)
 class TablesCommand:
-    """Trains the rows that have no result yet, one after the other, and writes the table into the README."""
+    """Trains the rows that have no result yet, and writes the table into the README."""
 
     rows: tuple[str, ...] = (*PAPER, *COMPARED)
     """Presets to train, of agents, of classifiers, or of Stable-Baselines3."""
     seeds: tuple[int, ...] = (1,)
     """Seeds of each row."""
     runs: Path = Path("runs/tables")
-    """Where the runs are kept; one that was interrupted goes on from its checkpoint."""
+    """Where the runs are kept; one that was interrupted goes on from its checkpoint, whether by Ray or without."""
+    ray: RayFlag = None
+    """Train by Ray, as many runs at once as there are processors: on this machine, or on the cluster at an address such as 10.0.0.1:6379,
+    whose machines must all see the folder of the runs. Without this flag, one run after the other."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row of the tables with one of its seeds.
+
+    Attributes:
+        row: its preset.
+        seed: of the run.
+        folder: of the run.
+        ships: whether its agent is the one that results/ gets.
+    """
+
+    row: str
+    seed: int
+    folder: Path
+    ships: bool
+
+    @property
+    def minutes(self) -> float | None:
+        """How long it takes by what earlier ones took."""
+        return expected_minutes(self.row, preset_settings(self.row), RESULTS)
+
+    def keep(self) -> None:
+        """Copies the result, and the agent if it is to be shipped, to results/."""
+        shutil.copy(self.folder / RESULT, result_path(self.row, self.seed, RESULTS))
+        if self.ships:
+            export_agent(self.folder / CHECKPOINT, RESULTS / f"{self.row}.pt")
+
+
+def missing_runs(flags: TablesCommand) -> list[Run]:
+    """The runs that have no result yet."""
+    return [
+        Run(
+            row,
+            seed,
+            flags.runs / f"{row}-seed{seed}",
+            ships=seed == flags.seeds[0] and PRESETS[row].name == "ram" and row not in COMPARED,
+        )
+        for seed in flags.seeds
+        for row in flags.rows
+        if not result_path(row, seed, RESULTS).exists()
+    ]
 
 
 def train_row(row: str, seed: int, folder: Path) -> dict[str, Any]:
@@ -42,35 +83,61 @@ def train_row(row: str, seed: int, folder: Path) -> dict[str, Any]:
 
     What Stable-Baselines3 trains begins anew.
     """
-    if row in STOCK:
-        from agents.sb3.training import train  # an extra, which the other rows do without
+    return PRESETS[row].train(preset_settings(row).but(seed=seed), folder, resume=True)
 
-        return train(STOCK[row].but(seed=seed), folder)
-    if row in CLASSIFIERS:
-        return agents.classifiers.training.train(CLASSIFIERS[row].but(seed=seed), folder, resume=True)
-    return agents.ram.training.train(AGENTS[row].but(seed=seed), folder, resume=True)
+
+def train_one_by_one(missing: Sequence[Run]) -> bool:
+    """Makes one run after the other; returns whether all were made."""
+    for run in missing:
+        print(f"Training {run.row}, seed {run.seed}, in {run.folder}")
+        if not train_row(run.row, run.seed, run.folder):
+            return False
+        run.keep()
+    return True
+
+
+def train_by_ray(missing: Sequence[Run], runs: Path, address: str | None) -> bool:
+    """Makes the runs by Ray, the longest first; returns whether all were made.
+
+    A run that ends leaves its result at once, and every checkpoint is copied to the run's folder: the runs, not Ray's notes of them, are
+    what the next command goes on with, with other rows or without Ray if need be.
+    """
+    with ExitStack() as stack:
+        for place in (runs / "ray", *(run.folder for run in missing)):
+            stack.enter_context(reserved(place))
+        processors = stack.enter_context(connected(address))
+        from agents.scaling.trials import Progress, grid, run_trials, trial_space
+
+        print(announced([run.minutes for run in missing], processors), flush=True)
+        shutil.rmtree(runs / "ray" / "trials", ignore_errors=True)  # of an earlier command
+        by_title = {run.folder.name: run for run in sorted(missing, key=lambda run: -(run.minutes or 0))}
+        spaces = [
+            trial_space(PRESETS[run.row].name, preset_settings(run.row).but(seed=run.seed), {}, title, run.folder)
+            for title, run in by_title.items()
+        ]
+        progress = Progress(len(missing), lambda title: by_title[title].keep())
+        outcomes = run_trials(grid(spaces), runs / "ray" / "trials", progress)
+    if outcomes is None:
+        print("Not all runs have ended; the same command goes on with what is left.")
+        return False
+    if failed := sum(bool(outcome.failed) for outcome in outcomes):
+        raise ValueError(f"{failed} of {len(missing)} runs cannot be made, see above.")
+    return True
 
 
 @command
 def reproduce_command(argv: Sequence[str] | None = None) -> None:
     """`python agents/reproduce_tables.py`"""
     flags = tyro.cli(TablesCommand, args=arguments(argv))
-    known = {*AGENTS, *CLASSIFIERS, *STOCK}
-    if unknown := set(flags.rows) - known:
-        raise ValueError(f"rows must be among {sorted(known)}, got {sorted(unknown)}.")
+    if unknown := set(flags.rows) - set(PRESETS):
+        raise ValueError(f"rows must be among {sorted(PRESETS)}, got {sorted(unknown)}.")
     demand_at_least(0, seeds=min(flags.seeds, default=None))
+    address = ray_address(flags.ray)
     RESULTS.mkdir(exist_ok=True)
-    for seed in flags.seeds:
-        for row in flags.rows:
-            path = result_path(row, seed)
-            if path.exists():
-                continue
-            folder = flags.runs / f"{row}-seed{seed}"
-            print(f"Training {row}, seed {seed}, in {folder}")
-            if not train_row(row, seed, folder):
-                return
-            shutil.copy(folder / RESULT, path)
-            if seed == flags.seeds[0] and row in AGENTS and row not in COMPARED:
-                export_agent(folder / CHECKPOINT, RESULTS / f"{row}.pt")
+    missing = missing_runs(flags)
+    if missing and flags.ray is None:
+        print(announced([run.minutes for run in missing], 1))
+    if missing and not (train_one_by_one(missing) if flags.ray is None else train_by_ray(missing, flags.runs, address)):
+        return
     write_pages()
     print(table(load_results()))

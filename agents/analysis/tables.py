@@ -11,12 +11,15 @@ from typing import Any
 
 from agents.ram.config import Config
 from agents.ram.presets import PRESETS
+from agents.scaling.search_record import trials_table
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
-PAGES = (RESULTS.parent / "README.md", RESULTS.parent / "docs" / "experiments.md")
+PAGES = tuple(RESULTS.parent / page for page in ("README.md", "docs/experiments.md", "docs/scaling.md"))
 SIZES = RESULTS / "image_sizes.json"
+RAY_COSTS = RESULTS / "ray_costs.json"
 MARK = re.compile(
-    r"<!-- (results|image sizes|comparison|ablations \S+|stopping \S+): begin -->\n.*?<!-- \1: end -->", re.DOTALL
+    r"<!-- (results|image sizes|comparison|ablations \S+|stopping \S+|search \S+|ray \S+): begin -->\n.*?<!-- \1: end -->",
+    re.DOTALL,
 )
 
 PAPER: dict[str, float | None] = {
@@ -215,6 +218,51 @@ def sizes_table(path: Path = SIZES) -> str:
     return "\n".join(lines)
 
 
+def search_table(name: str, results: Path = RESULTS) -> str:
+    """A Markdown table of the trials of a search whose `trials.json` is kept as results/searches/NAME.json."""
+    return trials_table(json.loads((results / "searches" / f"{name}.json").read_text()))
+
+
+def ray_costs_table(path: Path = RAY_COSTS) -> str:
+    """A Markdown table of what `ray_costs.py` measured."""
+    record = json.loads(path.read_text())
+    costs, trials, machines = record["costs"], record["trials"], record["machines"]
+    beside = f", beside other work (load {record['load_before']})" * (record["load_before"] > 0.5)
+    spared = record["by_ray_seconds"] - record["start_seconds"]
+    ideal = record["one_by_one_seconds"] / machines
+    rows = {
+        f"{trials} trials one by one": f"{record['one_by_one_seconds']:.0f} s",
+        f"{trials} trials by Ray, {machines} processors": f"{record['by_ray_seconds']:.0f} s, of it {record['start_seconds']:.0f} s until Ray ran",
+        "of each trial, beyond the training, while Ray ran": f"{(spared - ideal) * machines / trials:.1f} s",
+        "until Ray runs, once": f"{costs['start']:.1f} s",
+        "until a processor's first run begins": f"{costs['worker']:.1f} s",
+        "between two runs of a processor": f"{costs['next_run']:.2f} s",
+        f"each checkpoint ({record['checkpoint_megabytes']:.1f} MB), for the run": f"{1000 * costs['report']:.0f} ms",
+        "each checkpoint, of the driver's time": f"{1000 * costs['driver']:.0f} ms",
+    }
+    lines = [
+        f"| measured {record['date']}{beside} | |",
+        "|---|---|",
+        *(f"| {what} | {took} |" for what, took in rows.items()),
+    ]
+    return "\n".join(lines)
+
+
+def ray_simulation_table(path: Path = RAY_COSTS) -> str:
+    """A Markdown table of what the tables and a search would take on more processors, as `ray_costs.py` simulated it."""
+    lines = [
+        "| work | runs | processors | hours | without what Ray costs | the longest run alone | the driver is busy |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['work']} | {row['runs']:,} | {row['processors']:,} | {row['minutes'] / 60:.2f} "
+        f"| {row['minutes_without_costs'] / 60:.2f} | {row['longest_run_minutes'] / 60:.2f} "
+        f"| {100 * row['driver_busy_minutes'] / row['minutes']:.1f} % |"
+        for row in json.loads(path.read_text())["simulations"]
+    ]
+    return "\n".join(lines)
+
+
 def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
     """Puts the tables between their marks in README and docs."""
 
@@ -228,6 +276,10 @@ def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
             body = comparison_table()
         elif name.startswith("stopping "):
             body = stopping_table(name.split()[1])
+        elif name.startswith("search "):
+            body = search_table(name.split()[1])
+        elif name.startswith("ray "):
+            body = {"costs": ray_costs_table, "simulation": ray_simulation_table}[name.split()[1]]()
         else:
             body = ablation_table(name.split()[1])
         return f"<!-- {name}: begin -->\n{body}\n<!-- {name}: end -->"

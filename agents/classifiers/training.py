@@ -26,6 +26,7 @@ from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
     CHECKPOINT,
+    Saved,
     begin,
     carry_out,
     current_commit,
@@ -34,6 +35,7 @@ from agents.experiment.run_folder import (
     device_name,
     interruptible,
     log_sizes,
+    nobody,
     provenance,
     record,
     reserved,
@@ -170,13 +172,14 @@ class ClassifierTrainer:
         return evaluate(self.network, self.config, split)
 
 
-def train(config: ClassifierConfig, folder: Path, resume: bool = False) -> dict[str, Any]:
+def train(config: ClassifierConfig, folder: Path, resume: bool = False, saved: Saved = nobody) -> dict[str, Any]:
     """Trains to the end, or until Ctrl-C, which saves first; returns the result, or nothing if interrupted.
 
     Args:
         config: the run's settings.
         folder: the run's folder.
         resume: go on from the folder's checkpoint, if there is one.
+        saved: told after every checkpoint.
 
     Raises:
         OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
@@ -185,10 +188,10 @@ def train(config: ClassifierConfig, folder: Path, resume: bool = False) -> dict[
     with reserved(folder):
         trainer = ClassifierTrainer(config, folder)
         begin(trainer, resume, load_state)
-        return carry_out(trainer, _make_updates, _result)
+        return carry_out(trainer, partial(_make_updates, saved=saved), _result)
 
 
-def _make_updates(trainer: ClassifierTrainer) -> None:
+def _make_updates(trainer: ClassifierTrainer, saved: Saved = nobody) -> None:
     """Makes what is left of the run's updates; Ctrl-C ends it after the report under way."""
     run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
     trainer.save()  # so that there is always a checkpoint to go on from
@@ -214,6 +217,7 @@ def _make_updates(trainer: ClassifierTrainer) -> None:
             bar.set_postfix_str(f"success {line['success']:.3f}")
             if evaluating:
                 trainer.save()
+                saved(100 * trainer.update / total, trainer.curve)
     trainer.seconds = before + time.monotonic() - started
     trainer.save()
 

@@ -30,6 +30,9 @@ if sys.platform != "win32":
 
 CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
 MODEL = "model.zip"  # of Stable-Baselines3
+COMMIT_VARIABLE = "RAM_ENVS_COMMIT"  # the commit that the code is at, where it was copied without its history
+Saved = Callable[[float, list[dict[str, float]]], None]
+"""Told whenever a run's folder is up to date: how much of the run is done, in %, and its validation scores so far."""
 LOGS = {"metrics_bytes": METRICS, "times_bytes": TIMES}
 
 
@@ -101,6 +104,10 @@ def begin(trainer: Any, resume: bool, load: Callable[[Path], dict[str, Any]]) ->
         trainer.restore(load(checkpoint))
     else:
         cut_logs(trainer.folder, dict.fromkeys(LOGS, 0))  # of an attempt that left no checkpoint
+
+
+def nobody(percent: float, curve: list[dict[str, float]]) -> None:
+    """Is told, and does nothing."""
 
 
 def carry_out(
@@ -211,6 +218,8 @@ def interruptible() -> Iterator[list[int]]:
 
 def current_commit() -> str:
     """The commit that the code is at, with a + if there are changes on top; "unknown" without git or outside a clone."""
+    if COMMIT_VARIABLE in os.environ:
+        return os.environ[COMMIT_VARIABLE]
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--dirty=+"],

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -70,6 +71,30 @@ class Settings:
                 value = groups[name](**value) if before is None else before.but(**value)
             changed[name] = value
         return replace(self, **changed)
+
+    def with_values(self: AnySettings, values: Mapping[str, Any]) -> AnySettings:
+        """A copy with other settings by the names that `flat` gives them: `config.with_values({"gaze.std": 0.1})`.
+
+        A setting of words KEY=VALUE takes another word: "env_args.glimpse_cost" is the environment's glimpse_cost.
+
+        Raises:
+            ValueError: if there is no such setting, or a value that it cannot have.
+        """
+        changed, hints = self, get_type_hints(type(self))
+        for name, value in values.items():
+            first, _, rest = name.partition(".")
+            before = getattr(changed, first, None) if first in hints else None
+            if isinstance(before, Settings) and rest:
+                value = before.with_values({rest: value})
+            elif isinstance(before, tuple) and rest:
+                value = (*before, f"{rest}={value!r}")
+            elif rest or first not in dict(self.flat()):
+                near = difflib.get_close_matches(name, dict(self.flat()), 1)
+                raise ValueError(f"There is no setting {name}{f': {near[0]} is one' if near else ''}.")
+            elif get_origin(hints[first]) is Literal and value not in get_args(hints[first]):
+                raise ValueError(f"{name} must be one of {', '.join(get_args(hints[first]))}, got {value!r}.")
+            changed = changed.but(**{first: value})
+        return changed
 
     def departures(self, base: Settings) -> dict[str, Any]:
         """Settings that differ from those of `base`: their names ("gaze.std"), as flags have them, and their values here."""

@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
     CHECKPOINT,
+    Saved,
     begin,
     carry_out,
     current_commit,
@@ -28,6 +30,7 @@ from agents.experiment.run_folder import (
     device_name,
     interruptible,
     log_sizes,
+    nobody,
     provenance,
     record,
     reserved,
@@ -266,13 +269,14 @@ class Trainer:
         return evaluate(self.scored, config, split, gaze=gaze, price=price)
 
 
-def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
+def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nobody) -> dict[str, Any]:
     """Trains to the end, or until Ctrl-C, which saves first; returns the result, or nothing if interrupted.
 
     Args:
         config: the run's settings.
         folder: the run's folder.
         resume: go on from the folder's checkpoint, if there is one.
+        saved: told after every checkpoint.
 
     Raises:
         OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
@@ -281,15 +285,15 @@ def train(config: Config, folder: Path, resume: bool = False) -> dict[str, Any]:
     with reserved(folder):
         trainer = Trainer(config, folder)
         begin(trainer, resume, load_state)
-        return carry_out(trainer, _make_updates, _result)
+        return carry_out(trainer, partial(_make_updates, saved=saved), _result)
 
 
-def _make_updates(trainer: Trainer) -> None:
+def _make_updates(trainer: Trainer, saved: Saved = nobody) -> None:
     """Makes what is left of the run's updates, with reports and checkpoints; Ctrl-C ends it after the update under way."""
     run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
     trainer.save()  # before anything is reported, so that there is always a checkpoint to go on from
     evaluate_every = max(1, total // run.evaluations) if run.evaluations else total + 1
-    started = saved = time.monotonic()
+    started = last = time.monotonic()
     before = trainer.seconds
     batch = trainer.config.learning.batch_size
     with (
@@ -303,15 +307,17 @@ def _make_updates(trainer: Trainer) -> None:
             if trainer.update % run.report_every and trainer.update < total:
                 continue
             line = trainer.report()
-            if (trainer.update // evaluate_every) > ((trainer.update - run.report_every) // evaluate_every):
+            evaluating = trainer.update // evaluate_every > (trainer.update - run.report_every) // evaluate_every
+            if evaluating:
                 line |= _validate(trainer, bar)
             trainer.seconds = before + time.monotonic() - started
             record(folder, board, line, trainer.seconds)
             speed = trainer.frames / max(trainer.seconds, 1e-9)
             bar.set_postfix_str(f"success {line['success']:.3f}, {speed / 1000:.1f}k frames/s")
-            if time.monotonic() - saved > 60 * run.checkpoint_minutes:
+            if evaluating or time.monotonic() - last > 60 * run.checkpoint_minutes:
                 trainer.save()
-                saved = time.monotonic()
+                saved(100 * trainer.update / total, trainer.curve)
+                last = time.monotonic()
     trainer.seconds = before + time.monotonic() - started
     trainer.save()
 

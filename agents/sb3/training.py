@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
 from stable_baselines3 import A2C, DQN, PPO, SAC
@@ -27,10 +26,12 @@ from agents.experiment.run_folder import (
     LOGS,
     MODEL,
     RESULT,
+    Saved,
     current_commit,
     cut_logs,
     device_name,
     interruptible,
+    nobody,
     provenance,
     record,
     reserved,
@@ -75,10 +76,14 @@ class Reporter(BaseCallback):
         folder: the run's folder.
         board: TensorBoard's curves.
         interrupted: what `interruptible` gave.
+        saved: told after every score.
     """
 
-    def __init__(self, config: Sb3Config, folder: Path, board: SummaryWriter, interrupted: list[int]) -> None:
+    def __init__(
+        self, config: Sb3Config, folder: Path, board: SummaryWriter, interrupted: list[int], saved: Saved = nobody
+    ) -> None:
         super().__init__()
+        self.saved = saved
         self.config, self.folder, self.board, self.interrupted = config, folder, board, interrupted
         self.curve: list[dict[str, float]] = []  # validation scores so far
         self.started = time.monotonic()
@@ -124,6 +129,8 @@ class Reporter(BaseCallback):
             self.curve.append({"episodes": self.episodes, "frames": frames, "error_percent": score.error_percent})
             self.bar.write(f"{self.episodes:>9} episodes, {frames:>10} frames: {score}")
         record(self.folder, self.board, line, time.monotonic() - self.started)
+        if due > self.evaluated:
+            self.saved(min(100.0, 100 * frames / self.config.run.frames), self.curve)
         self.ended, self.reported, self.evaluated = [], frames, due
 
 
@@ -139,12 +146,14 @@ def demand_finite_weights(model: BaseAlgorithm) -> None:
         )
 
 
-def train(config: Sb3Config, folder: Path) -> dict[str, Any]:
+def train(config: Sb3Config, folder: Path, resume: bool = False, saved: Saved = nobody) -> dict[str, Any]:
     """Trains to the end, or until Ctrl-C; saves the model, and returns the result, or nothing if interrupted.
 
     Args:
         config: the run's settings.
         folder: the run's folder.
+        resume: as other families have it; these models have no checkpoint to go on from and begin anew.
+        saved: told after every score.
 
     Raises:
         OSError: if another process trains in the folder, or it cannot be written to.
@@ -154,14 +163,17 @@ def train(config: Sb3Config, folder: Path) -> dict[str, Any]:
     with reserved(folder):
         model = make_model(config)
         with told_in_a_sentence(folder, lambda: f"frame {model.num_timesteps}"):
-            return _train(model, config, folder, commit, device)
+            return _train(model, config, folder, saved, (commit, device_name(device)))
 
 
-def _train(model: BaseAlgorithm, config: Sb3Config, folder: Path, commit: str, device: torch.device) -> dict[str, Any]:
+def _train(
+    model: BaseAlgorithm, config: Sb3Config, folder: Path, saved: Saved, code_and_device: tuple[str, str]
+) -> dict[str, Any]:
+    commit, device = code_and_device
     cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that was not finished
     model.set_logger(Logger(None, []))  # the reporter writes what it holds
     with interruptible() as interrupted, SummaryWriter(str(folder)) as board:
-        reporter = Reporter(config, folder, board, interrupted)
+        reporter = Reporter(config, folder, board, interrupted, saved)
         try:
             model.learn(config.run.frames, callback=reporter, log_interval=None)  # type: ignore[arg-type]
         except (ValueError, RuntimeError):  # so torch says of numbers that are not finite, at length
@@ -176,7 +188,7 @@ def _train(model: BaseAlgorithm, config: Sb3Config, folder: Path, commit: str, d
             f"Stopped after {model.num_timesteps} of {config.run.frames} frames; {folder / MODEL} is the model so far."
         )
         return {}
-    origin = provenance(reporter.seconds, [commit], [device_name(device)], config.run)
+    origin = provenance(reporter.seconds, [commit], [device], config.run)
     origin["versions"] |= {name: importlib.metadata.version(name) for name in ("stable-baselines3", "sb3-contrib")}
     result = {**_result(model, config, reporter.curve), **origin}
     write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())

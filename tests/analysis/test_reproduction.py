@@ -7,13 +7,14 @@ torch = pytest.importorskip("torch")
 from agents.analysis import reproduction  # noqa: E402
 from agents.experiment import episodes  # noqa: E402
 from agents.experiment.run_folder import RESULT  # noqa: E402
+from agents.scaling.families import FAMILIES  # noqa: E402
 
 SHORT = {"evaluations": 0, "score_test": False}
 ROWS = {
-    "catch": (reproduction.AGENTS, {"env_args": ("screen_size=6",), "run": {"episodes": 256, **SHORT}}),
-    "mnist-fc256": (reproduction.CLASSIFIERS, {"optimizer": {"batch_size": 8}, "run": {"episodes": 16, **SHORT}}),
+    "catch": ("ram", {"env_args": ("screen_size=6",), "run": {"episodes": 256, **SHORT}}),
+    "mnist-fc256": ("classifiers", {"optimizer": {"batch_size": 8}, "run": {"episodes": 16, **SHORT}}),
     "catch-2m-ppo": (
-        reproduction.STOCK,
+        "sb3",
         {
             "env_args": ("screen_size=6",),
             "algo_args": ("n_steps=4", "batch_size=8"),
@@ -25,10 +26,11 @@ ROWS = {
 
 @pytest.mark.parametrize("row", ROWS)
 def test_row_of_every_family_is_trained(row, fake_mnist, tmp_path, monkeypatch):
-    if row in reproduction.STOCK:
+    family, shorter = ROWS[row]
+    if family == "sb3":
         pytest.importorskip("sb3_contrib")
     monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 10})
-    presets, shorter = ROWS[row]
+    presets = FAMILIES[family].presets
     monkeypatch.setitem(presets, row, presets[row].but(**shorter))
     result = reproduction.train_row(row, 3, tmp_path / "run")
     assert result["config"]["seed"] == 3

@@ -86,6 +86,40 @@ def test_equal_numbers_of_frames_stand_side_by_side(tmp_path):
     ]
 
 
+COSTS = {
+    "trials": 8, "machines": 2, "load_before": 0.1, "one_by_one_seconds": 160.0, "by_ray_seconds": 100.0, "start_seconds": 8.0,
+    "checkpoint_megabytes": 9.8, "date": "2026-11-25",
+    "costs": {"start": 8.0, "worker": 5.0, "next_run": 0.25, "report": 0.3, "driver": 0.02},
+    "simulations": [
+        {"work": "tables", "runs": 135, "processors": 1000, "minutes": 90.0, "minutes_without_costs": 84.0,
+         "driver_busy_minutes": 0.9, "longest_run_minutes": 84.0}
+    ],
+}  # fmt: skip
+
+
+def test_costs_of_ray_are_per_trial_what_its_training_does_not_need(tmp_path):
+    path = tmp_path / "costs.json"
+    path.write_text(json.dumps(COSTS))
+    lines = tables.ray_costs_table(path).splitlines()
+    assert lines[0] == "| measured 2026-11-25 | |"
+    assert "| 8 trials by Ray, 2 processors | 100 s, of it 8 s until Ray ran |" in lines
+    assert (
+        "| of each trial, beyond the training, while Ray ran | 3.0 s |" in lines
+    )  # (92 - 80) seconds on two processors
+    assert "| each checkpoint (9.8 MB), for the run | 300 ms |" in lines
+    path.write_text(json.dumps({**COSTS, "load_before": 5.0}))
+    assert tables.ray_costs_table(path).startswith("| measured 2026-11-25, beside other work (load 5.0) |")
+    row = tables.ray_simulation_table(path).splitlines()[2]
+    assert row == "| tables | 135 | 1,000 | 1.50 | 1.40 | 1.40 | 1.0 % |"
+
+
+def test_search_that_is_kept_has_a_table(tmp_path):
+    outcome = {"values": {"gaze.std": 0.123456}, "percent": 100.0, "error_percent": 1.5, "minutes": 3.0, "failed": ""}
+    (tmp_path / "searches").mkdir()
+    (tmp_path / "searches" / "found.json").write_text(json.dumps({"outcomes": [outcome]}))
+    assert tables.search_table("found", tmp_path).splitlines()[2:] == ["| 0.123 | 1.50 | 3.0 |  |"]
+
+
 def test_everything_compared_has_a_preset_of_its_own_name_and_as_many_frames():
     steps = {"GlimpseMNIST-v0": 6, "GlimpseMNIST-Cluttered60-v0": 8, "CatchBall-v0": 23}
     for name in tables.COMPARED:

@@ -1,0 +1,198 @@
+"""Random search for settings, by the error on the validation episodes: the command behind `search.py`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal
+
+import tyro
+
+from agents.experiment.command_line import (
+    RUNS,
+    AnyConfig,
+    RunFlags,
+    arguments,
+    command,
+    demand_at_least,
+    flag_value,
+    named_preset,
+)
+from agents.experiment.run_folder import reserved, write_whole
+from agents.ram.presets import preset_for
+from agents.scaling.cluster import RayFlag, connected, demand_ray, ray_address
+from agents.scaling.families import FAMILIES, PRESETS, Family
+from agents.scaling.forecast import announced, expected_minutes
+from agents.scaling.search_record import RECORD, best, draw_trials, trials_table
+from agents.scaling.space import Draw, draws
+
+SPEC = "search.json"  # what a search was begun as
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchCommand(RunFlags, Generic[AnyConfig]):
+    """Draws settings, trains with each, and says which were best on the validation episodes; the test split is not touched.
+
+    The same command typed again goes on with what was interrupted.
+    """
+
+    space: tuple[str, ...]
+    """Settings and what they are drawn from, such as "optimizer.learning_rate=loguniform(1e-3,1e-1)"; there are uniform, loguniform,
+    randint, lograndint and choice."""
+    config: Annotated[AnyConfig, tyro.conf.arg(name="")]
+    family: Literal["ram", "classifiers", "sb3"] | None = None
+    """What is trained; by default what the preset is of, or an agent."""
+    trials: int = 32
+    """How many times settings are drawn and trained with."""
+    scheduler: Literal["none", "asha"] = "none"
+    """Whether trials that do badly on the validation curve are stopped early (Li et al. 2020): two of three at 10 %, 30 %, 90 %."""
+    ray: RayFlag = None
+    """Address of a Ray cluster; by default this machine, as many trials at once as it has processors."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search was begun as.
+
+    Attributes:
+        family: of what is trained.
+        preset: whose settings it departs from; "" for none.
+        space: the words of `--space`.
+        trials: how many.
+        scheduler: "none" or "asha".
+        settings: that all trials share.
+    """
+
+    family: str
+    preset: str
+    space: tuple[str, ...]
+    trials: int
+    scheduler: str
+    settings: dict[str, Any]
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept unless another folder is named: the same for the same search."""
+        digest = hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:8]
+        return RUNS / f"search-{self.preset or self.family}-{digest}"
+
+    def demand_same(self, folder: Path) -> None:
+        """A ValueError in one sentence if another search was begun in the folder.
+
+        Ray Tune cannot change the space of what has begun, nor go on with trials that have ended.
+        """
+        path = folder / SPEC
+        if path.exists() and path.read_text() != self.text():
+            raise ValueError(
+                f"{folder} holds another search, and Ray Tune can neither change the settings or the space of one that has begun nor "
+                "revive trials that have ended: repeat the command that began it, or name another --run-dir."
+            )
+
+    def text(self) -> str:
+        """As its folder keeps it."""
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+@command
+def search_command(argv: Sequence[str] | None = None) -> None:
+    """`python agents/search.py`"""
+    argv = arguments(argv)
+    family = _family(argv)
+    origin = named_preset(argv, family.presets) or _default(family, argv)
+    kind: Any = SearchCommand[family.config]  # type: ignore[name-defined]
+    flags = tyro.cli(
+        kind, args=argv, default=_defaults(kind, origin), config=(tyro.conf.FlagConversionOff,), compact_help=True
+    )
+    demand_at_least(1, trials=flags.trials)
+    address = ray_address(flags.ray)
+    demand_ray()
+    config = flags.config.but(run={"score_test": False})
+    if flags.scheduler == "asha" and not config.run.evaluations:
+        raise ValueError(
+            "--scheduler asha stops trials by their scores on the way: it needs --run.evaluations above 0."
+        )
+    space = draws(flags.space, config)
+    search = Search(family.name, origin.name, flags.space, flags.trials, flags.scheduler, config.to_dict())
+    folder = flags.run_dir or search.folder
+    with reserved(folder):
+        search.demand_same(folder)
+        write_whole(folder / SPEC, search.text().encode())
+        outcomes = _run(search, config, space, folder, address)
+        if outcomes is None:
+            print(
+                f"Not all trials have ended; the same command goes on with what is left. Trials so far: {folder / 'trials'}"
+            )
+            return
+        record = {**asdict(search), "outcomes": outcomes}
+        write_whole(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
+    table = trials_table(record)
+    (folder / "trials.md").write_text(table + "\n")
+    draw_trials(record, folder / "trials.png")
+    print(table)
+    print(f"\nTable, picture and every trial's run: {folder}")
+    if (found := best(record)) is not None:
+        print(f"The best of {flags.trials}: {found['error_percent']:.2f} % (validation). To train with it:\n")
+        print(_command_line(config.with_values(found["values"]), origin, found["values"]))
+
+
+def _run(
+    search: Search, config: Any, space: tuple[Draw, ...], folder: Path, address: str | None
+) -> list[dict[str, Any]] | None:
+    """Makes the trials that are left; what came of all, as JSON takes it, or nothing if interrupted."""
+    with connected(address) as processors:
+        from agents.scaling.trials import Progress, asha, run_trials, trial_space
+
+        at_once = max(1, processors // config.run.threads)
+        minutes = expected_minutes(search.preset, config)
+        print(f"Searching in {folder}: {announced([minutes] * search.trials, at_once)}", flush=True)
+        found = run_trials(
+            trial_space(search.family, config, {draw.name: draw.domain() for draw in space}),
+            folder / "trials",
+            Progress(search.trials),
+            samples=search.trials,
+            seed=config.seed,
+            threads=config.run.threads,
+            scheduler=asha() if search.scheduler == "asha" else None,
+        )
+    if found is None:
+        return None
+    return [
+        {**asdict(outcome), "error_percent": outcome.error_percent if math.isfinite(outcome.error_percent) else None}
+        for outcome in found
+    ]
+
+
+def _family(argv: Sequence[str]) -> Family:
+    """The family that is asked for, by `--family` or by `--preset`."""
+    preset, name = flag_value(argv, "--preset"), flag_value(argv, "--family")
+    if name in FAMILIES:
+        return FAMILIES[name]
+    if preset is not None and preset not in PRESETS:
+        raise ValueError(f"preset must be one of {sorted(PRESETS)}, got {preset!r}.")
+    return FAMILIES["ram"] if preset is None else PRESETS[preset]
+
+
+def _default(family: Family, argv: Sequence[str]) -> Any:
+    """Settings to start from where no preset is named: an agent's are its environment's, as in training."""
+    env = flag_value(argv, "--env")
+    return preset_for(env) if family.name == "ram" and env is not None else family.config()
+
+
+def _defaults(kind: Any, origin: Any) -> Any:
+    return kind(space=tyro.MISSING, config=origin)
+
+
+def _command_line(config: Any, origin: Any, values: dict[str, Any]) -> str:
+    """The command that trains with these settings, for as long as the preset does."""
+    words = ["python", f"agents/{config.command}"]
+    if origin.name and origin.name != "general":
+        words += ["--preset", origin.name]
+    for name, value in config.departures(origin).items():
+        if name in values or not name.startswith("run."):
+            words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
+    return shlex.join(words)

@@ -1,0 +1,158 @@
+"""Trials on two raylets: workers, machines and drivers are killed, and all numbers are those of runs left alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("ray")
+
+import torch
+from ray.cluster_utils import Cluster
+
+from agents.analysis import reproduction
+from agents.experiment.run_folder import METRICS, RESULT
+from agents.ram.presets import PRESETS
+from agents.ram.training import train
+from agents.sb3.presets import PRESETS as STOCK
+from agents.scaling import trials
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own affairs
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
+FLAGS = [
+    "--env-args", "screen_size=6", "--network.hidden-size", "16", "--learning.batch-size", "4", "--run.episodes", "120",
+    "--run.report-every", "2", "--run.checkpoint-minutes", "0", "--run.evaluations", "2", "--run.matmul-precision", "highest",
+]  # fmt: skip
+TINY = PRESETS["catch"].but(
+    env_args=("screen_size=6",),
+    network={"hidden_size": 16},
+    learning={"batch_size": 4},
+    run={
+        "episodes": 120, "report_every": 2, "checkpoint_minutes": 0.0, "evaluations": 2, "matmul_precision": "highest",
+        "score_test": False,
+    },
+)  # fmt: skip
+TIMES_AND_PLACES = ("minutes", "date")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two machines with a processor each, as far as Ray can tell; the second one is killed in a test."""
+    found = Cluster(initialize_head=True, head_node_args=SMALL)
+    found.second = found.add_node(**SMALL)
+    yield found
+    found.shutdown()
+
+
+def numbers(path):
+    """A result, less what tells of the time it took."""
+    return {name: value for name, value in json.loads(path.read_text()).items() if name not in TIMES_AND_PLACES}
+
+
+def files(folder):
+    """What a run leaves, less what tells of the time it took."""
+    return numbers(folder / RESULT), (folder / METRICS).read_text()
+
+
+def start_search(address, folder):
+    command = [
+        sys.executable, str(ROOT / "agents" / "search.py"), "--preset", "catch", *FLAGS, "--ray", address, "--trials", "3",
+        "--space", "optimizer.learning_rate=loguniform(1e-4,1e-2)", "gaze.std=uniform(0.1,0.5)", "--run-dir", "found",
+    ]  # fmt: skip
+    with (folder / "said").open("w") as said:
+        return subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT)
+
+
+def test_search_whose_driver_is_interrupted_goes_on_by_the_same_command(cluster, tmp_path):
+    for attempt in ("interrupted", "finished"):
+        driver = start_search(cluster.address, tmp_path)
+        if attempt == "interrupted":
+            deadline = time.monotonic() + 60
+            while not [*tmp_path.glob("found/trials/*/checkpoint_00000[5-9]/checkpoint.pt")]:
+                assert driver.poll() is None, (tmp_path / "said").read_text()
+                assert time.monotonic() < deadline, (tmp_path / "said").read_text()
+                time.sleep(0.02)
+            driver.send_signal(signal.SIGINT)
+        assert driver.wait(timeout=90) == 0, (tmp_path / "said").read_text()
+        said = (tmp_path / "said").read_text()
+        assert (tmp_path / "found" / "trials.json").exists() == (attempt == "finished"), said
+    assert "3 of 3" in said
+    assert "python agents/train_ram.py --preset catch --env-args screen_size=6" in said
+    record = json.loads((tmp_path / "found" / "trials.json").read_text())
+    assert len({json.dumps(trial["values"]) for trial in record["outcomes"]}) == 3
+    for number, trial in enumerate(record["outcomes"]):
+        alone = tmp_path / f"alone{number}"
+        expected = train(TINY.with_values(trial["values"]), alone)
+        assert trial["error_percent"] == expected["validation"]["error_percent"]
+        (last,) = tmp_path.glob(f"found/trials/trial-0000{number}/*/{RESULT}")
+        assert files(last.parent) == files(alone)
+        assert "test" not in expected
+    assert len([*tmp_path.glob(f"found/trials/*/*/{RESULT}")]) == 3
+    assert [*tmp_path.glob("found/trials/trial-00000/*/events*")][1:]  # it went on in what the first driver left
+
+
+@pytest.fixture
+def rows(tmp_path, monkeypatch):
+    """Tiny rows of the tables, and a place for their results; gives how to reproduce them."""
+    pytest.importorskip("sb3_contrib")
+    small = {"n_steps": 4, "batch_size": 8}
+    stock = STOCK["catch-2m-ppo"].but(
+        env_args=("screen_size=6",),
+        algo_args=tuple(f"{name}={value}" for name, value in small.items()),
+        run={"frames": 64, "num_envs": 4, "evaluations": 2, "score_test": False, "report_every": 16},
+    )
+    monkeypatch.setitem(PRESETS, "catch", TINY.but(name="catch"))
+    monkeypatch.setitem(STOCK, "catch-2m-ppo", stock)
+    monkeypatch.setattr(reproduction, "write_pages", lambda: None)
+    monkeypatch.setattr(reproduction, "load_results", dict)
+    monkeypatch.chdir(tmp_path)
+
+    def reproduce(results, *more):
+        monkeypatch.setattr(reproduction, "RESULTS", tmp_path / results)
+        argv = ["--rows", "catch", "catch-2m-ppo", "--seeds", "1", "2", "--runs", f"runs-{results}", *more]
+        reproduction.reproduce_command(argv)
+        return {path.name: path for path in (tmp_path / results).iterdir()}
+
+    return reproduce
+
+
+def test_tables_by_ray_with_a_worker_and_a_machine_killed_are_those_without(cluster, rows, monkeypatch, capsys):
+    alone = rows("alone")
+    assert "4 runs, 1 at a time" in capsys.readouterr().out
+    seen, killed = [], []
+    original = trials.Progress.on_checkpoint
+
+    def on_checkpoint(progress, iteration, trials, trial, checkpoint, **info):
+        original(progress, iteration, trials, trial, checkpoint, **info)
+        seen.append(trial.config["run"]["title"])
+        if not killed and len(seen) == 4:
+            killed.append(trial.last_result["pid"])
+            os.kill(killed[0], signal.SIGKILL)
+        elif len(killed) == 1 and len(seen) >= 12 and len({*seen[5:]}) == 2:
+            killed.append(cluster.second)
+            cluster.remove_node(cluster.second, allow_graceful=False)
+
+    monkeypatch.setattr(trials.Progress, "on_checkpoint", on_checkpoint)
+    by_ray = rows("by_ray", "--ray", cluster.address)
+    assert len(killed) == 2
+    assert "4 runs, 2 at a time" in capsys.readouterr().out
+    assert sorted(by_ray) == sorted(alone)
+    assert len(alone) == 5  # four results, one agent
+    for name in alone:
+        if name.endswith(".json"):
+            assert numbers(by_ray[name]) == numbers(alone[name])
+            assert files(Path("runs-by_ray") / name.removesuffix(".json")) == files(
+                Path("runs-alone") / name.removesuffix(".json")
+            )
+    one, other = (torch.load(found["catch.pt"], weights_only=True)["agent"] for found in (alone, by_ray))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    again = [sum(1 for _ in Path(f"runs-by_ray/catch-seed{seed}").glob("events*")) for seed in (1, 2)]
+    assert sum(again) >= 2 + 2  # each kill was gone on from: the folder came with the checkpoint
+    assert max(seen.count(title) for title in ("catch-seed1", "catch-seed2")) <= 16 + 2  # not from the beginning
