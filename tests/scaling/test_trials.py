@@ -3,9 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,9 +19,9 @@ from agents.ram.presets import PRESETS
 from agents.ram.training import train
 from agents.sb3.presets import PRESETS as STOCK
 from agents.scaling import trials
+from agents.scaling.search import search_command
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own affairs
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
 FLAGS = [
     "--env-args", "screen_size=6", "--network.hidden-size", "16", "--learning.batch-size", "4", "--run.episodes", "80",
@@ -63,31 +60,29 @@ def files(folder):
     return numbers(folder / RESULT), (folder / METRICS).read_text()
 
 
-def start_search(address, folder):
-    command = [
-        sys.executable, str(ROOT / "agents" / "search.py"), "--preset", "catch", *FLAGS, "--ray", address, "--trials", "3",
-        "--space", "optimizer.learning_rate=loguniform(1e-4,1e-2)", "learning.discount=uniform(0.5,1)", "--run-dir", "found",
+def test_search_that_is_interrupted_goes_on_by_the_same_command(cluster, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    argv = [
+        "--preset", "catch", *FLAGS, "--ray", cluster.address, "--trials", "3", "--run-dir", "found",
+        "--space", "optimizer.learning_rate=loguniform(1e-4,1e-2)", "learning.discount=uniform(0.5,1)",
     ]  # fmt: skip
-    with (folder / "said").open("w") as said:
-        return subprocess.Popen(command, cwd=folder, stdout=said, stderr=subprocess.STDOUT)
+    with monkeypatch.context() as patch:
+        seen = []
 
+        def interrupt(*args, **kwargs):
+            seen.append(args)
+            if len(seen) == 4:
+                signal.raise_signal(signal.SIGINT)  # as Ctrl-C does
 
-def test_search_whose_driver_is_interrupted_goes_on_by_the_same_command(cluster, tmp_path):
-    for attempt in ("interrupted", "finished"):
-        driver = start_search(cluster.address, tmp_path)
-        if attempt == "interrupted":
-            deadline = time.monotonic() + 60
-            while not [*tmp_path.glob("found/trials/*/checkpoint_00000[2-9]/checkpoint.pt")]:
-                assert driver.poll() is None, (tmp_path / "said").read_text()
-                assert time.monotonic() < deadline, (tmp_path / "said").read_text()
-                time.sleep(0.02)
-            driver.send_signal(signal.SIGINT)
-        assert driver.wait(timeout=90) == 0, (tmp_path / "said").read_text()
-        said = (tmp_path / "said").read_text()
-        assert (tmp_path / "found" / "trials.json").exists() == (attempt == "finished"), said
+        patch.setattr(trials.Progress, "on_checkpoint", interrupt)
+        search_command(argv)
+    assert "the same command goes on" in capsys.readouterr().out
+    assert not Path("found/trials.json").exists()
+    search_command(argv)
+    said = capsys.readouterr().out
     assert "3 of 3" in said
     assert "python agents/train_ram.py --preset catch --env-args screen_size=6" in said
-    record = json.loads((tmp_path / "found" / "trials.json").read_text())
+    record = json.loads(Path("found/trials.json").read_text())
     assert len({json.dumps(trial["values"]) for trial in record["outcomes"]}) == 3
     for number, trial in enumerate(record["outcomes"]):
         alone = tmp_path / f"alone{number}"
