@@ -21,6 +21,7 @@ from ram_envs import datasets
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # no test opens a window
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))  # Ray listens to the tests alone
+os.environ.update(RAY_worker_niceness="0")  # or its workers would wait for everything else here
 
 NUM_TRAIN, NUM_HELD_OUT, NUM_TEST = 40, 10, 20
 

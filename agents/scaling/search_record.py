@@ -18,7 +18,7 @@ def best(record: Mapping[str, Any]) -> dict[str, Any] | None:
 def trials_table(record: Mapping[str, Any], rows: int | None = None) -> str:
     """A Markdown table of the trials, the best first, or of the first rows of it."""
     names = [*record["outcomes"][0]["values"]]
-    lines = [f"| {' | '.join(names)} | validation error in % | minutes | |", "|---" * (len(names) + 3) + "|"]
+    lines = [f"| trial | {' | '.join(names)} | validation error in % | minutes | |", "|---" * (len(names) + 4) + "|"]
     for trial in _ranked(record)[:rows]:
         drawn = " | ".join(
             f"{value:.3g}" if isinstance(value, float) else str(value) for value in trial["values"].values()
@@ -26,7 +26,7 @@ def trials_table(record: Mapping[str, Any], rows: int | None = None) -> str:
         error = "-" if trial["error_percent"] is None else f"{trial['error_percent']:.2f}"
         stopped = "" if trial["percent"] >= 100 else f"stopped at {trial['percent']:.0f} %"
         lines.append(
-            f"| {drawn} | {error} | {trial['minutes']:.1f} | {trial['failed'].partition(': ')[2] or stopped} |"
+            f"| {trial['trial'].removeprefix('trial-')} | {drawn} | {error} | {trial['minutes']:.1f} | {trial['failed'].partition(': ')[2] or stopped} |"
         )
     return "\n".join(lines)
 

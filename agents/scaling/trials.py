@@ -130,6 +130,7 @@ class Outcome:
     """How far a trial has come.
 
     Attributes:
+        trial: its name, and its folder's.
         values: settings that were drawn for it.
         percent: of its training that is done.
         error_percent: its last score on the validation episodes; infinite if there is none.
@@ -137,6 +138,7 @@ class Outcome:
         failed: what stopped it for good, in a sentence; "" for nothing.
     """
 
+    trial: str
     values: dict[str, Any]
     percent: float
     error_percent: float
@@ -147,6 +149,7 @@ class Outcome:
     def of(cls, metrics: Mapping[str, Any]) -> Outcome:
         """From what a trial reported last."""
         return cls(
+            _title(metrics["config"], metrics["trial_id"]),
             {name: _plain(value) for name, value in metrics["config"]["run"]["values"].items()},
             metrics["percent"],
             metrics["error_percent"],
@@ -183,7 +186,7 @@ def run_trials(
         scheduler: Tune's, if trials are to be stopped early.
 
     Returns:
-        What came of the trials, in their order; None if it was interrupted, by Ctrl-C.
+        What came of the trials, by name; None if it was interrupted, by Ctrl-C.
     """
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     folder = folder.absolute()
@@ -214,7 +217,7 @@ def run_trials(
         )
     results = [*tuner.fit()]
     done = [Outcome.of(result.metrics) for result in results if result.error is None and result.metrics.get("done")]
-    return done if len(done) == progress.total else None
+    return sorted(done, key=lambda outcome: outcome.trial) if len(done) == progress.total else None
 
 
 def asha() -> Any:
@@ -224,7 +227,11 @@ def asha() -> Any:
 
 def trial_title(trial: Any) -> str:
     """What a trial and its folder are called."""
-    return str(trial.config["run"]["title"] or f"trial-{trial.trial_id.rpartition('_')[2]}")
+    return _title(trial.config, trial.trial_id)
+
+
+def _title(config: Mapping[str, Any], trial_id: str) -> str:
+    return str(config["run"]["title"] or f"trial-{trial_id.rpartition('_')[2]}")
 
 
 def _plain(value: Any) -> Any:

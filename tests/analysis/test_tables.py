@@ -114,10 +114,17 @@ def test_costs_of_ray_are_per_trial_what_its_training_does_not_need(tmp_path):
 
 
 def test_search_that_is_kept_has_a_table(tmp_path):
-    outcome = {"values": {"gaze.std": 0.123456}, "percent": 100.0, "error_percent": 1.5, "minutes": 3.0, "failed": ""}
+    outcome = {
+        "trial": "trial-00007",
+        "values": {"gaze.std": 0.123456},
+        "percent": 100.0,
+        "error_percent": 1.5,
+        "minutes": 3.0,
+        "failed": "",
+    }
     (tmp_path / "searches").mkdir()
     (tmp_path / "searches" / "found.json").write_text(json.dumps({"outcomes": [outcome]}))
-    assert tables.search_table("found", tmp_path).splitlines()[2:] == ["| 0.123 | 1.50 | 3.0 |  |"]
+    assert tables.search_table("found", tmp_path).splitlines()[2:] == ["| 00007 | 0.123 | 1.50 | 3.0 |  |"]
 
 
 def test_everything_compared_has_a_preset_of_its_own_name_and_as_many_frames():

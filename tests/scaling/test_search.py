@@ -30,8 +30,15 @@ FOUND = [
 RECORD = {
     "space": [RATE, STD],
     "outcomes": [
-        {"values": values, "percent": percent, "error_percent": error, "minutes": 3.0, "failed": failed}
-        for values, percent, error, failed in FOUND
+        {
+            "trial": f"trial-0000{number}",
+            "values": values,
+            "percent": percent,
+            "error_percent": error,
+            "minutes": 3.0,
+            "failed": failed,
+        }
+        for number, (values, percent, error, failed) in enumerate(FOUND)
     ],
 }
 
@@ -134,10 +141,10 @@ def test_keywords_in_words_are_drawn_too():
 def test_table_has_the_best_first_then_what_was_stopped_then_what_failed():
     lines = trials_table(RECORD).splitlines()[2:]
     assert lines == [
-        "| 0.0123 | 0.4 | 1.50 | 3.0 |  |",
-        "| 0.01 | 0.1 | 2.00 | 3.0 |  |",
-        "| 0.02 | 0.2 | 1.00 | 3.0 | stopped at 30 % |",
-        "| 0.09 | 0.3 | - | 3.0 | The loss of update 3 is not finite. |",
+        "| 00003 | 0.0123 | 0.4 | 1.50 | 3.0 |  |",
+        "| 00000 | 0.01 | 0.1 | 2.00 | 3.0 |  |",
+        "| 00001 | 0.02 | 0.2 | 1.00 | 3.0 | stopped at 30 % |",
+        "| 00002 | 0.09 | 0.3 | - | 3.0 | The loss of update 3 is not finite. |",
     ]
     assert trials_table(RECORD, 1).splitlines()[2:] == lines[:1]
 
