@@ -50,12 +50,10 @@ _DIGITS: dict[str, dict[str, int]] = {
     "GlimpseMNIST-Cluttered60-v0": {**_WIDE, "num_scales": 3, "canvas_size": 60, "clutter_pieces": 4},
     "GlimpseMNIST-Cluttered100-v0": {**_WIDE, "num_scales": 4, "canvas_size": 100, "clutter_pieces": 8},
 }
+_MEGA = {"patch_size": 12, "answer": "majority", "digits": 5}
 _SEVERAL: dict[str, dict[str, Any]] = {
     "GlimpseMNIST-Pairs100-v0": {**_WIDE, "num_scales": 4, "answer": "pair", "canvas_size": 100, "clutter_pieces": 8},
     "GlimpseMNIST-Sum100-v0": {**_WIDE, "num_scales": 4, "answer": "sum", "canvas_size": 100},
-}
-_MEGA = {"patch_size": 12, "answer": "majority", "digits": 5}
-_SEVERAL |= {
     "GlimpseMNIST-Mega500-v0": {**_MEGA, "num_scales": 7, "num_glimpses": 16, "canvas_size": 500},
     "GlimpseMNIST-Mega1500-v0": {**_MEGA, "num_scales": 8, "num_glimpses": 32, "canvas_size": 1500, "marks": 50},
 }

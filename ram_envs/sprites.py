@@ -189,51 +189,72 @@ class SpriteTables:
         pixels, sums = [], []
         for sides, sprites in self._kinds:
             corners = self.corners[:, lanes][:, :, sprites]  # (2, M, S)
-            look, sprite = _near(corners - patches[:, -1, :, None], sides, size << (scales - 1)).nonzero()
-            corners, tables = corners[:, look, sprite], self.tables[lanes[look], sprites[sprite]]  # of all touched (Q,)
-            for scale in reversed(range(scales)):  # each patch lies within the next
+            offset = corners - patches[:, -1, :, None]
+            look, sprite = _near(offset, sides, size << (scales - 1)).nonzero()
+            tables, corners, offset = (
+                self.tables[lanes[look], sprites[sprite]],
+                corners[:, look, sprite],
+                offset[:, look, sprite],
+            )
+            touched = [(offset, look, tables)]  # of each scale, the coarsest first
+            for scale in reversed(range(scales - 1)):  # each patch lies within the last
                 offset = corners - patches[:, scale, look]  # (2, Q)
-                if scale < scales - 1:
-                    near = _near(offset, sides, size << scale).nonzero()[0]
-                    look, tables, corners, offset = look[near], tables[near], corners[:, near], offset[:, near]
-                pixel, found = self._sums(offset, tables, sides, scale, size)
-                pixels.append((pixel + (look * scales + scale) * size**2).ravel())
-                sums.append(found.reshape(-1, self.channels))
+                near = _near(offset, sides, size << scale).nonzero()[0]
+                look, tables, corners = look[near], tables[near], corners[:, near]
+                touched.append((offset[:, near], look, tables))
+            scale = np.repeat(np.arange(scales), [len(each[1]) for each in reversed(touched)])
+            offset, look, tables = (np.concatenate(each[::-1], axis=-1) for each in zip(*touched, strict=True))
+            spans = _spans(sides, scales, size)
+            for alike in (spans <= 2, (spans > 2) & (spans <= 5), spans > 5):  # few touch many pixels, many touch few
+                if alike.any():
+                    some = slice(*np.searchsorted(scale, np.flatnonzero(alike)[[0, -1]] + [0, 1]))
+                    span = int(spans[alike].max())
+                    pixel, found = self._sums(offset[:, some], tables[some], sides, scale[some], size, span)
+                    pixels.append((pixel + (look[some] * scales + scale[some]) * size**2).ravel())
+                    sums.append(found.reshape(-1, self.channels))
         shape = (len(locations), scales, size, size)
         where, what = np.concatenate(pixels), np.concatenate(sums)
         each = [np.bincount(where, what[:, channel], math.prod(shape)) for channel in range(self.channels)]  # exact
         return sensor.pixels(np.stack(each, axis=-1).reshape(*shape, self.channels))
 
     def _sums(
-        self, offset: NDArray[np.int32], tables: NDArray[np.int64], sides: NDArray[np.int64], scale: int, size: int
+        self,
+        offset: NDArray[np.int32],
+        tables: NDArray[np.int64],
+        sides: NDArray[np.int64],
+        scale: NDArray[np.int64],
+        size: int,
+        span: int,
     ) -> tuple[NDArray[Any], NDArray[np.uint32]]:
-        """What sprites give to the pixels of a patch that they touch.
+        """What sprites give to the pixels of the patches that they touch.
 
         Args:
             offset: (2, Q) of the sprites from the patch's corner, as (x, y) in pixels.
             tables: (Q,) where their tables begin.
             sides: (2,) their width and height.
-            scale: of the patch, whose pixels are 2**scale wide.
-            size: pixels a side of the patch.
+            scale: (Q,) of the patch, whose pixels are 2**scale wide.
+            size: pixels a side of a patch.
+            span: the most pixels a side that any of them touches.
 
         Returns:
-            Which pixels of the patch (rows, columns, Q), and the sums (rows, columns, Q, C).
+            Which pixels of the patch (span, span, Q), and the sums (span, span, Q, C).
         """
-        pixel = 1 << scale
-        spans = np.minimum((sides + pixel - 2) // pixel + 1, size).tolist()  # the most pixels that a sprite touches
-        first = [
-            np.minimum(np.maximum(each >> scale, 0), size - span) for each, span in zip(offset, spans, strict=True)
-        ]
-        x, y = (
-            np.minimum(
-                np.maximum((np.arange(span + 1, dtype=np.int32)[:, None] + begin) * pixel - each, 0), side
-            )  # (span + 1, Q)
-            for span, begin, each, side in zip(spans, first, offset, sides.tolist(), strict=True)
-        )
+        doubled = scale.astype(np.int32)
+        first = np.minimum(np.maximum(offset >> doubled, 0), size - span)  # (2, Q)
+        edges = (first[:, None] + np.arange(span + 1, dtype=np.int32)[:, None]) << doubled  # (2, span + 1, Q)
+        edges -= offset[:, None]
+        x, y = np.minimum(np.maximum(edges, 0), sides.astype(np.int32)[:, None, None])
         entries = self.entries.take((y * (sides[0] + 1) + tables)[:, None] + x, axis=0)
         strips = entries[1:] - entries[:-1]
-        inner = np.arange(spans[1], dtype=np.int32)[:, None] * size + np.arange(spans[0], dtype=np.int32)
+        inner = np.arange(span, dtype=np.int32)[:, None] * size + np.arange(span, dtype=np.int32)
         return inner[:, :, None] + (first[1] * size + first[0]), strips[:, 1:] - strips[:, :-1]
+
+
+def _spans(sides: NDArray[np.int64], scales: int, size: int) -> NDArray[np.int64]:
+    """The most pixels of a patch that a sprite touches on its longer side, at each scale (k,): ever fewer."""
+    pixel = 1 << np.arange(scales)
+    spans: NDArray[np.int64] = np.minimum((int(sides.max()) + pixel - 2) // pixel + 1, size)
+    return spans
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a larger image costs the retina and its agent, and what it costs a convolutional network: measured.
 
-python agents/analysis/image_sizes.py            # writes results/image_sizes.json; nothing else should run meanwhile
+python agents/analysis/image_sizes.py            # writes results/image_sizes.json
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 if not __package__:  # run as a file: import from the repository, not from agents/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+import gymnasium as gym
 import numpy as np
 import torch
 import tyro
@@ -29,19 +30,23 @@ from agents.experiment.run_folder import current_commit, provenance
 from agents.experiment.settings import RunConfig
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.presets import PRESETS
+from ram_envs.glimpse_images import scales_to_cover
 from ram_envs.glimpse_sensor import GlimpseSensor
 
 LANES = 8
+SMALL_WORLD, SPRITE_WORLD, SPRITE_LANES = "GlimpseMNIST-Pairs100-v0", "GlimpseMNIST-Mega1500-v0", 64
 
 
 @dataclass(frozen=True)
 class SizesCommand:
     """Measures time and parameters over image sizes."""
 
-    sides: tuple[int, ...] = (28, 60, 100, 400, 1600, 4000)
+    sides: tuple[int, ...] = (28, 60, 100, 400, 1500, 4000)
     """Sides of the images in pixels."""
+    sprite_sides: tuple[int, ...] = (500, 1500, 10_000)
+    """Sides of the scenes of sprites in pixels."""
     rounds: int = 20
-    """Every measurement is the median of so many, taken in turns over all sizes."""
+    """Every measurement is the median of so many, in processor time, taken in turns over all sizes."""
     out: Path = SIZES
     """File to write."""
 
@@ -68,10 +73,50 @@ def measurements(side: int) -> tuple[dict[str, Callable[[], Any]], dict[str, int
         "convolution": lambda: network(scenes.float() / 255),
     }
     counts = {
-        "agent": sum(p.numel() for p in agent.parameters()),
-        "convolution": sum(p.numel() for p in network.parameters()),
+        "side": side,
+        "agent_parameters": sum(p.numel() for p in agent.parameters()),
+        "convolution_parameters": sum(p.numel() for p in network.parameters()),
     }
     return timed, counts
+
+
+def world_measurements(side: int | None) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
+    """What is timed of the world of huge images on a canvas of that size, for SPRITE_LANES scenes at once; None for the small world,
+    beside which that is held. And what is known of the world."""
+    rng = np.random.default_rng(0)
+    own: dict[str, Any] = {"images": rng.integers(0, 256, (1000, 28, 28), np.uint8), "labels": np.arange(1000) % 10}
+    name, size = SMALL_WORLD, 100
+    if side is not None:
+        name, size = SPRITE_WORLD, side
+        own |= {"canvas_size": side, "num_scales": scales_to_cover(side, 12)}
+    envs: Any = gym.make_vec(name, num_envs=SPRITE_LANES, action_mode="dict", autoreset_mode="Disabled", **own)
+    envs.reset(seed=0)
+    nothing = np.zeros(SPRITE_LANES, np.int64)
+
+    def look() -> None:
+        envs.step({"location": rng.uniform(-1, 1, (SPRITE_LANES, 2)), "answer": nothing, "stop": nothing})
+
+    world = envs.unwrapped
+    known = {"world": name, "side": size, "scales": world.sensor.num_scales, "glimpses": world.max_glimpses}
+    return {"new_scene": envs.reset, "look": look}, known
+
+
+def median_times(
+    rows: Sequence[tuple[dict[str, Callable[[], Any]], dict[str, Any]]], rounds: int, lanes: int
+) -> list[dict[str, Any]]:
+    """The median time of everything that is timed in each row, in microseconds for one of so many lanes, and what else is known."""
+    times: dict[tuple[int, str], list[float]] = {}
+    with torch.no_grad():
+        for _ in range(rounds):
+            for row, (timed, _) in enumerate(rows):
+                for name, run in timed.items():
+                    before = time.process_time()
+                    run()
+                    times.setdefault((row, name), []).append(time.process_time() - before)
+    return [
+        known | {f"{name}_microseconds": 1e6 * statistics.median(times[row, name]) / lanes for name in timed}
+        for row, (timed, known) in enumerate(rows)
+    ]
 
 
 @command
@@ -79,30 +124,22 @@ def main() -> None:
     """`python agents/analysis/image_sizes.py`"""
     flags = tyro.cli(SizesCommand)
     demand_at_least(10, sides=min(flags.sides, default=0))  # of the convolution's kernel
+    demand_at_least(
+        84, sprite_sides=min(flags.sprite_sides, default=84)
+    )  # of five digits, and of marks with their margin
     demand_at_least(1, rounds=flags.rounds)
     demand_file("--out", flags.out)
     torch.set_num_threads(1)
     started = time.monotonic()
-    rows = {side: measurements(side) for side in flags.sides}
-    times: dict[tuple[int, str], list[float]] = {}
-    with torch.no_grad():
-        for _ in range(flags.rounds):
-            for side, (timed, _) in rows.items():
-                for name, run in timed.items():
-                    before = time.perf_counter()
-                    run()
-                    times.setdefault((side, name), []).append(time.perf_counter() - before)
-    found = [
-        {
-            "side": side,
-            **{f"{name}_microseconds": 1e6 * statistics.median(times[side, name]) / LANES for name in timed},
-            **{f"{name}_parameters": count for name, count in counts.items()},
-        }
-        for side, (timed, counts) in rows.items()
-    ]
+    found = median_times([measurements(side) for side in flags.sides], flags.rounds, LANES)
+    worlds = median_times(
+        [world_measurements(side) for side in (None, *flags.sprite_sides)], flags.rounds, SPRITE_LANES
+    )
     record = {
         "lanes": LANES,
         "rows": found,
+        "world_lanes": SPRITE_LANES,
+        "worlds": worlds,
         **provenance(time.monotonic() - started, [current_commit()], ["cpu"], RunConfig()),
     }
     flags.out.write_text(json.dumps(record, indent=1) + "\n")

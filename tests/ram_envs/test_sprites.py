@@ -33,7 +33,7 @@ def random_groups(rng, canvas, channels, covering, kinds=2):
     canvas=st.tuples(st.integers(4, 40), st.integers(4, 40)),
     channels=st.sampled_from([1, 1, 3]),
     covering=st.booleans(),
-    retina=st.tuples(st.integers(1, 6), st.integers(1, 5)),
+    retina=st.tuples(st.integers(1, 6), st.integers(1, 5), st.sampled_from(["mean", "sum"])),
 )
 def test_the_glimpse_of_sprites_is_that_of_the_drawn_canvas(seed, canvas, channels, covering, retina):
     rng, sensor = np.random.default_rng(seed), GlimpseSensor(*retina)
