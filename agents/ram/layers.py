@@ -70,7 +70,7 @@ def product_type(x: Tensor) -> torch.dtype:
 
 def _onednn(x: Tensor, weight: Tensor) -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
     """oneDNN's product in float32; None where it is not worth calling, cannot be had, or less than float32 will do."""
-    if len(x) * weight.numel() < WORTH_IT or x.dtype != torch.float32 or x.device.type != "cpu":
+    if x.shape[0] * weight.numel() < WORTH_IT or x.dtype != torch.float32 or x.device.type != "cpu":
         return None
     if torch.get_float32_matmul_precision() != "highest" or not (_whole(x) and _whole(weight)):
         return None
