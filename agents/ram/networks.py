@@ -215,8 +215,21 @@ def initialize_for_rectifiers(module: nn.Module) -> None:
             module.recurrent.weight.mul_(0.5)
 
 
+class Head(nn.Sequential):
+    """A head on the core with one layer of rectifiers: (..., H) -> (..., outputs)."""
+
+    def __init__(self, hidden_size: int, between: int, outputs: int) -> None:
+        super().__init__(nn.Linear(hidden_size, between), nn.ReLU(), nn.Linear(between, outputs))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """As the layers one after the other."""
+        first, _, last = self
+        assert isinstance(first, nn.Linear)
+        rows = rectified((hidden.flatten(0, -2), first))
+        made: Tensor = last(rows.view(*hidden.shape[:-1], -1))
+        return made
+
+
 def head(hidden_size: int, outputs: int, between: int = 0) -> nn.Module:
     """A head on the core: linear as in the paper, or with one layer of `between` rectifiers."""
-    if not between:
-        return nn.Linear(hidden_size, outputs)
-    return nn.Sequential(nn.Linear(hidden_size, between), nn.ReLU(), nn.Linear(between, outputs))
+    return Head(hidden_size, between, outputs) if between else nn.Linear(hidden_size, outputs)
