@@ -152,6 +152,42 @@ class _Rectified(torch.autograd.Function):
         return tuple(found)
 
 
+def convolved(x: Tensor, layer: nn.Conv2d, known: Tensor | None = None) -> Tensor:
+    """Rect(Conv(x)), without padding: planes (N, C, h, w) -> (N, D, h', w').
+
+    Args:
+        x: the planes.
+        layer: the convolution.
+        known: the values, if they were made already.
+    """
+    made: Tensor = _Convolved.apply(known, x, layer.weight, layer.bias, layer.stride)  # type: ignore[no-untyped-call]
+    return made
+
+
+class _Convolved(torch.autograd.Function):
+    """Rect(W * x + b)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, known: Tensor | None, x: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, ...]
+    ) -> Tensor:
+        """Values known or None, x, W, b, and how far the filters move."""
+        made = functional.conv2d(x, weight, bias, stride).relu_() if known is None else known
+        ctx.save_for_backward(made, x, weight)
+        ctx.stride = stride
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of x, W and b."""
+        made, x, weight = ctx.saved_tensors
+        down = torch.ops.aten.threshold_backward(gradient, made, 0)
+        size, needs = [len(weight)], [ctx.needs_input_grad[1], True, True]
+        ends = ctx.stride, [0, 0], [1, 1], False, [0, 0], 1, needs
+        found = torch.ops.aten.convolution_backward(down, x.to(down.dtype), weight.to(down.dtype), size, *ends)
+        return None, *found, None
+
+
 class RectifierSteps(torch.autograd.Function):
     """h_t = Rect(W h_{t-1} + U x_t + b) from a state of zeros. Going back, only the states' gradient goes from step to step; those of
     the weights are products over the rows of all steps."""

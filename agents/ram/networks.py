@@ -6,10 +6,12 @@ Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep P
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, lstm_step, rectified
+from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, convolved, lstm_step, rectified
 
 CORES = ("rectifier", "lstm")
 
@@ -120,14 +122,25 @@ class GlimpseNetwork(nn.Module):
         pixels = glimpse.flatten(1) * self.brightness
         if isinstance(self.what, nn.Linear):
             seen = rectified((pixels, self.what), known=kept.known("seen"))
+            kept.keep(seen=seen)
         else:
-            seen = torch.relu(self.what(pixels))
+            seen = self._convolve(pixels, kept)
         placed = rectified((location, self.where), known=kept.known("placed"))
         features = rectified(
             (seen, self.what_to_feature), (placed, self.where_to_feature), known=kept.known("features")
         )
-        kept.keep(seen=seen, placed=placed, features=features)
+        kept.keep(placed=placed, features=features)
         return features
+
+    def _convolve(self, pixels: Tensor, kept: Activations) -> Tensor:
+        """Pixels (B, k * C * g * g) -> h_g by two convolutions."""
+        layers: list[Any] = [*self.what.children()]
+        unflatten, first, _, second, flatten = layers
+        edges = convolved(unflatten(pixels), first, kept.known("edges"))
+        shapes = convolved(edges, second, kept.known("shapes"))
+        kept.keep(edges=edges, shapes=shapes)
+        seen: Tensor = flatten(shapes)
+        return seen
 
 
 class RectifierCore(nn.Module):
