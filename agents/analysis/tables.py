@@ -14,7 +14,9 @@ from agents.ram.presets import PRESETS
 from agents.scaling.search_record import trials_table
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
-PAGES = tuple(RESULTS.parent / page for page in ("README.md", "docs/experiments.md", "docs/scaling.md", "docs/training.md"))
+PAGES = tuple(
+    RESULTS.parent / page for page in ("README.md", "docs/experiments.md", "docs/scaling.md", "docs/training.md")
+)
 SIZES = RESULTS / "image_sizes.json"
 TIMES = RESULTS / "time_table.json"
 RAY_COSTS = RESULTS / "ray_costs.json"
