@@ -14,11 +14,14 @@ from agents.ram.presets import PRESETS
 from agents.scaling.search_record import trials_table
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
-PAGES = tuple(RESULTS.parent / page for page in ("README.md", "docs/experiments.md", "docs/scaling.md"))
+PAGES = tuple(
+    RESULTS.parent / page for page in ("README.md", "docs/experiments.md", "docs/scaling.md", "docs/training.md")
+)
 SIZES = RESULTS / "image_sizes.json"
+TIMES = RESULTS / "time_table.json"
 RAY_COSTS = RESULTS / "ray_costs.json"
 MARK = re.compile(
-    r"<!-- (results|image sizes|comparison|ablations \S+|stopping \S+|search \S+|ray \S+): begin -->\n.*?<!-- \1: end -->",
+    r"<!-- (results|image sizes|times|comparison|ablations \S+|stopping \S+|search \S+|ray \S+): begin -->\n.*?<!-- \1: end -->",
     re.DOTALL,
 )
 
@@ -276,6 +279,22 @@ def ray_simulation_table(path: Path = RAY_COSTS) -> str:
     return "\n".join(lines)
 
 
+def times_table(path: Path = TIMES) -> str:
+    """A Markdown table of where the time of training goes, from the measurements of `time_table.py`."""
+    rows = json.loads(path.read_text())["rows"]
+    parts = [*rows[0]["microseconds"]]
+    lines = [
+        f"| preset | batch | {' | '.join(f'{part}, µs' for part in parts)} | episodes a second | frames a second | times as fast as before |",
+        "|---" * (5 + len(parts)) + "|",
+    ]
+    for row in rows:
+        times = " | ".join(f"{row['microseconds'][part]:.0f}" for part in parts)
+        faster = f"{row['times_faster']:.2f}" if "times_faster" in row else ""
+        speeds = f"{row['episodes_per_second']:,.0f} | {row['frames_per_second']:,.0f}"
+        lines.append(f"| `{row['preset']}` | {row['batch_size']} | {times} | {speeds} | {faster} |")
+    return "\n".join(lines)
+
+
 def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
     """Puts the tables between their marks in README and docs."""
 
@@ -285,6 +304,8 @@ def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
             body = table(load_results())
         elif name == "image sizes":
             body = sizes_table()
+        elif name == "times":
+            body = times_table()
         elif name == "comparison":
             body = comparison_table()
         elif name.startswith("stopping "):

@@ -70,7 +70,7 @@ def product_type(x: Tensor) -> torch.dtype:
 
 def _onednn(x: Tensor, weight: Tensor) -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
     """oneDNN's product in float32; None where it is not worth calling, cannot be had, or less than float32 will do."""
-    if len(x) * weight.numel() < WORTH_IT or x.dtype != torch.float32 or x.device.type != "cpu":
+    if x.shape[0] * weight.numel() < WORTH_IT or x.dtype != torch.float32 or x.device.type != "cpu":
         return None
     if torch.get_float32_matmul_precision() != "highest" or not (_whole(x) and _whole(weight)):
         return None
@@ -152,6 +152,42 @@ class _Rectified(torch.autograd.Function):
         return tuple(found)
 
 
+def convolved(x: Tensor, layer: nn.Conv2d, known: Tensor | None = None) -> Tensor:
+    """Rect(Conv(x)), without padding: planes (N, C, h, w) -> (N, D, h', w').
+
+    Args:
+        x: the planes.
+        layer: the convolution.
+        known: the values, if they were made already.
+    """
+    made: Tensor = _Convolved.apply(known, x, layer.weight, layer.bias, layer.stride)  # type: ignore[no-untyped-call]
+    return made
+
+
+class _Convolved(torch.autograd.Function):
+    """Rect(W * x + b)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, known: Tensor | None, x: Tensor, weight: Tensor, bias: Tensor, stride: tuple[int, ...]
+    ) -> Tensor:
+        """Values known or None, x, W, b, and how far the filters move."""
+        made = functional.conv2d(x, weight, bias, stride).relu_() if known is None else known
+        ctx.save_for_backward(made, x, weight)
+        ctx.stride = stride
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of x, W and b."""
+        made, x, weight = ctx.saved_tensors
+        down = torch.ops.aten.threshold_backward(gradient, made, 0)
+        size, needs = [len(weight)], [ctx.needs_input_grad[1], True, True]
+        ends = ctx.stride, [0, 0], [1, 1], False, [0, 0], 1, needs
+        found = torch.ops.aten.convolution_backward(down, x.to(down.dtype), weight.to(down.dtype), size, *ends)
+        return None, *found, None
+
+
 class RectifierSteps(torch.autograd.Function):
     """h_t = Rect(W h_{t-1} + U x_t + b) from a state of zeros. Going back, only the states' gradient goes from step to step; those of
     the weights are products over the rows of all steps."""
@@ -173,11 +209,12 @@ class RectifierSteps(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of x_t, U, W and b."""
         states, x, inward, recurrent = ctx.saved_tensors
-        kind = gradient.dtype
-        alive = (states > 0).to(kind)
-        down, back = gradient * alive, recurrent.to(kind).t()
-        for step in range(len(states) - 1, 0, -1):
-            down[step - 1].addcmul_(product(down[step], back), alive[step - 1])
+        gradient, kind = gradient.contiguous(), gradient.dtype
+        down, back, of_step = torch.empty_like(gradient), recurrent.to(kind).t(), gradient[-1]
+        for step in range(len(states) - 1, -1, -1):
+            torch.ops.aten.threshold_backward.grad_input(of_step, states[step], 0, grad_input=down[step])
+            if step:
+                of_step = product(down[step], back, plus=gradient[step - 1])
         rows = down.flatten(0, 1)
         of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[1] else None
         of_inward = product(rows.t(), x.flatten(0, 1).to(kind).t())
@@ -234,7 +271,7 @@ class LSTMSteps(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of x_t, U, W and b."""
         states, x, inward, recurrent = ctx.saved_tensors
-        kind, back = ctx.kind, recurrent.to(ctx.kind).t()
+        gradient, kind, back = gradient.contiguous(), ctx.kind, recurrent.to(ctx.kind).t()
         down = gradient.new_empty(*states.shape[:2], len(recurrent))  # of what drives the gates
         of_hidden, of_cell = gradient[-1], torch.zeros_like(gradient[-1])
         for step in range(len(states) - 1, -1, -1):
@@ -245,8 +282,10 @@ class LSTMSteps(torch.autograd.Function):
                 of_hidden = product(down[step].to(kind), back, plus=gradient[step - 1].to(kind)).to(gradient.dtype)
         rows = down.flatten(0, 1).to(kind)
         of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[1] else None
-        of_inward = product(rows.t(), x.flatten(0, 1).to(kind).t())
-        of_recurrent = product(down[1:].flatten(0, 1).to(kind).t(), states[:-1].flatten(0, 1).to(kind).t())
+        of_inward = product(
+            x.flatten(0, 1).to(kind).t(), rows.t()
+        ).t()  # so, as the wider of the two, it takes a fifth less
+        of_recurrent = product(states[:-1].flatten(0, 1).to(kind).t(), rows[states.shape[1] :].t()).t()
         return None, of_x, of_inward, of_recurrent, rows.sum(0)
 
 

@@ -6,10 +6,12 @@ Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep P
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, lstm_step, rectified
+from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, convolved, lstm_step, rectified
 
 CORES = ("rectifier", "lstm")
 
@@ -120,14 +122,25 @@ class GlimpseNetwork(nn.Module):
         pixels = glimpse.flatten(1) * self.brightness
         if isinstance(self.what, nn.Linear):
             seen = rectified((pixels, self.what), known=kept.known("seen"))
+            kept.keep(seen=seen)
         else:
-            seen = torch.relu(self.what(pixels))
+            seen = self._convolve(pixels, kept)
         placed = rectified((location, self.where), known=kept.known("placed"))
         features = rectified(
             (seen, self.what_to_feature), (placed, self.where_to_feature), known=kept.known("features")
         )
-        kept.keep(seen=seen, placed=placed, features=features)
+        kept.keep(placed=placed, features=features)
         return features
+
+    def _convolve(self, pixels: Tensor, kept: Activations) -> Tensor:
+        """Pixels (B, k * C * g * g) -> h_g by two convolutions."""
+        layers: list[Any] = [*self.what.children()]
+        unflatten, first, _, second, flatten = layers
+        edges = convolved(unflatten(pixels), first, kept.known("edges"))
+        shapes = convolved(edges, second, kept.known("shapes"))
+        kept.keep(edges=edges, shapes=shapes)
+        seen: Tensor = flatten(shapes)
+        return seen
 
 
 class RectifierCore(nn.Module):
@@ -215,8 +228,21 @@ def initialize_for_rectifiers(module: nn.Module) -> None:
             module.recurrent.weight.mul_(0.5)
 
 
+class Head(nn.Sequential):
+    """A head on the core with one layer of rectifiers: (..., H) -> (..., outputs)."""
+
+    def __init__(self, hidden_size: int, between: int, outputs: int) -> None:
+        super().__init__(nn.Linear(hidden_size, between), nn.ReLU(), nn.Linear(between, outputs))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """As the layers one after the other."""
+        first, _, last = self
+        assert isinstance(first, nn.Linear)
+        rows = rectified((hidden.flatten(0, -2), first))
+        made: Tensor = last(rows.view(*hidden.shape[:-1], -1))
+        return made
+
+
 def head(hidden_size: int, outputs: int, between: int = 0) -> nn.Module:
     """A head on the core: linear as in the paper, or with one layer of `between` rectifiers."""
-    if not between:
-        return nn.Linear(hidden_size, outputs)
-    return nn.Sequential(nn.Linear(hidden_size, between), nn.ReLU(), nn.Linear(between, outputs))
+    return Head(hidden_size, between, outputs) if between else nn.Linear(hidden_size, outputs)

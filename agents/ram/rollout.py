@@ -86,8 +86,7 @@ def collect_rollout(
         generator: source of the agent's samples.
         gaze: who looks: the "agent"; or to measure what its gaze is worth, always the "center", a "random"
             place, or an "oracle" that knows where digit or ball is, and looks at several in turn.
-        prices: of a glimpse, told to an agent with a `price_range` and taken from the reward like the environment's
-            `glimpse_cost`; for all lanes or for each (B,).
+        prices: of a glimpse, told to an agent with a `price_range` and taken from the reward; for all lanes or for each (B,).
         keen: (B,) bool, the episodes that look where a greedy agent would, where others explore.
         watch: called with every decision before it is played.
         activations: from `agent.start_activations`, kept for `unroll`.
@@ -134,7 +133,7 @@ class _Tape:
     seen_from: list[Tensor] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     locations: list[Tensor] = field(default_factory=list)
-    distances: list[Tensor] = field(default_factory=list)
+    targets: list[Tensor] = field(default_factory=list)
     rewards: list[Any] = field(default_factory=list)
     active: list[Any] = field(default_factory=list)
     last: list[Any] = field(default_factory=list)
@@ -148,7 +147,7 @@ class _Tape:
         """A glimpse (B, ...), where it was taken, and the places (B, D, 2) where there was something to see."""
         self.glimpses.append(glimpse)
         self.seen_from.append(seen_from)
-        self.distances.append((seen_from[:, None] - targets).norm(dim=2).amin(1))
+        self.targets.append(targets)
 
     def act(self, decision: Decision, location: Tensor, reward: Any, over: Any, now_over: Any, info: Any) -> None:
         """What was decided then, where the agent looked, what came of it, which lanes were and are over."""
@@ -177,7 +176,7 @@ class _Tape:
         active, last, rewards = (self._stack(arrays) for arrays in (self.active, self.last, self.rewards))
         if prices is not None:
             rewards = rewards - prices * (active - last)
-        decisions = self.decisions
+        decisions, seen_from = self.decisions, torch.stack(self.seen_from)
         labels = None if self.labels is None else torch.from_numpy(self.labels).to(self.device)
         compared, candidates, scores = [d.candidates for d in decisions if d.candidates is not None], None, None
         if self.states:
@@ -187,7 +186,7 @@ class _Tape:
             scores = agent.judge(torch.stack(self.elsewhere), candidates, self.states, by)
         return Rollout(
             glimpses=torch.stack(self.glimpses),
-            seen_from=torch.stack(self.seen_from),
+            seen_from=seen_from,
             rewards=rewards,
             active=active,
             last=last,
@@ -200,7 +199,7 @@ class _Tape:
             labels=labels,
             successes=torch.from_numpy(self.successes),
             num_glimpses=torch.from_numpy(num_glimpses),
-            target_distances=torch.stack(self.distances),
+            target_distances=(seen_from[:, :, None] - torch.stack(self.targets)).norm(dim=3).amin(2),
             budget=budget,
         )
 

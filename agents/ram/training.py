@@ -171,9 +171,7 @@ class Trainer:
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        for group in self.optimizer.param_groups:
-            norm = torch.nn.utils.clip_grad_norm_(group["params"], config.optimizer.max_grad_norm or math.inf)
-            self._demand_finite("The gradient", norm)
+        self._clip_gradients()
         self.optimizer.step()
         norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
@@ -194,6 +192,18 @@ class Trainer:
         if (looks := self.config.counterfactual) is not None:
             self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
             self.greedy_share = looks.greedy_share * explored
+
+    def _clip_gradients(self) -> None:
+        """Brings each group's gradient to the greatest norm allowed, if there is one; all must be finite."""
+        greatest, groups = (
+            self.config.optimizer.max_grad_norm,
+            [group["params"] for group in self.optimizer.param_groups],
+        )
+        if greatest:
+            norms = tuple(torch.nn.utils.clip_grad_norm_(group, greatest) for group in groups)
+        else:
+            norms = torch._foreach_norm([weight.grad for weight in self.weights if weight.grad is not None])
+        self._demand_finite("The gradient", torch.stack(norms))
 
     def _average(self) -> None:
         """Brings the average of the weights a step nearer to what they are now."""

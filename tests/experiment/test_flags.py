@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents.analysis import catch_ceiling, catch_misses, image_sizes, plots, stopping_habits  # noqa: E402
+from agents.analysis import catch_ceiling, catch_misses, image_sizes, plots, stopping_habits, time_table  # noqa: E402
 from agents.analysis.reproduction import reproduce_command  # noqa: E402
 from agents.classifiers import command_line as classifier_commands  # noqa: E402
 from agents.experiment.command_line import command, demand_file  # noqa: E402
@@ -177,6 +177,8 @@ def test_of_training_a_classifier(here, monkeypatch, capsys, words):
         (image_sizes.main, ["--sides"], "--sides must be at least 10"),
         (image_sizes.main, ["--rounds", "0"], "--rounds must be at least 1, got 0"),
         (image_sizes.main, ["--out", "nowhere/sizes.json"], "--out nowhere/sizes.json: there is no folder nowhere"),
+        (time_table.main, ["--presets", "nope"], "--presets must name some of"),
+        (time_table.main, ["--against", "nowhere"], "--against must be a checkout of this repository, got nowhere"),
         (plots.main, ["--only", "nope"], "--only must name some of"),
         (plots.main, ["--out", f"catch/{CHECKPOINT}"], "--out must be a folder, got catch/"),
     ],

@@ -11,7 +11,7 @@ from torch.nn import functional  # noqa: E402
 
 from agents.ram import layers  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
-from agents.ram.layers import Activations, product, rectified  # noqa: E402
+from agents.ram.layers import Activations, convolved, product, rectified  # noqa: E402
 from agents.ram.networks import GlimpseNetwork, make_core  # noqa: E402
 from agents.ram.objective import training_loss  # noqa: E402
 from agents.ram.rollout import collect_rollout  # noqa: E402
@@ -68,6 +68,20 @@ def test_rectified_layers_have_the_gradient_of_their_equation():
     expected = torch.autograd.grad((plain * weights).sum(), inputs)
     for known in (None, plain.detach()):
         made = rectified((x, one), (y, other), known=known)
+        torch.testing.assert_close(made, plain)
+        for found, right in zip(torch.autograd.grad((made * weights).sum(), inputs), expected, strict=True):
+            torch.testing.assert_close(found, right)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_convolutions_have_the_gradient_of_their_equation(stride):
+    layer = nn.Conv2d(2, 3, 3, stride=stride).double()
+    x = torch.randn(4, 2, 7, 7).double().requires_grad_()
+    plain = torch.relu(layer(x))
+    weights, inputs = torch.randn_like(plain), [x, *layer.parameters()]
+    expected = torch.autograd.grad((plain * weights).sum(), inputs)
+    for known in (None, plain.detach()):
+        made = convolved(x, layer, known)
         torch.testing.assert_close(made, plain)
         for found, right in zip(torch.autograd.grad((made * weights).sum(), inputs), expected, strict=True):
             torch.testing.assert_close(found, right)
