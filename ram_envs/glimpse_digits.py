@@ -61,7 +61,7 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
         self.class_names = answer_names(answer, self.data.num_classes, self.recipe.digits[1])
         self.sequence = answer == "sequence"
         if self.sequence:
-            self.when = "say"
+            self.when, self.past_choices = "say", None  # what was said is part of what is to come
         self.num_images = len(self.data)
         if train_scenes is not None and split == "train":
             self.num_images = whole_number("train_scenes", train_scenes, 1)
@@ -118,7 +118,7 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
         """Bytes that one lane takes; where it has sprites, these are their tables, whatever the canvas."""
         if not self._by_sprites:
             return super().lane_bytes
-        return self._sprites.lane_bytes + 32 * int(np.prod(self.sensor.glimpse_shape(self.screen[2])))
+        return self._sprites.lane_bytes + 8 * self._glimpse_bytes
 
     def truth(self, lanes: Lanes) -> NDArray[np.int64]:
         return self._truths[lanes, np.minimum(self._said[lanes], self._truths.shape[1] - 1)]
@@ -244,6 +244,8 @@ class GlimpseDigitsEnv(RetinaEnv):
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
     With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
+    With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location, in a sequence also with
+    what was chosen before it; zeros where none was taken yet.
 
     ## Action Space
     Each action says where to look next, the answer, and whether it counts.
