@@ -53,7 +53,7 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     glimpse_after_end = False
     screen_changes = False
     reset_options = RetinaVectorEnv.reset_options | {"index"}
-    past_choices = ()  # an answer that did not count changed nothing
+    past_choices: tuple[str, ...] | None = ()  # an answer that did not count changed nothing
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
     when: str = "stop"  # the choice that says whether the answer counts

@@ -115,9 +115,13 @@ def tianshou():
             collector.reset()
             algorithm.run_training(
                 OffPolicyTrainerParams(
-                    training_collector=collector, max_epochs=1, epoch_num_steps=256, collection_step_num_env_steps=64,
-                    show_progress=False, verbose=False,
-                )  # fmt: skip
+                    training_collector=collector,
+                    max_epochs=1,
+                    epoch_num_steps=256,
+                    collection_step_num_env_steps=64,
+                    show_progress=False,
+                    verbose=False,
+                )
             )
 
 
@@ -142,7 +146,12 @@ def rllib():
     small = {"train_batch_size": 256, "minibatch_size": 64, "num_epochs": 1}
     memory = DefaultModelConfig(fcnet_hiddens=[32], use_lstm=True, lstm_cell_size=32, max_seq_len=8)
     for game in GAMES:
-        for form, model in [("Discrete-", {"fcnet_hiddens": [32]}), ("History-", {"fcnet_hiddens": [32]}), ("Box-", {}), (None, memory)]:
+        for form, model in [
+            ("Discrete-", {"fcnet_hiddens": [32]}),
+            ("History-", {"fcnet_hiddens": [32]}),
+            ("Box-", {}),
+            (None, memory),
+        ]:
             env_config = {"obs_mode": "flat"} if form is None else {}  # the LSTM takes the default MultiDiscrete
             config = PPOConfig().environment(game.format(form or ""), env_config=env_config)
             config = config.env_runners(num_env_runners=0, num_envs_per_env_runner=4).training(**small)
