@@ -191,15 +191,12 @@ class SpriteTables:
             corners = self.corners[:, lanes][:, :, sprites]  # (2, M, S)
             offset = corners - patches[:, -1, :, None]
             look, sprite = _near(offset, sides, size << (scales - 1)).nonzero()
-            tables, corners, offset = (
-                self.tables[lanes[look], sprites[sprite]],
-                corners[:, look, sprite],
-                offset[:, look, sprite],
-            )
+            tables = self.tables[lanes[look], sprites[sprite]]
+            corners, offset = corners[:, look, sprite], offset[:, look, sprite]
             touched = [(offset, look, tables)]  # of each scale, the coarsest first
-            for scale in reversed(range(scales - 1)):  # each patch lies within the last
-                offset = corners - patches[:, scale, look]  # (2, Q)
-                near = _near(offset, sides, size << scale).nonzero()[0]
+            for finer in reversed(range(scales - 1)):  # each patch lies within the last
+                offset = corners - patches[:, finer, look]  # (2, Q)
+                near = _near(offset, sides, size << finer).nonzero()[0]
                 look, tables, corners = look[near], tables[near], corners[:, near]
                 touched.append((offset[:, near], look, tables))
             scale = np.repeat(np.arange(scales), [len(each[1]) for each in reversed(touched)])
