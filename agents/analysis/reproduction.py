@@ -11,7 +11,16 @@ from typing import Any
 
 import tyro
 
-from agents.analysis.tables import COMPARED, PAPER, RESULTS, load_results, result_path, table, write_pages
+from agents.analysis.tables import (
+    COMPARED,
+    PAPER,
+    RESULTS,
+    load_results,
+    no_better_than_random,
+    result_path,
+    table,
+    write_pages,
+)
 from agents.experiment.command_line import arguments, command, demand_at_least
 from agents.experiment.run_folder import CHECKPOINT, RESULT, reserved
 from agents.ram.checkpoint import export_agent
@@ -140,4 +149,6 @@ def reproduce_command(argv: Sequence[str] | None = None) -> None:
     if missing and not (train_one_by_one(missing) if flags.ray is None else train_by_ray(missing, flags.runs, address)):
         return
     write_pages()
-    print(table(load_results()))
+    print(table(results := load_results()))
+    if failures := no_better_than_random(results):
+        print("No better than random looks, so these have not learnt to look:", *failures, sep="\n  ")

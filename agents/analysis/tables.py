@@ -93,6 +93,19 @@ def load_results(results: Path = RESULTS) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def no_better_than_random(results: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """A sentence for each run whose gaze, on the validation episodes, is worth no more than looks at random places."""
+    found = []
+    for preset, runs in results.items():
+        for run in runs:
+            ours, random = run["validation"]["error_percent"], run.get("other_gazes", {}).get("random")
+            if random is not None and ours >= random:
+                found.append(
+                    f"{preset}, seed {run['config']['seed']}: {ours:.2f} % wrong on validation, {random:.2f} % with random looks."
+                )
+    return found
+
+
 def table(results: dict[str, list[dict[str, Any]]]) -> str:
     """A Markdown table of the errors on the test episodes, beside the paper's."""
     lines = [

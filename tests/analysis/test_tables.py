@@ -29,6 +29,17 @@ def test_a_row_has_the_mean_and_the_spread_of_its_seeds_beside_the_papers_error(
     assert lines[2:] == ["| `cluttered60-8` | 4.04 | 4.50 | 4.00 to 5.00 | 1, 2 | 2.20 M | 30 | 2026-11-24 |"]
 
 
+def test_a_gaze_that_is_worth_no_more_than_random_looks_is_named():
+    def looked(seed, error, random):
+        gazes = {"other_gazes": {} if random is None else {"random": random}}
+        return {"config": {"seed": seed}, "validation": {"error_percent": error}, **gazes}
+
+    found = {"catch": [looked(1, 1.0, 92.0), looked(2, 90.5, 90.5)], "catch-center": [looked(1, 23.0, None)]}
+    assert tables.no_better_than_random(found) == [
+        "catch, seed 2: 90.50 % wrong on validation, 90.50 % with random looks."
+    ]
+
+
 def test_a_row_says_that_a_gpu_made_it():
     on_gpu = {**run(2, 4.0), "machine": "cuda (NVIDIA H200), 1 thread(s), x86_64"}
     row = tables.table({"cluttered60-8": [run(1, 4.0), on_gpu]}).splitlines()[2]
