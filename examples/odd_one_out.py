@@ -35,6 +35,7 @@ class OddOneOutVectorEnv(RetinaVectorEnv):
     """Any number of lanes of OddOneOut."""
 
     screen_changes = glimpse_after_end = False  # the scene stands still; who stops does not look again
+    one_answer = True
     retina_defaults = {"num_scales": 3, "initial_location": "center"}
 
     def __init__(self, num_envs=1, *, side=64, num_glimpses=8, **retina):

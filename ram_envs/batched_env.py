@@ -55,6 +55,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         splits: the parts that its episodes divide into; where there are any, the environment takes the keyword `split`.
         num_images: how many images `reset(options={"index": i})` chooses among; None where episodes cannot be chosen.
         tells_label: whether actions have a choice named "answer", whose right option is in `info`, privileged, as "label".
+        one_answer: whether the choice "answer" has one right option in each episode, and is paid for it at the end alone.
         max_glimpses: the most glimpses that an episode can have; None where there is no such number.
         lane_bytes: memory that one lane takes.
         screen_changes: whether there is something new to see after every step.
@@ -99,6 +100,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     splits: tuple[str, ...] = ()
     num_images: int | None = None
     tells_label: bool = False
+    one_answer: bool = False
     max_glimpses: int | None = None
     screen_changes: bool = True
     glimpse_after_end: bool = True
@@ -559,6 +561,7 @@ class RetinaEnv(gym.Env[Any, Any]):
     splits = _of_lane("splits")
     num_images = _of_lane("num_images")
     tells_label = _of_lane("tells_label")
+    one_answer = _of_lane("one_answer")
     max_glimpses = _of_lane("max_glimpses")
     lane_bytes = _of_lane("lane_bytes")
     screen_changes = _of_lane("screen_changes")

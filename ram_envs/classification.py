@@ -52,6 +52,7 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     splits = SPLITS
     glimpse_after_end = False
     screen_changes = False
+    one_answer = True
     reset_options = RetinaVectorEnv.reset_options | {"index"}
     past_choices: tuple[str, ...] | None = ()  # an answer that did not count changed nothing
     labels: NDArray[np.int64]

@@ -69,6 +69,7 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
         self._by_sprites = self.recipe.canvas[0] * self.recipe.canvas[1] > LARGEST_TABLE
         super().__init__(num_envs, split=split, screen=screen, num_draws=self.recipe.num_draws, **retina)
         self.fixed_scenes |= train_scenes is not None
+        self.one_answer = not self.sequence
         self.tells_label &= not self.sequence  # the right answer changes as the digits are named
         most = self.recipe.digits[1]
         self._truths = np.zeros((num_envs, most + 1 if self.sequence else 1), np.int64)  # the right answers, in turn

@@ -100,19 +100,26 @@ class RecurrentAttentionAgent(nn.Module):
         self.location_std = config.gaze.std  # annealed by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
         self.anywhere = 0.0  # share of the candidates that are drawn anywhere, annealed by training
-        self.supervised = (
-            config.learning.supervised and "answer" in self.choices
-        )  # ended where training finds no labels
-        self.demand_labels()
+        self.teacher = "reinforce"  # of answers, see `find_teacher`
+        self.find_teacher()
         moves = {name: size for name, size in choices.items() if name not in ("answer", "stop")}
         self._moves = moves if config.network.previous_action else {}
         self._make_pathways(glimpse_shape, num_scales)
         self._make_heads()
 
-    def demand_labels(self) -> None:
-        """A ValueError, if the settings need answers to be supervised and they are not."""
+    def find_teacher(self, tells_label: bool = True, one_answer: bool = True) -> None:
+        """Settles what teaches answers, as `learning.answer` has it, in an environment that can do this or that.
+
+        Raises:
+            ValueError: if the settings need labels and there are none.
+        """
         learning = self.config.learning
-        if (learning.glance_weight or learning.look_reward != "answer") and not self.supervised:
+        self.teacher = learning.answer if "answer" in self.choices else "reinforce"
+        if self.teacher == "label" and not tells_label:
+            self.teacher = "outcome"
+        if self.teacher == "outcome" and not one_answer:
+            self.teacher = "reinforce"
+        if (learning.glance_weight or learning.look_reward != "answer") and self.teacher != "label":
             raise ValueError(
                 "glance_weight and look_reward need supervised answers: labels, and an environment that asks for an answer."
             )
@@ -305,7 +312,14 @@ class RecurrentAttentionAgent(nn.Module):
         )
 
     @torch.no_grad()
-    def judge(self, glimpses: Tensor, locations: Tensor, states: list[AgentState], labels: Tensor | None) -> Tensor:
+    def judge(
+        self,
+        glimpses: Tensor,
+        locations: Tensor,
+        states: list[AgentState],
+        labels: Tensor | None,
+        holds: Tensor | None = None,
+    ) -> Tensor:
         """What would be known after each of K looks: the probability of the right answer, or without labels the return expected.
 
         Args:
@@ -313,6 +327,7 @@ class RecurrentAttentionAgent(nn.Module):
             locations: (T, K, B, 2), the places.
             states: T of them, before the looks.
             labels: (B,), or None to judge by the baseline.
+            holds: (B,) bool, False where the right answer is not known: all looks score 0 there.
 
         Returns:
             Scores (T, K, B).
@@ -334,7 +349,8 @@ class RecurrentAttentionAgent(nn.Module):
             values: Tensor = self.baseline_network(known)
             return values.reshape(steps, count, batch)
         answers = functional.softmax(self.action_networks["answer"](known), 1)
-        return answers.gather(1, labels.expand(steps, count, batch).reshape(-1, 1)).reshape(steps, count, batch)
+        right = answers.gather(1, labels.expand(steps, count, batch).reshape(-1, 1)).reshape(steps, count, batch)
+        return right if holds is None else right * holds
 
     def autocast(self, enabled: bool = True) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16, where settings and machine want it; the heads on the core always stay in float32."""
@@ -404,7 +420,7 @@ class RecurrentAttentionAgent(nn.Module):
     def _draw_candidates(self, mean: Tensor, generator: torch.Generator | None) -> Tensor | None:
         """Places (K, B, 2) to compare: around the mean, some of them anywhere; None where the gaze does not learn so."""
         settings = self.config.counterfactual
-        if settings is None or not self.gaze_learns or (settings.judge == "answer" and not self.supervised):
+        if settings is None or not self.gaze_learns or (settings.judge == "answer" and self.teacher == "reinforce"):
             return None
         shape = (settings.candidates, *mean.shape)
         near = mean + self.location_std * torch.randn(shape, generator=generator, device=mean.device)
@@ -432,7 +448,7 @@ class RecurrentAttentionAgent(nn.Module):
     ) -> Tensor:
         if name not in logits:  # an agent that does not stop before the last glimpse
             return torch.zeros(batch, dtype=torch.long, device=self.device)
-        if greedy or (name == "answer" and self.supervised):
+        if greedy or (name == "answer" and self.teacher == "label"):
             return logits[name].argmax(1)
         uniform = torch.rand(logits[name].shape, generator=generator, device=logits[name].device)
         return (logits[name].detach() - torch.log(-torch.log(uniform.clamp(min=1e-20)))).argmax(1)  # Gumbel

@@ -120,8 +120,10 @@ class CounterfactualConfig(Settings):
 class LearningConfig(Settings):
     """What teaches: rewards, advantages, and the weights of the losses."""
 
-    supervised: bool = True
-    """The hybrid loss: cross entropy for the answer, where there are labels. Otherwise the reward alone teaches."""
+    answer: Literal["label", "outcome", "reinforce"] = "label"
+    """What teaches answers. The label, by cross entropy (the hybrid loss), where the environment tells it. What came of the answer,
+    by its likelihood: one that was paid is the label, one that was not is ruled out. Or REINFORCE. Where no label is told, "label" is
+    "outcome", and where an episode has more than one right answer, both are "reinforce"."""
     early_answer_weight: float = 0.0
     """Weight of the cross entropy of the answers before the last, which do not count for the reward."""
     glance_weight: float = 0.0

@@ -164,14 +164,19 @@ def border_penalty(locations: Tensor, mask: Tensor) -> Tensor:
     return ((locations.abs() - 1).clamp(min=0).square().sum(-1) * mask).sum() / locations.shape[1]
 
 
-def answer_loss(logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+def answer_loss(logits: Tensor, labels: Tensor, mask: Tensor, holds: Tensor | None = None) -> Tensor:
     """Cross entropy of the answers that count: the supervised part of the hybrid loss (section 3, "Hybrid supervised loss").
+
+    With `holds`, a departure from the paper, the labels are answers that were tried, and the loss is the likelihood of what came
+    of them: -log p of one that was right, -log(1 - p) of one that was not.
 
     Args:
         logits: (T, B, K).
         labels: (B,).
         mask: (T, B), 1 at the step where each episode's answer was given.
+        holds: (B,) bool, whether each label is right; None for all.
     """
-    log_probs = functional.log_softmax(logits, -1)
-    right = log_probs.gather(-1, labels.expand(len(logits), -1).unsqueeze(-1)).squeeze(-1)
+    right = categorical_log_prob(labels.expand(len(logits), -1), logits)
+    if holds is not None:
+        right = torch.where(holds, right, torch.log1p(-right.exp().clamp(max=1 - 1e-6)))
     return -(right * mask).sum() / mask.sum().clamp(min=1)

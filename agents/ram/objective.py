@@ -61,7 +61,7 @@ def training_loss(
         advantages = losses.leave_one_out(returns, learning.rollouts)
     looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if learning.normalize_advantages:
-        only_looks = agent.supervised and "stop" not in outputs.logits  # were sampled
+        only_looks = agent.teacher != "reinforce" and "stop" not in outputs.logits  # were sampled
         advantages = losses.normalize(advantages, looked if only_looks else active)
     if agent.gaze_learns and rollout.candidates is not None:
         _add_candidates(objective, rollout, outputs, agent)
@@ -71,7 +71,7 @@ def training_loss(
         glances = losses.answer_loss(_glances(outputs), _labels(rollout), active)
         objective.add(glances, learning.glance_weight, "glance_loss")
     for name, logits in outputs.logits.items():
-        if name == "answer" and agent.supervised:
+        if name == "answer" and agent.teacher != "reinforce":
             _add_answers(objective, rollout, logits, learning.early_answer_weight)
         else:
             _add_choice(objective, rollout, name, logits, advantages, entropy_bonus)
@@ -136,10 +136,10 @@ def _add_candidates(objective: Objective, rollout: Rollout, outputs: Outputs, ag
 
 def _add_answers(objective: Objective, rollout: Rollout, logits: Tensor, early_weight: float) -> None:
     """Cross entropy of the answer that counts, the last, and of those before it."""
-    labels = _labels(rollout)
-    objective.add(losses.answer_loss(logits, labels, rollout.last), name="answer_loss")
+    labels, holds = _labels(rollout), rollout.label_holds
+    objective.add(losses.answer_loss(logits, labels, rollout.last, holds), name="answer_loss")
     if early_weight:
-        early = losses.answer_loss(logits, labels, rollout.active - rollout.last)
+        early = losses.answer_loss(logits, labels, rollout.active - rollout.last, holds)
         objective.add(early, early_weight, "early_answer_loss")
 
 

@@ -51,7 +51,7 @@ _CATCH = Config(env="CatchBall-v0").but(
     network={"core": "lstm", "previous_action": True, "glimpse_scaling": "sum", "glimpse_gain": 10.0},
     gaze={"std": 0.3, "std_final": 0.05, "weight": 0.04 / 0.3**2, "into_core": 1.0},
     learning={
-        "supervised": False,
+        "answer": "reinforce",
         "discount": 0.99,
         "gae_lambda": 0.95,
         "normalize_advantages": True,
@@ -187,7 +187,7 @@ def _two_million_frames(rows: dict[str, Config]) -> dict[str, Config]:
         compared[f"{scene}-2m-reward"] = hybrid.but(
             gaze={"learning_fraction": 1.0, "exploration_fraction": 1.0},
             learning={
-                "supervised": False,
+                "answer": "reinforce",
                 "glance_weight": 0.0,
                 "look_reward": "answer",
                 "early_answer_weight": 0.0,
@@ -216,7 +216,7 @@ def _faithful() -> dict[str, Config]:
             env="CatchBall-v0",
             network={"core": "lstm"},
             gaze={"std": 0.4, "into_core": 1.0},
-            learning={"supervised": False},
+            learning={"answer": "reinforce"},
             optimizer={"learning_rate": 0.001},
             run={"episodes": _CATCH.run.episodes},
         ),

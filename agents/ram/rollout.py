@@ -34,7 +34,8 @@ class Rollout:
         candidates: (T, K, B, 2) places that were compared, and what would be known after each: `candidate_scores` (T, K, B);
             None where the gaze does not learn so.
         prices: of a glimpse, as they were told.
-        labels: (B,), for worlds that have them.
+        labels: (B,), as told; or what was answered at the end, where outcomes teach; None where nothing does.
+        label_holds: (B,) bool, whether that is the right answer, where outcomes teach: where it is not it is ruled out.
         successes: (B,) bool.
         num_glimpses: (B,).
         target_distances: (T, B), from each glimpse to the middle of the (nearest) digit or to the ball, in half image sides; NaN in
@@ -54,6 +55,7 @@ class Rollout:
     candidate_scores: Tensor | None
     prices: Tensor | float | None
     labels: Tensor | None
+    label_holds: Tensor | None
     successes: Tensor
     num_glimpses: Tensor
     target_distances: Tensor
@@ -177,13 +179,17 @@ class _Tape:
         if prices is not None:
             rewards = rewards - prices * (active - last)
         decisions, seen_from = self.decisions, torch.stack(self.seen_from)
+        choices = {name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices}
         labels = None if self.labels is None else torch.from_numpy(self.labels).to(self.device)
+        holds = None
+        if agent.teacher == "outcome":
+            labels, holds = (choices["answer"] * last.long()).sum(0), (rewards * last).sum(0) > 0
         compared, candidates, scores = [d.candidates for d in decisions if d.candidates is not None], None, None
         if self.states:
             candidates = torch.stack(compared)
             looks = agent.config.counterfactual
             by = labels if looks is not None and looks.judge == "answer" else None
-            scores = agent.judge(torch.stack(self.elsewhere), candidates, self.states, by)
+            scores = agent.judge(torch.stack(self.elsewhere), candidates, self.states, by, holds)
         return Rollout(
             glimpses=torch.stack(self.glimpses),
             seen_from=seen_from,
@@ -192,11 +198,12 @@ class _Tape:
             last=last,
             locations=torch.stack(self.locations),
             explored=torch.stack([decision.explored for decision in decisions]).float() * own_gaze,
-            choices={name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices},
+            choices=choices,
             candidates=candidates,
             candidate_scores=scores,
             prices=prices,
             labels=labels,
+            label_holds=holds,
             successes=torch.from_numpy(self.successes),
             num_glimpses=torch.from_numpy(num_glimpses),
             target_distances=(seen_from[:, :, None] - torch.stack(self.targets)).norm(dim=3).amin(2),

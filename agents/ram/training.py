@@ -64,8 +64,7 @@ class Trainer:
         self.envs = make_split(config, config.learning.batch_size, "train", training=True)
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
-        self.agent.supervised &= self.envs.unwrapped.tells_label
-        self.agent.demand_labels()
+        self.agent.find_teacher(self.envs.unwrapped.tells_label, self.envs.unwrapped.one_answer)
         for glimpses in config.run.scored_glimpses:  # complains now, not after the training
             make_split(_looking(config, glimpses), 1, "validation").close()
         if config.run.warm_start:
@@ -147,10 +146,7 @@ class Trainer:
         """
         config, progress = self.config, self.update / self.config.total_updates
         self._anneal(progress)
-        standardizes = (
-            config.network.input == "standardized"
-        )  # by what it has seen, this rollout taken in before it is learned from
-        activations = None if standardizes else self.agent.start_activations()
+        activations = self.agent.start_activations()
         rollout = collect_rollout(
             self.agent,
             self.envs,
@@ -161,8 +157,6 @@ class Trainer:
             watch=lambda decision: self._demand_finite("A location", decision.location),
             activations=activations,
         )
-        if standardizes:
-            self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
         with self.agent.autocast():
             outputs = self.agent.unroll(
                 rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices, activations
@@ -173,6 +167,8 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         self._clip_gradients()
         self.optimizer.step()
+        if config.network.input == "standardized":
+            self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
         norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
         self.update += 1

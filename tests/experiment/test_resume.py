@@ -175,7 +175,9 @@ DIGITS = PRESETS["mnist-6"].but(
     [
         DIGITS,
         DIGITS.but(optimizer={"method": "sgd"}, gaze={"policy": "random"}, run={"matmul_precision": "bfloat16"}),
-        DIGITS.but(network={"core": "lstm"}, gaze={"pathway": "separate"}, stopping={}, learning={"supervised": False}),
+        DIGITS.but(
+            network={"core": "lstm"}, gaze={"pathway": "separate"}, stopping={}, learning={"answer": "reinforce"}
+        ),
         DIGITS.but(stopping={"sees_answer": True, "price_range": (0.01, 0.1)}, network={"baseline_hidden": 4}),
         DIGITS.but(env_args=("canvas_size=40", "clutter_pieces=2"), learning={"rollouts": 4}),
         PRESETS["cluttered60-8"].but(

@@ -334,10 +334,31 @@ def test_location_that_was_not_chosen_is_not_trained(gaze):
 
 
 def test_reward_alone_uses_no_label():
-    config = Config().but(learning={"supervised": False})
+    config = Config().but(learning={"answer": "reinforce"})
     agent, rollout = play(digits(), config)
     blind = Played(replace(rollout.rollout, labels=None), rollout.outputs)
     torch.testing.assert_close(rollout.loss(agent)[0], blind.loss(agent)[0])
+
+
+def test_outcomes_teach_without_labels_what_was_right_and_what_was_not():
+    config = Config().but(learning={"answer": "outcome", "early_answer_weight": 1.0})
+    agent, rollout = play(digits(), config)
+    assert rollout.labels.equal(rollout.choices["answer"][-1])
+    assert rollout.label_holds.equal(rollout.rewards[-1] > 0)
+    assert rollout.label_holds.equal(rollout.successes)
+    agent.gaze_learns = False
+    loss = rollout.loss(agent)[1]["answer_loss"]
+    p = rollout.outputs.logits["answer"][-1].softmax(-1).gather(1, rollout.labels[:, None])[:, 0]
+    torch.testing.assert_close(loss, -torch.where(rollout.label_holds, p, 1 - p).log().mean().detach())
+
+
+def test_what_teaches_answers_is_what_the_environment_can_teach():
+    agent, _ = play(digits(), Config())
+    found = []
+    for can in ((True, True), (False, True), (False, False), (True, False)):
+        agent.find_teacher(*can)
+        found.append(agent.teacher)
+    assert found == ["label", "outcome", "reinforce", "label"]
 
 
 def test_agent_that_may_not_stop_looks_to_the_last_glimpse():
@@ -505,13 +526,13 @@ def test_candidates_are_judged_by_what_would_be_known_after_each_look():
 
 
 def test_candidates_are_judged_by_the_baseline_where_the_reward_alone_teaches():
-    config = Config().but(learning={"supervised": False}, counterfactual={"judge": "value", "greedy_share": 0.0})
+    config = Config().but(learning={"answer": "reinforce"}, counterfactual={"judge": "value", "greedy_share": 0.0})
     _, played = play(digits(), config)
     torch.testing.assert_close(played.candidate_scores[:-1, 0], played.baseline.detach()[1:])
 
 
 def test_gaze_learns_by_reinforce_where_looks_are_judged_by_answers_and_no_label_teaches():
-    config = Config().but(learning={"supervised": False}, counterfactual={})
+    config = Config().but(learning={"answer": "reinforce"}, counterfactual={})
     assert play(digits(), config)[1].candidates is None
     assert play(digits(), Config().but(counterfactual={}))[1].candidates is not None
 

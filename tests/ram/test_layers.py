@@ -138,7 +138,7 @@ SETTINGS = {
     "frozen-gaze": (digits, {"gaze": {"pathway": "separate", "learning_fraction": 0.0}}),
     "convolutions": (lambda: digits(patch_size=8), {"network": {"convolutions": (4, 6)}}),
     "counterfactual": (digits, {"gaze": {"pathway": "separate"}, "counterfactual": {"candidates": 3}}),
-    "catch": (catch, {"network": {"core": "lstm", "previous_action": True}, "learning": {"supervised": False}}),
+    "catch": (catch, {"network": {"core": "lstm", "previous_action": True}, "learning": {"answer": "reinforce"}}),
     "bfloat16": (catch, {"network": {"core": "lstm"}, "run": {"matmul_precision": "bfloat16"}}),
 }
 

@@ -116,7 +116,7 @@ def deterministic():
             stopping={},
             optimizer={"weight_averaging": 0.9},
         ),
-        DIGITS.but(learning={"supervised": False, "rollouts": 4}, optimizer={"method": "sgd"}),
+        DIGITS.but(learning={"answer": "reinforce", "rollouts": 4}, optimizer={"method": "sgd"}),
     ],
     ids=["catch", "rectifier", "digits", "stop", "rollouts"],
 )

@@ -378,7 +378,7 @@ def test_world_that_hides_its_labels_is_refused_where_they_must_teach(fake_mnist
     digits = gym.spec("GlimpseMNIST-v0").vector_entry_point
     gym.register("Hiding-v0", vector_entry_point=digits, kwargs={"privileged_info": False})
     config = Config().but(env="Hiding-v0", learning={"batch_size": 4}, network={"hidden_size": 8})
-    assert not Trainer(config, tmp_path).agent.supervised
+    assert Trainer(config, tmp_path).agent.teacher == "outcome"
     with pytest.raises(ValueError, match="need supervised answers: labels"):
         Trainer(config.but(learning=learning), tmp_path)
 

@@ -290,9 +290,7 @@ class Puppet:
 
 @pytest.mark.parametrize(("env", "args"), [("CatchBall-v0", SMALL_ARGS), ("GlimpseMNIST-v0", ("num_glimpses=3",))])
 def test_a_model_that_does_what_our_agent_does_has_its_score(env, args, fake_mnist):
-    config = Config().but(
-        env=env, env_args=args, network={"hidden_size": 16}, learning={"supervised": env != "CatchBall-v0"}
-    )
+    config = Config().but(env=env, env_args=args, network={"hidden_size": 16}, learning={"answer": "label"})
     torch.manual_seed(0)
     agent = make_agent(config, make_envs(config, 1))
     score = evaluate(agent, config, "test", lanes=6)
