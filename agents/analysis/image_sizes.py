@@ -80,15 +80,17 @@ def measurements(side: int) -> tuple[dict[str, Callable[[], Any]], dict[str, int
     return timed, counts
 
 
-def world_measurements(side: int | None) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
-    """What is timed of the world of huge images on a canvas of that size, for SPRITE_LANES scenes at once; None for the small world,
-    beside which that is held. And what is known of the world."""
+def world_measurements(
+    side: int | None, scales: int | None = None
+) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
+    """What is timed of the world of huge images on a canvas of that size, for SPRITE_LANES scenes at once, with as many
+    scales as cover it or as are said; None for the small world, beside which that is held. And what is known of the world."""
     rng = np.random.default_rng(0)
     own: dict[str, Any] = {"images": rng.integers(0, 256, (1000, 28, 28), np.uint8), "labels": np.arange(1000) % 10}
     name, size = SMALL_WORLD, 100
     if side is not None:
         name, size = SPRITE_WORLD, side
-        own |= {"canvas_size": side, "num_scales": scales_to_cover(side, 12)}
+        own |= {"canvas_size": side, "num_scales": scales or scales_to_cover(side, 12)}
     envs: Any = gym.make_vec(name, num_envs=SPRITE_LANES, action_mode="dict", autoreset_mode="Disabled", **own)
     envs.reset(seed=0)
     nothing = np.zeros(SPRITE_LANES, np.int64)
