@@ -134,9 +134,10 @@ def main() -> None:
     torch.set_num_threads(1)
     started = time.monotonic()
     found = median_times([measurements(side) for side in flags.sides], flags.rounds, LANES)
-    worlds = median_times(
-        [world_measurements(side) for side in (None, *flags.sprite_sides)], flags.rounds, SPRITE_LANES
-    )
+    compared = [world_measurements(None)]
+    for side in flags.sprite_sides:
+        compared += [world_measurements(side, compared[0][1]["scales"]), world_measurements(side)]
+    worlds = median_times(compared, flags.rounds, SPRITE_LANES)
     record = {
         "lanes": LANES,
         "rows": found,
