@@ -212,7 +212,7 @@ class SpriteTables:
         shape = (len(locations), scales, size, size)
         where, what = np.concatenate(pixels), np.concatenate(sums)
         each = [np.bincount(where, what[:, channel], math.prod(shape)) for channel in range(self.channels)]  # exact
-        return sensor.pixels(np.stack(each, axis=-1).reshape(*shape, self.channels))
+        return sensor.pixels(np.array(each).T.reshape(*shape, self.channels))
 
     def _sums(
         self,

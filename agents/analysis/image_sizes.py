@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 if not __package__:  # run as a file: import from the repository, not from agents/
     sys.path[0] = str(Path(__file__).resolve().parents[2])
@@ -30,11 +31,15 @@ from agents.experiment.run_folder import current_commit, provenance
 from agents.experiment.settings import RunConfig
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.presets import PRESETS
+from ram_envs import glimpse_digits
+from ram_envs.glimpse_digits import LARGEST_TABLE
 from ram_envs.glimpse_images import scales_to_cover
 from ram_envs.glimpse_sensor import GlimpseSensor
 
 LANES = 8
-SMALL_WORLD, SPRITE_WORLD, SPRITE_LANES = "GlimpseMNIST-Pairs100-v0", "GlimpseMNIST-Mega1500-v0", 64
+SMALL_WORLD, HUGE_WORLD = "GlimpseMNIST-Pairs100-v0", "GlimpseMNIST-Mega1500-v0"
+SMALL_SIDES, SMALL_SCALES = (60, 100), 4
+WORLD_LANES = 64
 
 
 @dataclass(frozen=True)
@@ -80,24 +85,26 @@ def measurements(side: int) -> tuple[dict[str, Callable[[], Any]], dict[str, int
     return timed, counts
 
 
-def world_measurements(side: int | None) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
-    """What is timed of the world of huge images on a canvas of that size, for SPRITE_LANES scenes at once; None for the small world,
-    beside which that is held. And what is known of the world."""
+def world_measurements(
+    world: str, side: int, scales: int, largest_table: int = LARGEST_TABLE
+) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
+    """What is timed of a world of several digits on a canvas of that size, for WORLD_LANES scenes at once, and what is known of it.
+
+    Canvases of at most `largest_table` pixels are drawn, larger ones are sprites.
+    """
     rng = np.random.default_rng(0)
     own: dict[str, Any] = {"images": rng.integers(0, 256, (1000, 28, 28), np.uint8), "labels": np.arange(1000) % 10}
-    name, size = SMALL_WORLD, 100
-    if side is not None:
-        name, size = SPRITE_WORLD, side
-        own |= {"canvas_size": side, "num_scales": scales_to_cover(side, 12)}
-    envs: Any = gym.make_vec(name, num_envs=SPRITE_LANES, action_mode="dict", autoreset_mode="Disabled", **own)
+    own |= {"canvas_size": side, "num_scales": scales, "action_mode": "dict", "autoreset_mode": "Disabled"}
+    with mock.patch.object(glimpse_digits, "LARGEST_TABLE", largest_table):
+        envs: Any = gym.make_vec(world, num_envs=WORLD_LANES, **own)
     envs.reset(seed=0)
-    nothing = np.zeros(SPRITE_LANES, np.int64)
+    nothing = np.zeros(WORLD_LANES, np.int64)
 
     def look() -> None:
-        envs.step({"location": rng.uniform(-1, 1, (SPRITE_LANES, 2)), "answer": nothing, "stop": nothing})
+        envs.step({"location": rng.uniform(-1, 1, (WORLD_LANES, 2)), "answer": nothing, "stop": nothing})
 
-    world = envs.unwrapped
-    known = {"world": name, "side": size, "scales": world.sensor.num_scales, "glimpses": world.max_glimpses}
+    known = {"world": world, "side": side, "scales": scales, "glimpses": envs.unwrapped.max_glimpses}
+    known["kept_as"] = "a canvas" if side**2 <= largest_table else "sprites"
     return {"new_scene": envs.reset, "look": look}, known
 
 
@@ -132,13 +139,21 @@ def main() -> None:
     torch.set_num_threads(1)
     started = time.monotonic()
     found = median_times([measurements(side) for side in flags.sides], flags.rounds, LANES)
-    worlds = median_times(
-        [world_measurements(side) for side in (None, *flags.sprite_sides)], flags.rounds, SPRITE_LANES
-    )
+    compared = [
+        world_measurements(SMALL_WORLD, side, SMALL_SCALES, table)
+        for side in SMALL_SIDES
+        for table in (LARGEST_TABLE, 0)
+    ]
+    compared += [
+        world_measurements(HUGE_WORLD, side, scales)
+        for side in flags.sprite_sides
+        for scales in (SMALL_SCALES, scales_to_cover(side, 12))
+    ]
+    worlds = median_times(compared, flags.rounds, WORLD_LANES)
     record = {
         "lanes": LANES,
         "rows": found,
-        "world_lanes": SPRITE_LANES,
+        "world_lanes": WORLD_LANES,
         "worlds": worlds,
         **provenance(time.monotonic() - started, [current_commit()], ["cpu"], RunConfig()),
     }

@@ -235,14 +235,14 @@ def sizes_table(path: Path = SIZES) -> str:
         "",
         f"Worlds of several digits, {record['world_lanes']} lanes at a time:",
         "",
-        "| world | side in pixels | scales | new scene and first look, µs | a further look, µs | a look, scenes included, µs |",
-        "|---|---|---|---|---|---|",
+        "| world | side in pixels | kept as | scales | new scene and first look, µs | a further look, µs | a look, scenes included, µs |",
+        "|---|---|---|---|---|---|---|",
     ]
     for row in record["worlds"]:
         scene, look, glimpses = row["new_scene_microseconds"], row["look_microseconds"], row["glimpses"]
         share = (scene + (glimpses - 1) * look) / glimpses
         lines.append(
-            f"| `{row['world']}` | {row['side']} | {row['scales']} | {scene:,.0f} | {look:.1f} | {share:.1f} |"
+            f"| `{row['world']}` | {row['side']} | {row['kept_as']} | {row['scales']} | {scene:,.0f} | {look:.1f} | {share:.1f} |"
         )
     return "\n".join(lines)
 
