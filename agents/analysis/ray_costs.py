@@ -140,17 +140,16 @@ def simulations(costs: Costs, copying: float) -> list[dict[str, Any]]:
     """
     rows = {row: preset_settings(row) for row in (*PAPER, *COMPARED)}
     known: list[tuple[float, Any]] = [
-        (minutes, config) for row, config in rows.items() if (minutes := expected_minutes(row, config))
+        (length, config) for row, config in rows.items() if (length := expected_minutes(row, config))
     ]
     preset, trials, episodes = SEARCH
     brief = PRESETS[preset].but(run={"episodes": episodes})
-    searched: list[tuple[float, Any]] = [(expected_minutes(preset, brief) or 0.0, brief)] * trials
-    works = (
-        ("tables", sorted(known * SEEDS, key=lambda run: -run[0]), replace(costs, driver=costs.driver + copying)),
-        ("search", searched, costs),
-    )
+    works: dict[str, tuple[list[tuple[float, Any]], Costs]] = {
+        "tables": (sorted(known * SEEDS, key=lambda run: -run[0]), replace(costs, driver=costs.driver + copying)),
+        "search": ([(expected_minutes(preset, brief) or 0.0, brief)] * trials, costs),
+    }
     found = []
-    for work, runs, cost in works:
+    for work, (runs, cost) in works.items():
         minutes = [length for length, _ in runs]
         reports = [int(length / CHECKPOINT_MINUTES) + config.run.evaluations + 1 for length, config in runs]
         for processors in PROCESSORS:
