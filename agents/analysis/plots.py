@@ -32,6 +32,7 @@ from agents.experiment.recording import write_video
 from agents.ram.checkpoint import load_state
 from agents.ram.presets import DEFAULTS
 from agents.ram.watching import watch_episodes
+from agents.scaling.search_record import draw_trials
 from ram_envs import ENV_IDS
 from ram_envs.rendering import PATH_COLOUR, SCALE_COLOURS, Pixels, View, draw_view, foveated
 
@@ -224,6 +225,15 @@ def catch_learning(path: Path) -> None:
     _save(figure, path)
 
 
+def search_trials(name: str) -> Callable[[Path], None]:
+    """All trials of a search whose `trials.json` is kept as results/searches/NAME.json."""
+
+    def write(path: Path) -> None:
+        draw_trials(json.loads((RESULTS / "searches" / f"{name}.json").read_text()), path)
+
+    return write
+
+
 PICTURES: dict[str, Callable[[Path], None]] = {
     **{f"{env_id.removesuffix('-v0')}.gif": episode_gif(env_id) for env_id in DEFAULTS},
     **{f"{env_id.removesuffix('-v0')}.gif": oracle_gif(env_id) for env_id in ENV_IDS if env_id not in DEFAULTS},
@@ -238,6 +248,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "error-by-minutes.png": error_by_minutes,
     "catch-learning.png": catch_learning,
     "reward-alone.png": reward_alone,
+    "search-mnist-6-faithful.png": search_trials("mnist-6-faithful"),
 }
 """File in docs/ -> what makes it."""
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def measure(flags: CostsCommand) -> dict[str, Any]:
         worker=worker,
         next_run=next_run,
         report=max(0.0, (often_seconds - few - (reporting - nothing)) / flags.reports),
-        driver=driver / (MACHINES * flags.reports) + copying,
+        driver=driver / (MACHINES * flags.reports),
     )
     return {
         "trials": flags.trials,
@@ -126,28 +126,41 @@ def measure(flags: CostsCommand) -> dict[str, Any]:
         "by_ray_seconds": start + first,
         "start_seconds": start,
         "checkpoint_megabytes": megabytes,
+        "copy_seconds": copying,
         "costs": asdict(costs),
     }
 
 
-def simulations(costs: Costs) -> list[dict[str, Any]]:
-    """What the tables, all rows by three seeds, and a search would take on so many processors, with these costs and without."""
-    known = {row: expected_minutes(row, preset_settings(row)) for row in (*PAPER, *COMPARED)}
-    tables = sorted((minutes for minutes in known.values() if minutes for _ in range(SEEDS)), reverse=True)
+def simulations(costs: Costs, copying: float) -> list[dict[str, Any]]:
+    """What the tables, all rows by three seeds, and a search would take on so many processors, with these costs and without.
+
+    Args:
+        costs: of a search.
+        copying: seconds in which the driver copies a checkpoint to the run's folder, as it does for the tables.
+    """
+    rows = {row: preset_settings(row) for row in (*PAPER, *COMPARED)}
+    known: list[tuple[float, Any]] = [
+        (length, config) for row, config in rows.items() if (length := expected_minutes(row, config))
+    ]
     preset, trials, episodes = SEARCH
-    length = expected_minutes(preset, PRESETS[preset].but(run={"episodes": episodes}))
+    brief = PRESETS[preset].but(run={"episodes": episodes})
+    works: dict[str, tuple[list[tuple[float, Any]], Costs]] = {
+        "tables": (sorted(known * SEEDS, key=lambda run: -run[0]), replace(costs, driver=costs.driver + copying)),
+        "search": ([(expected_minutes(preset, brief) or 0.0, brief)] * trials, costs),
+    }
     found = []
-    for work, minutes in (("tables", tables), ("search", [length or 0.0] * trials)):
-        reports = [int(length / CHECKPOINT_MINUTES) + BRIEF.run.evaluations + 1 for length in minutes]
+    for work, (runs, cost) in works.items():
+        minutes = [length for length, _ in runs]
+        reports = [int(length / CHECKPOINT_MINUTES) + config.run.evaluations + 1 for length, config in runs]
         for processors in PROCESSORS:
             found.append(
                 {
                     "work": work,
-                    "runs": len(minutes),
+                    "runs": len(runs),
                     "processors": processors,
-                    "minutes": wall_minutes(minutes, processors, costs, reports),
+                    "minutes": wall_minutes(minutes, processors, cost, reports),
                     "minutes_without_costs": wall_minutes(minutes, processors),
-                    "driver_busy_minutes": sum(reports) * costs.driver / 60,
+                    "driver_busy_minutes": sum(reports) * cost.driver / 60,
                     "longest_run_minutes": max(minutes),
                 }
             )
@@ -190,7 +203,7 @@ def main() -> None:
 
         record["versions"]["ray"] = ray.__version__
     record["agent_megabytes"] = agent_megabytes()
-    record["simulations"] = simulations(Costs(**record["costs"]))
+    record["simulations"] = simulations(Costs(**record["costs"]), record["copy_seconds"])
     flags.out.write_text(json.dumps(record, indent=1) + "\n")
     write_pages()
     print(f"Wrote {flags.out}")

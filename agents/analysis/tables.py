@@ -268,6 +268,7 @@ def ray_costs_table(path: Path = RAY_COSTS) -> str:
         "between two runs of a processor": f"{costs['next_run']:.2f} s",
         f"each checkpoint ({record['checkpoint_megabytes']:.1f} MB), for the run": f"{1000 * costs['report']:.0f} ms",
         "each checkpoint, of the driver's time": f"{1000 * costs['driver']:.0f} ms",
+        "each checkpoint of the tables, the driver's copy of it": f"{1000 * record['copy_seconds']:.0f} ms",
     }
     lines = [
         f"| measured {record['date']}{beside} | |",

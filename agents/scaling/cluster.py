@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,26 @@ def demand_ray() -> None:
         raise ValueError('this needs Ray: pip install -e ".[agents,ray]"')
 
 
+def demand_answer(address: str) -> None:
+    """A sentence at once, where Ray would go on trying for minutes: somebody must listen at the address of a cluster.
+
+    Raises:
+        ValueError: if it is no address.
+        ConnectionError: if nobody listens.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or "/" in address or not port.isdigit():
+        raise ValueError(f'--ray takes HOST:PORT, or "auto" on a machine of the cluster, got {address!r}.')
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(
+            f"--ray {address}: nothing answers there ({error}); `ray start --head` prints the address."
+        ) from None
+
+
 def processors() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -55,7 +76,7 @@ def connected(address: str | None) -> Iterator[int]:
             None starts Ray on this machine alone, and ends it afterwards.
 
     Raises:
-        ValueError: if Ray is not installed.
+        ValueError: if Ray is not installed, or the address is none.
         ConnectionError: if there is no cluster at that address, or it wants a token that is not this user's.
     """
     demand_ray()
@@ -71,6 +92,7 @@ def connected(address: str | None) -> Iterator[int]:
         "include_dashboard": False,
     }
     if address is not None:
+        demand_answer(address)
         environment = {"env_vars": variables, "working_dir": str(ROOT), "excludes": EXCLUDED}
         where = {}
     try:

@@ -106,7 +106,11 @@ def search_command(argv: Sequence[str] | None = None) -> None:
     origin = named_preset(argv, family.presets) or _default(family, argv)
     kind: Any = SearchCommand[family.config]  # type: ignore[name-defined]
     flags = tyro.cli(
-        kind, args=argv, default=_defaults(kind, origin), config=(tyro.conf.FlagConversionOff,), compact_help=True
+        kind,
+        args=argv,
+        default=kind(space=tyro.MISSING, config=origin),
+        config=(tyro.conf.FlagConversionOff,),
+        compact_help=True,
     )
     demand_at_least(1, trials=flags.trials)
     address = ray_address(flags.ray)
@@ -121,7 +125,6 @@ def search_command(argv: Sequence[str] | None = None) -> None:
     folder = flags.run_dir or search.folder
     with reserved(folder):
         search.demand_same(folder)
-        write_whole(folder / SPEC, search.text().encode())
         outcomes = _run(search, config, space, folder, address)
         if outcomes is None:
             print(
@@ -147,6 +150,7 @@ def _run(
     with connected(address) as processors:
         from agents.scaling.trials import Progress, asha, run_trials, trial_space
 
+        write_whole(folder / SPEC, search.text().encode())
         at_once = max(1, processors // config.run.threads)
         minutes = expected_minutes(search.preset, config)
         print(f"Searching in {folder}: {announced([minutes] * search.trials, at_once)}", flush=True)
@@ -181,10 +185,6 @@ def _default(family: Family, argv: Sequence[str]) -> Any:
     """Settings to start from where no preset is named: an agent's are its environment's, as in training."""
     env = flag_value(argv, "--env")
     return preset_for(env) if family.name == "ram" and env is not None else family.config()
-
-
-def _defaults(kind: Any, origin: Any) -> Any:
-    return kind(space=tyro.MISSING, config=origin)
 
 
 def _command_line(config: Any, origin: Any, values: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 RECORD = "trials.json"
+ERROR = "validation error in %"
+LEAST = 0.01  # the lowest error in a picture, whose scale is logarithmic
 
 
 def best(record: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -34,45 +36,55 @@ def trials_table(record: Mapping[str, Any], rows: int | None = None) -> str:
 def draw_trials(record: Mapping[str, Any], path: Path) -> None:
     """A picture of the trials: two settings against each other, coloured by error, or else each against the error.
 
-    Finished trials are filled, stopped ones empty, failed ones crosses.
+    Finished trials are discs, stopped ones pale triangles, failed ones crosses.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LogNorm
 
-    words = dict(word.split("=", 1) for word in record["space"])
+    logarithmic = {name: way.startswith("log") for name, _, way in (word.partition("=") for word in record["space"])}
     names = [*record["outcomes"][0]["values"]]
-    ranked = _ranked(record)
-    scored = [trial for trial in ranked if trial["error_percent"] is not None]
-    failed = [trial for trial in ranked if trial["error_percent"] is None]
-    errors = [max(trial["error_percent"], 1e-2) for trial in scored]
-    colours = LogNorm(min(errors), max(errors) * 1.0001) if errors else None
-    pairs = [(names[0], names[1])] if len(names) == 2 else [(name, "") for name in names]
+    pairs = [tuple(names)] if len(names) == 2 else [(name, ERROR) for name in names]
+    trials = [
+        {**trial["values"], ERROR: trial["error_percent"] and max(trial["error_percent"], LEAST), **trial}
+        for trial in _ranked(record)
+    ]
+    errors = [trial[ERROR] for trial in trials if trial[ERROR] is not None] or [LEAST]
+    colours = ScalarMappable(LogNorm(min(errors), 1.0001 * max(errors)), "viridis")
     figure, axes = plt.subplots(1, len(pairs), figsize=(1.5 + 4 * len(pairs), 3.8), squeeze=False)
     for axis, (across, up) in zip(axes[0], pairs, strict=True):
-        for group, style in (
-            ([(t, e) for t, e in zip(scored, errors, strict=True) if t["percent"] >= 100], {"marker": "o"}),
-            (
-                [(t, e) for t, e in zip(scored, errors, strict=True) if t["percent"] < 100],
-                {"marker": "v", "alpha": 0.5},
-            ),
-        ):
-            points = axis.scatter(
-                [t["values"][across] for t, _ in group],
-                [t["values"][up] if up else e for t, e in group],
-                c=[e for _, e in group], norm=colours, cmap="viridis_r", **style,
-            )  # fmt: skip
-        if up:
-            axis.scatter([t["values"][across] for t in failed], [t["values"][up] for t in failed], marker="x", c="gray")
-        axis.set(xlabel=across, ylabel=up or "validation error in %")
-        axis.set_xscale("log" if words[across].startswith("log") else "linear")
-        axis.set_yscale("log" if not up or words[up].startswith("log") else "linear")
-    if errors:
-        figure.colorbar(points, ax=axes[0].tolist(), label="validation error in %")
+        for trial in reversed(trials):  # the best on top
+            if trial[ERROR] is None:
+                style: dict[str, Any] = {"marker": "x", "color": "gray"}
+            else:
+                done = trial["percent"] >= 100
+                style = {
+                    "marker": "o" if done else "v",
+                    "alpha": 1 if done else 0.4,
+                    "color": colours.to_rgba(trial[ERROR]),
+                }
+            if trial[up] is not None:
+                axis.scatter(trial[across], trial[up], **style)
+        axis.set(xlabel=across, ylabel=up)
+        for scaled, name, of in ((axis.set_xscale, across, axis.xaxis), (axis.set_yscale, up, axis.yaxis)):
+            if name == ERROR or logarithmic[name]:
+                scaled("log")
+                _plain_numbers(of)
+    if len(names) == 2:
+        _plain_numbers(figure.colorbar(colours, ax=axes[0].tolist(), label=ERROR).ax.yaxis)
     figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
+
+
+def _plain_numbers(axis: Any) -> None:
+    """Numbers without powers along a logarithmic axis."""
+    from matplotlib import ticker
+
+    for formatter in (axis.set_major_formatter, axis.set_minor_formatter):
+        formatter(ticker.LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
 
 
 def _ranked(record: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -99,7 +99,7 @@ def test_equal_numbers_of_frames_stand_side_by_side(tmp_path):
 
 COSTS = {
     "trials": 8, "machines": 2, "load_before": 0.1, "one_by_one_seconds": 160.0, "by_ray_seconds": 100.0, "start_seconds": 8.0,
-    "checkpoint_megabytes": 9.8, "date": "2026-11-25",
+    "checkpoint_megabytes": 9.8, "copy_seconds": 0.03, "date": "2026-11-25",
     "costs": {"start": 8.0, "worker": 5.0, "next_run": 0.25, "report": 0.3, "driver": 0.02},
     "simulations": [
         {"work": "tables", "runs": 135, "processors": 1000, "minutes": 90.0, "minutes_without_costs": 84.0,

@@ -97,6 +97,8 @@ def test_what_cannot_be_drawn_is_told_before_anything_is_trained(word, said):
             "--run.evaluations above 0",
         ),
         (["--preset", "mnist-6", "--space", RATE, "--ray", "one", "two"], "--ray takes one address, got one two"),
+        (["--preset", "mnist-6", "--space", RATE, "--ray", "ray://there:10001"], "--ray takes HOST:PORT"),
+        (["--preset", "mnist-6", "--space", RATE, "--ray", "127.0.0.1:1"], "--ray 127.0.0.1:1: nothing answers there"),
     ],
 )
 def test_flags_that_make_no_sense(argv, said, tmp_path, monkeypatch):
