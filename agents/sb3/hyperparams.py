@@ -1,4 +1,4 @@
-"""Tuned settings: the files of `hyperparams/`, in the form of RL Baselines3 Zoo, which reads them too."""
+"""Settings by algorithm and environment: the files of `hyperparams/`, in the form of RL Baselines3 Zoo, which reads them too."""
 
 from __future__ import annotations
 
