@@ -7,6 +7,8 @@ nox -s single_environments                          # single ones with Gymnasium
 nox -s wheel                                        # metadata, contents, import without torch
 nox -s docs                                         # builds the pages into site/, strictly
 nox -s "examples(library='rllib')"                  # a library's example, with the versions that it wants
+nox -s "codebases(codebase='tianshou')"               # somebody else's code for a few hundred steps, in an environment of its own
+nox -s "codebases(codebase='cleanrl')" -- FOLDER      # CleanRL's scripts (or LeanRL's), which are no package: a checkout
 nox -s behind_the_retina                            # a random agent in Atari, MiniGrid, crafter and CarRacing
 nox -s mutants                                      # every change to the retina, Catch and the losses is seen by a test
 nox -s fuzz                                         # a million inputs for the IDX reader; `-- -atheris_runs=1000` for fewer
@@ -39,6 +41,20 @@ LIBRARIES = {  # by the beginning of the example's name
     "torchrl": ["-c", "constraints.txt", "torchrl"],
     "skrl": ["-c", "constraints.txt", "skrl"],
     "rllib": ["ray[rllib]==2.60.0", "gymnasium==1.2.2"],  # not our Gymnasium: an environment of its own
+}
+CODEBASES = {  # what brings it, with the Gymnasium that it wants
+    "stable_baselines3": ["-c", "constraints.txt", "sb3-contrib"],
+    "sbx": ["sbx-rl==0.28.0"],
+    "rl_zoo3": ["rl-zoo3==2.9.2"],
+    "tianshou": ["tianshou==2.0.1"],
+    "agilerl": ["agilerl==2.58.0", "peft"],
+    "rllib": LIBRARIES["rllib"],
+    "torchrl": LIBRARIES["torchrl"],
+    "skrl": LIBRARIES["skrl"],
+    "sample_factory": ["sample-factory==2.1.1"],  # Gymnasium below 1
+    "minari": ["minari[create]==0.5.4"],
+    "cleanrl": ["gymnasium==0.29.1", "numpy<2", "stable-baselines3==2.3.2", "tyro", "tensorboard"],
+    "leanrl": ["gymnasium==0.29.1", "numpy<2", "stable-baselines3==2.3.2", "tyro", "tensordict", "wandb", "tqdm"],
 }
 BEHIND = {  # what is put behind the retina, and what brings it
     "atari": ["ale-py"],
@@ -115,6 +131,17 @@ def examples(session: nox.Session, library: str) -> None:
     session.install("-c", "constraints.txt", "torch")
     session.install(".", *LIBRARIES[library])
     session.run("python", f"examples/{library}_ppo.py", *(session.posargs or ["500"]))
+
+
+@nox.session
+@nox.parametrize("codebase", [*CODEBASES])
+def codebases(session: nox.Session, codebase: str) -> None:
+    """Somebody else's code, as it is, in our environments for a few hundred steps."""
+    if codebase in ("cleanrl", "leanrl") and not session.posargs:
+        session.skip(f"{codebase} is no package: name the folder of a checkout behind --")
+    session.install("-c", "constraints.txt", "torch")
+    session.install(".", *CODEBASES[codebase])
+    session.run("python", "tests/libraries/codebases.py", codebase, *session.posargs, env=SCREENLESS)
 
 
 @nox.session

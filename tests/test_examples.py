@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
         (["emoji_photographs.py", "--help"], "ten sprites", "PIL"),
         (["odd_one_out.py"], "glimpses (3, 3, 8, 8)", "ram_envs"),
         (["stable_baselines3_ppo.py", "512"], "% of 20 balls", "stable_baselines3"),
-        (["cleanrl_style_ppo.py", "500"], "% of the last balls", "torch"),
+        (["cleanrl_style_ppo.py", "500"], "% of the last episodes succeeded", "torch"),
         (["torchrl_ppo.py", "500"], "% of the last balls", "torchrl"),
         (["skrl_ppo.py", "500"], "% of the last balls", "skrl"),
         (["rllib_ppo.py", "500"], "% of the last balls", "tree"),

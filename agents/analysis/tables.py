@@ -44,7 +44,8 @@ PAPER: dict[str, float | None] = {
 
 COMPARED = {
     "mnist-2m-ram": "RAM, hybrid loss", "mnist-2m-reward": "RAM, reward alone",
-    "mnist-2m-ppo": "PPO, no memory", "mnist-2m-recurrent-ppo": "RecurrentPPO",
+    "mnist-2m-ppo": "PPO, no memory", "mnist-2m-ppo-history": "PPO, sees all its glimpses",
+    "mnist-2m-recurrent-ppo": "RecurrentPPO",
     "cluttered60-2m-ram": "RAM, hybrid loss", "cluttered60-2m-reward": "RAM, reward alone",
     "catch-2m-ram": "RAM, reward alone",
     "catch-2m-ppo": "PPO, no memory", "catch-2m-recurrent-ppo": "RecurrentPPO",

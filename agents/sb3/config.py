@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -47,7 +48,7 @@ class Sb3Config(ExperimentConfig):
     algo: Literal["ppo", "recurrent_ppo", "a2c", "dqn", "sac"] = "recurrent_ppo"
     """Algorithm; RecurrentPPO is sb3-contrib's, and the only one that remembers earlier glimpses."""
     algo_args: tuple[str, ...] = ()
-    """Keywords of the algorithm, such as n_steps=32 learning_rate=1e-3 policy_kwargs={'location_std':0.2}."""
+    """Keywords of the algorithm, such as n_steps=32 learning_rate=1e-3 policy_kwargs={'location_std':0.2}; lin_0.001 falls from there to 0."""
     policy: Literal["default", "hybrid"] = "default"
     """The algorithm's own policy, or a Normal on the location and a Categorical on every choice."""
     run: FramesRun = FramesRun()
@@ -82,6 +83,9 @@ class Sb3Config(ExperimentConfig):
     def algo_kwargs(self) -> dict[str, Any]:
         """Keywords of the algorithm: SB3's defaults, but for what many lanes ask for, and what `algo_args` says."""
         given = keywords(self.algo_args, "algo_args")
+        for name in ("learning_rate", "clip_range"):
+            if isinstance(given.get(name), str):
+                given[name] = linear(name, given[name])
         for name in ("n_steps", "n_epochs", "batch_size", "buffer_size"):
             if not isinstance(given.get(name, 1), int) or given.get(name, 1) < 1:
                 raise ValueError(f"{name} in algo_args must be a whole number of at least 1, got {given[name]!r}.")
@@ -92,3 +96,19 @@ class Sb3Config(ExperimentConfig):
             per_step = max(1, lanes // 4) if self.algo == "dqn" else lanes
             return {"buffer_size": 200_000, "train_freq": 1, "gradient_steps": per_step, **given}
         return given
+
+
+def linear(name: str, text: str) -> Callable[[float], float]:
+    """A schedule, as Stable-Baselines3 takes it, of what RL Baselines3 Zoo writes "lin_0.001": from there to 0.
+
+    Raises:
+        ValueError: if it is of another form.
+    """
+    kind, _, start = text.partition("_")
+    try:
+        first = float(start)
+    except ValueError:
+        first = 0.0
+    if kind != "lin" or not first > 0:
+        raise ValueError(f"{name} in algo_args must be a number, or lin_NUMBER to fall from there to 0, got {text!r}.")
+    return lambda remaining: remaining * first

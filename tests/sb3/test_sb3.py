@@ -328,7 +328,10 @@ def test_every_image_is_scored_once(fake_mnist):
             ["--algo", "ppo", "--algo-args", "n_steps=0"],
             "n_steps in algo_args must be a whole number of at least 1, got 0",
         ),
-        (["--algo", "a2c", "--algo-args", "learning_rate=abc"], "algo_args of a2c: AssertionError: The learning rate"),
+        (
+            ["--algo", "a2c", "--algo-args", "learning_rate=abc"],
+            "learning_rate in algo_args must be a number, or lin_NUMBER",
+        ),
         (["--algo", "a2c", "--algo-args", "policy_kwargs=5"], "algo_args of a2c: "),
         (["--algo", "ppo", "--env", "Catch-v0"], "Catch"),
         (["--algo", "ppo", "--env", "nowhere:Mine-v0"], "names a module that cannot be imported"),

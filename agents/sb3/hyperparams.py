@@ -1,0 +1,42 @@
+"""Settings by algorithm and environment: the files of `hyperparams/`, in the form of RL Baselines3 Zoo, which reads them too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from agents.experiment.settings import keywords
+from agents.sb3.config import ACTION_MODES, FramesRun, Sb3Config
+
+FOLDER = Path(__file__).resolve().parents[2] / "hyperparams"
+
+
+def tuned(algo: str, env: str) -> Sb3Config:
+    """The settings of an algorithm for an environment, or its `default` where the file does not name that.
+
+    Args:
+        algo: "ppo", "recurrent_ppo", "dqn", "sac"; another has no file, and gets the defaults of `Sb3Config`.
+        env: id of the environment, perhaps behind a module.
+    """
+    path = FOLDER / f"{algo}.yml"
+    if algo not in ACTION_MODES or not path.exists():
+        return Sb3Config()
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    settings = dict(found.get(env.rpartition(":")[2]) or found["default"])
+    settings.pop("policy")  # follows from the observations
+    env_kwargs = settings.pop("env_kwargs", {})
+    run = FramesRun(frames=int(settings.pop("n_timesteps")), num_envs=int(settings.pop("n_envs")))
+    return Sb3Config(algo=algo, env=env, env_args=words(env_kwargs), algo_args=words(settings), run=run)  # type: ignore[arg-type]
+
+
+def words(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Settings as words of the form KEY=VALUE: the inverse of `keywords`."""
+    return tuple(f"{name}={value if isinstance(value, str) else repr(value)}" for name, value in settings.items())
+
+
+def over(tuned_words: tuple[str, ...], given: tuple[str, ...], setting: str) -> tuple[str, ...]:
+    """The tuned words, but for those that others were given for."""
+    return words({**keywords(tuned_words, setting), **keywords(given, setting)})
