@@ -56,6 +56,18 @@ def test_an_answer_that_did_not_count_is_no_part_of_it():
     np.testing.assert_array_equal(last, second)  # who stops does not look again
 
 
+def test_in_a_sequence_what_was_said_is_part_of_it():
+    images = {**OWN, "canvas_size": 64, "digits": 2, "answer": "sequence"}
+    env = gym.make("GlimpseMNIST-Pairs100-v0", obs_mode="history", action_mode="dict", num_glimpses=4, **images)
+    frame = env.unwrapped.lane.sensor.glimpse_shape()
+    size = int(np.prod(frame)) + 2 + 5 + 2  # four classes and "no more"; whether it is said
+    assert env.observation_space.shape == (4 * size,)
+    right = int(env.reset(seed=0)[1]["sequence"][0])
+    observation, _, over, *_ = env.step(look(0, 0, answer=right, say=1))
+    assert not over
+    assert observation[-7:].tolist() == [*np.eye(5)[right], 0, 1]
+
+
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_each_lane_forgets_when_its_episode_begins(mode):
     envs = gym.make_vec(
