@@ -36,3 +36,17 @@ def test_row_of_every_family_is_trained(row, fake_mnist, tmp_path, monkeypatch):
     assert result["config"]["seed"] == 3
     assert result["validation"]["episodes"] == 10
     assert (tmp_path / "run" / RESULT).exists()
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_family_tells_of_its_scores_on_the_way(row, fake_mnist, tmp_path, monkeypatch):
+    family, shorter = ROWS[row]
+    if family == "sb3":
+        pytest.importorskip("sb3_contrib")
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 10})
+    told = []
+    config = (
+        FAMILIES[family].presets[row].but(**{**shorter, "run": {**shorter["run"], "evaluations": 1, "report_every": 1}})
+    )
+    FAMILIES[family].train(config, tmp_path / "run", saved=lambda percent, curve: told.append((percent, len(curve))))
+    assert told[-1] == (100, 1)
