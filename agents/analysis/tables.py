@@ -55,7 +55,9 @@ COMPARED = {
 BASES: dict[str, Config] = {
     **PRESETS,
     **{
-        name: PRESETS[name].but(
+        f"cluttered60-{looks}": PRESETS[f"translated60-{looks}"].but(  # as they were before the general recipe
+            env="GlimpseMNIST-Cluttered60-v0",
+            train_env_args=(),
             network={"initialization": "default", "glimpse_gain": 1.0},
             gaze={
                 "mean": "linear",
@@ -69,9 +71,10 @@ BASES: dict[str, Config] = {
             optimizer={"weight_averaging": 0.0, "learning_rate": 1e-3, "gaze_learning_rate": None},
             run={"matmul_precision": "medium", "scored_glimpses": ()},
         )
-        for name in ("cluttered60-4", "cluttered60-8")
+        for looks in (4, 8)
     },
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
+    "catch-2m": PRESETS["catch-2m-ram"],
     "catch-first": PRESETS["catch"].but(
         network={"glimpse_gain": 1.0}, optimizer={"weight_averaging": 0.0}, run={"matmul_precision": "medium"}
     ),
@@ -164,11 +167,13 @@ def ablation_table(name: str, results: Path = RESULTS) -> str:
             for setting, value in settings.departures(BASES[name]).items()
             if setting not in ("name", "seed") and not setting.startswith("run.")
         ]
+        if settings.seed != 1:
+            changed.append(f"seed {settings.seed}")
         precision = settings.run.matmul_precision
         if precision != BASES[name].run.matmul_precision:
             changed.append(f"run.matmul_precision {precision}")
         lines.append(
-            f"| {', '.join(changed) or 'nothing'} | {settings.run.episodes:,} | {run['frames'] / 1e6:.1f} "
+            f"| {', '.join(changed) or 'the recipe itself'} | {settings.run.episodes:,} | {run['frames'] / 1e6:.1f} "
             f"| {run['validation']['error_percent']:.2f} |"
         )
     return "\n".join(lines)

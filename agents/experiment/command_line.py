@@ -133,8 +133,8 @@ def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], di
 def announcement(config: ExperimentConfig, origin: ExperimentConfig, folder: Path) -> list[str]:
     """What a run says first: its recipe, what that departs in from the defaults, and what was changed here."""
     recipe = f"preset {origin.name}" if origin.name else "the default settings"
-    if origin.name == "general":
-        recipe = "the general recipe (no preset fits this environment)"
+    if origin.name.startswith("general"):
+        recipe = f"the recipe {origin.name} (no preset fits this environment)"
     plain = {"env", "env_args", "train_env_args", "name"}
     departures = {k: v for k, v in origin.departures(type(origin)()).items() if k not in plain}
     lines = [f"Training {recipe} in {config.env}, folder {folder}"]

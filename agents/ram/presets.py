@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gymnasium as gym
 
-from agents.experiment.episodes import find_spec
+from agents.experiment.episodes import find_spec, make_envs
 from agents.ram.config import Config, CounterfactualConfig, StoppingConfig
 
 EPOCH = 55_000  # training digits of MNIST
@@ -87,6 +87,13 @@ GENERAL = Config(name="general").but(
         "max_grad_norm": 5.0,
     },
     run={"episodes": 1_000_000, "matmul_precision": "bfloat16"},
+)
+
+# The same where nothing is to be answered: who moves in a world that moves learns by REINFORCE, as in Catch, whatever the pixels are like.
+GENERAL_MOVES = _CATCH.but(
+    name="general-moves",
+    network={"input": "standardized", "glimpse_scaling": "mean", "glimpse_gain": 1.0},
+    run={"episodes": 1_000_000},
 )
 
 DEFAULTS = {
@@ -221,12 +228,13 @@ def _rows() -> dict[str, Config]:
     return {name: config.but(name=name) for name, config in rows.items()}
 
 
-PRESETS: dict[str, Config] = {**_rows(), "general": GENERAL}
+PRESETS: dict[str, Config] = {**_rows(), "general": GENERAL, "general-moves": GENERAL_MOVES}
 """Name -> settings."""
 
 
 def preset_for(env_id: str) -> Config:
-    """The preset that fits an environment, in that environment; the general recipe where none does.
+    """The preset that fits an environment, in that environment; where none does a general recipe: `GENERAL` where there is something
+    to answer, `GENERAL_MOVES` where there is not.
 
     A preset fits the id that it was made for, however that is written (behind a module, in another version), and
     whatever the same class makes with keywords among which are all of that id's own.
@@ -240,7 +248,19 @@ def preset_for(env_id: str) -> Config:
             return PRESETS[preset].but(env=env_id)
     fitting = [known for known in DEFAULTS if _keeps(spec, gym.spec(known))]
     nearest = max(fitting, key=lambda known: len(gym.spec(known).kwargs), default=None)
-    return (GENERAL if nearest is None else PRESETS[DEFAULTS[nearest]]).but(env=env_id)
+    if nearest is not None:
+        return PRESETS[DEFAULTS[nearest]].but(env=env_id)
+    return (GENERAL if _asks_for_answers(env_id) else GENERAL_MOVES).but(env=env_id)
+
+
+def _asks_for_answers(env_id: str) -> bool:
+    """Whether actions have a choice named "answer"; also where that cannot be told before the environment gets its keywords."""
+    try:
+        envs = make_envs(Config(env=env_id), 1)
+    except Exception:  # whatever an environment may raise that wants keywords: making it for the run will tell
+        return True
+    envs.close()
+    return "answer" in envs.single_action_space.spaces
 
 
 def _keeps(variant: gym.envs.registration.EnvSpec, known: gym.envs.registration.EnvSpec) -> bool:

@@ -59,7 +59,7 @@ def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_tha
 def test_a_row_of_ablations_names_what_differs_from_its_base():
     table = tables.ablation_table("cluttered60-4")
     assert "| learning.gae_lambda 1.0, learning.normalize_advantages False | 825,000 |" in table
-    assert "| nothing | 3,300,000 |" in table
+    assert "| the recipe itself | 3,300,000 |" in table
 
 
 def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_path):

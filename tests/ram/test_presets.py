@@ -8,7 +8,8 @@ torch = pytest.importorskip("torch")
 
 from agents.experiment.command_line import announcement  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
-from agents.ram.presets import DEFAULTS, GENERAL, PRESETS, preset_for  # noqa: E402
+from agents.ram.presets import DEFAULTS, GENERAL, GENERAL_MOVES, PRESETS, preset_for  # noqa: E402
+from ram_envs.batched_env import RetinaVectorEnv  # noqa: E402
 
 
 @pytest.fixture
@@ -48,7 +49,23 @@ def test_an_id_that_no_preset_fits_gets_the_general_recipe_and_the_run_says_so(r
     config = preset_for(register("Own-v0", "glimpse_mnist:GlimpseMNIST", **own))
     assert config == GENERAL.but(env="Own-v0")
     first = announcement(config, config, tmp_path)[0]
-    assert first == f"Training the general recipe (no preset fits this environment) in Own-v0, folder {tmp_path}"
+    assert first == f"Training the recipe general (no preset fits this environment) in Own-v0, folder {tmp_path}"
+
+
+def test_a_world_that_asks_for_no_answer_gets_the_recipe_for_moves(monkeypatch):
+    monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
+
+    class Chase(RetinaVectorEnv):
+        def __init__(self, num_envs=1, **retina):
+            super().__init__(num_envs, screen=(9, 9, 1), choices={"move": 2}, num_draws=1, **retina)
+
+        begin = advance = lambda self, *_: None
+
+        def screens(self, lanes):
+            return np.zeros((len(lanes), 9, 9, 1), np.uint8)
+
+    gym.register("Chase-v0", vector_entry_point=Chase)
+    assert preset_for("Chase-v0") == GENERAL_MOVES.but(env="Chase-v0")
 
 
 def test_an_id_that_nobody_registered_is_refused_with_how_to_name_its_module():

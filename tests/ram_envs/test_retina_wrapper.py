@@ -574,7 +574,7 @@ def test_our_agent_plays_and_learns_behind_a_registered_id(registry, tmp_path):
     gym.register("Stroll-v0", entry_point=Walk, max_episode_steps=5)
     register_retina("Seen-v0", "Stroll-v0", patch_size=4)
     config = preset_for("Seen-v0").but(learning={"batch_size": 8})
-    assert config.name == "general"
+    assert config.name == "general-moves"
     envs = make_split(config, 8, "train")
     agent = make_agent(config, envs)
     assert agent.choices == {"move": 3}
