@@ -55,9 +55,7 @@ COMPARED = {
 BASES: dict[str, Config] = {
     **PRESETS,
     **{
-        f"cluttered60-{looks}": PRESETS[f"translated60-{looks}"].but(  # as they were before the general recipe
-            env="GlimpseMNIST-Cluttered60-v0",
-            train_env_args=(),
+        name: PRESETS[name].but(
             network={"initialization": "default", "glimpse_gain": 1.0},
             gaze={
                 "mean": "linear",
@@ -71,7 +69,7 @@ BASES: dict[str, Config] = {
             optimizer={"weight_averaging": 0.0, "learning_rate": 1e-3, "gaze_learning_rate": None},
             run={"matmul_precision": "medium", "scored_glimpses": ()},
         )
-        for looks in (4, 8)
+        for name in ("cluttered60-4", "cluttered60-8")
     },
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch-2m-ram"],

@@ -128,13 +128,13 @@ def _wide() -> dict[str, Config]:
         # A digit without clutter is learnt by heart: in training it is turned, stretched and slanted a little.
         distorted = ("distortion=0.15",) if scene == "translated60" else ()
         for glimpses in (4, 6, 8):
-            looks = (f"num_glimpses={glimpses}", *_WIDE.env_args)
-            run = {"episodes": 40 * EPOCH, "scored_glimpses": tuple(range(2, glimpses))}
-            rows[f"{scene}-{glimpses}"] = _WIDE.but(env=env, env_args=looks, train_env_args=distorted, run=run)
-            if glimpses == 8:
-                rows[f"{scene}-8-conv"] = rows[f"{scene}-8"].but(network={"convolutions": (32, 64)})
-            if scene == "cluttered60":
-                rows[f"{scene}-{glimpses}"] = GENERAL.but(env=env, env_args=looks, run=run)
+            rows[f"{scene}-{glimpses}"] = _WIDE.but(
+                env=env,
+                env_args=(f"num_glimpses={glimpses}", *_WIDE.env_args),
+                train_env_args=distorted,
+                run={"scored_glimpses": tuple(range(2, glimpses))},
+            )
+        rows[f"{scene}-8-conv"] = rows[f"{scene}-8"].but(network={"convolutions": (32, 64)})
         if scene != "translated60":
             random = {"policy": "random", "pathway": "shared"}
             rows[f"{scene}-random"] = _WIDE.but(env=env, env_args=("num_glimpses=8",), gaze=random)
