@@ -1,6 +1,7 @@
 """Pictures of trained agents: the same seed gives the same frames, and docs/ holds only what `plots.py` makes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -112,6 +113,7 @@ def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist,
         run = {"config": config, "test": {"error_percent": 5.0}, "curve": curve, "minutes": 1.0, "frames": 100}
         (results / f"{preset}-seed1.json").write_text(json.dumps(run))
     (results / "mnist-2m-reward-seed1.json").write_text(json.dumps(run))
+    shutil.copytree(plots.RESULTS / "searches", results / "searches")
     monkeypatch.setattr(plots, "RESULTS", results)
     monkeypatch.setattr(plots, "load_results", lambda load=plots.load_results: load(results))
     monkeypatch.setattr("sys.argv", ["plots.py", "--out", str(tmp_path / "docs")])
