@@ -41,6 +41,16 @@ class SceneRecipe:
         return 2 + _DRAWS_PER_PIECE * self.clutter_pieces + _DRAWS_PER_DISTORTION * (self.distortion > 0)
 
 
+def demand_clutter(images: NDArray[np.uint8], pieces: int, size: int) -> None:
+    """A ValueError, unless pieces of clutter of that size can be cut from images (M, h, w, C) other than the one shown."""
+    side = min(images.shape[1:3])
+    if pieces and (len(images) < 2 or size > side):
+        raise ValueError(
+            f"clutter_size must be at most {side}, the images' side, and clutter is cut from other images than the one shown: "
+            f"got clutter_size={size} and {len(images)} image(s)."
+        )
+
+
 def draw_scenes(
     digits: NDArray[np.uint8], indices: NDArray[np.int64], draws: NDArray[np.float64], recipe: SceneRecipe
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from ram_envs.arguments import one_of, real_number, two_sides, whole_number
 from ram_envs.batched_env import Lanes, RetinaEnv
 from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import SPLITS, LabelledImages, choose_images
-from ram_envs.digit_scenes import SceneRecipe, draw_scenes
+from ram_envs.digit_scenes import SceneRecipe, demand_clutter, draw_scenes
 from ram_envs.glimpse_sensor import to_location
 
 
@@ -138,7 +138,7 @@ def _recipe(
     distortion: float,
 ) -> SceneRecipe:
     """The recipe of the scenes, once it is known to fit the images."""
-    count, height, width, _ = images.shape
+    height, width = images.shape[1:3]
     recipe = SceneRecipe(
         two_sides("canvas_size", (height, width) if canvas_size is None else canvas_size, height, width),
         whole_number("clutter_pieces", clutter_pieces, 0),
@@ -146,11 +146,7 @@ def _recipe(
         whole_number("overhang", overhang, 0),
         real_number("distortion", distortion, 0, 1),
     )
-    if recipe.clutter_pieces and (count < 2 or recipe.clutter_size > min(height, width)):
-        raise ValueError(
-            f"clutter_size must be at most {min(height, width)}, the images' side, and clutter is cut from other images "
-            f"than the one shown: got clutter_size={clutter_size} and {count} image(s)."
-        )
+    demand_clutter(images, recipe.clutter_pieces, recipe.clutter_size)
     if recipe.overhang >= min(height, width):
         raise ValueError(f"overhang must be below {min(height, width)}, the images' side, got {overhang}.")
     return recipe

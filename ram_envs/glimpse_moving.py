@@ -13,6 +13,7 @@ from ram_envs.arguments import one_of, real_number, two_sides, whole_number
 from ram_envs.batched_env import Lanes, RetinaEnv
 from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import SPLITS, LabelledImages, choose_images
+from ram_envs.digit_scenes import demand_clutter
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.moving_digits import MOTIONS, MovingRecipe, Videos, frame_of, make_videos
 from ram_envs.sprites import draw_canvases
@@ -51,7 +52,7 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         self.reward = reward
         self.data = choose_images(dataset, split, folder, images, labels, num_classes)
         self.labels, self.class_names = self.data.labels, tuple(map(str, range(self.data.num_classes)))
-        count, *sides, channels = self.data.images.shape
+        _, *sides, channels = self.data.images.shape
         self.recipe = MovingRecipe(
             two_sides("canvas_size", canvas_size, *sides),
             whole_number("num_glimpses", num_glimpses, 1),
@@ -60,11 +61,7 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
             real_number("speed", speed, 0),
             motion,
         )
-        if self.recipe.clutter_pieces and (count < 2 or self.recipe.clutter_size > min(sides)):
-            raise ValueError(
-                f"clutter_size must be at most {min(sides)}, the images' side, and clutter is cut from other images than "
-                f"the one shown: got clutter_size={clutter_size} and {count} image(s)."
-            )
+        demand_clutter(self.data.images, self.recipe.clutter_pieces, self.recipe.clutter_size)
         super().__init__(
             num_envs,
             num_glimpses=num_glimpses,
@@ -161,6 +158,8 @@ class GlimpseMovingEnv(RetinaEnv):
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
     With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
+    With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location;
+    zeros where none was taken yet.
 
     ## Action Space
     Each action says where to look in the next frame, which class the digit is of, and whether to stop.
