@@ -111,13 +111,7 @@ class GlimpseNetwork(nn.Module):
         self.where_to_feature = nn.Linear(hidden_size, feature_size)
 
     def forward(self, glimpse: Tensor, location: Tensor, activations: Activations | None = None) -> Tensor:
-        """Glimpses (B, k * C, g, g) at locations (B, 2) -> features (B, feature_size).
-
-        Args:
-            glimpse: as said.
-            location: as said.
-            activations: where what is made is kept, or known already.
-        """
+        """Glimpses (B, k * C, g, g) at locations (B, 2) -> features (B, feature_size); `activations` keeps what is made, or knows it."""
         kept = Activations() if activations is None else activations
         pixels = glimpse.flatten(1) * self.brightness
         if isinstance(self.what, nn.Linear):
