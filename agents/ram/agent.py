@@ -100,6 +100,10 @@ class RecurrentAttentionAgent(nn.Module):
         self.location_std = config.gaze.std  # annealed by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
         self.anywhere = 0.0  # share of the candidates that are drawn anywhere, annealed by training
+        self.num_scales = num_scales
+        self.pixel_size = (
+            2 / glimpse_shape[-1],
+        ) * 2  # of the image, as a way (x, y) between locations; see `make_agent`
         self.teacher = "reinforce"  # of answers, see `find_teacher`
         self.find_teacher()
         moves = {name: size for name, size in choices.items() if name not in ("answer", "stop")}
@@ -246,7 +250,10 @@ class RecurrentAttentionAgent(nn.Module):
         with self.autocast(enabled=False):
             states = {name: core[0].float() for name, core in cores.items()}
             outputs = self._heads(states, features["what"], location, state.price)
-            return self._decide(outputs, cores, state, greedy, generator)
+            candidates = None
+            if not greedy and self.compares:
+                candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, location, generator)
+            return self._decide(outputs, cores, state, candidates, greedy, generator)
 
     def start_activations(self) -> dict[str, Activations]:
         """Pathway -> where `act` keeps what its layers make of the episodes that now begin, for `unroll` with the same weights."""
@@ -392,12 +399,12 @@ class RecurrentAttentionAgent(nn.Module):
         outputs: Outputs,
         cores: dict[str, tuple[Tensor, ...]],
         state: AgentState,
+        candidates: Tensor | None,
         greedy: bool,
         generator: torch.Generator | None,
     ) -> tuple[Decision, AgentState]:
         """Where to look and what to choose."""
         mean = outputs.location_mean.detach()
-        candidates = None if greedy else self._draw_candidates(mean, generator)
         if candidates is None:
             location, explored = self._sample_location(mean, greedy, generator)
         else:
@@ -417,16 +424,29 @@ class RecurrentAttentionAgent(nn.Module):
         )
         return decision, AgentState(cores, moved, state.price, state.keen)
 
-    def _draw_candidates(self, mean: Tensor, generator: torch.Generator | None) -> Tensor | None:
-        """Places (K, B, 2) to compare: around the mean, some of them anywhere; None where the gaze does not learn so."""
+    @property
+    def compares(self) -> bool:
+        """Whether the gaze learns by comparing looks."""
         settings = self.config.counterfactual
-        if settings is None or not self.gaze_learns or (settings.judge == "answer" and self.teacher == "reinforce"):
-            return None
+        if settings is None or not self.gaze_learns:
+            return False
+        return settings.judge == "value" or self.teacher != "reinforce"
+
+    def _draw_candidates(
+        self, mean: Tensor, pixels: Tensor, location: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """Places (K, B, 2) to compare: around the mean; some of them far, half of these where the glimpse has contrast."""
+        settings = self.config.counterfactual
+        assert settings is not None
         shape = (settings.candidates, *mean.shape)
+
+        def chance(share: float) -> Tensor:
+            return torch.rand(shape[:2], generator=generator, device=mean.device)[..., None] < share
+
         near = mean + self.location_std * torch.randn(shape, generator=generator, device=mean.device)
         far = 2 * torch.rand(shape, generator=generator, device=mean.device) - 1
-        anywhere = torch.rand(shape[:2], generator=generator, device=mean.device) < self.anywhere
-        return torch.where(anywhere[..., None], far, near)
+        drawn = salient_places(pixels, self.num_scales, location, self.pixel_size, len(near), generator)
+        return torch.where(chance(self.anywhere), torch.where(chance(settings.salient), drawn, far), near)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Where to look (B, 2), and whether that was sampled around the mean (B,)."""
@@ -466,7 +486,47 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
         raise ValueError('The agent needs an environment made with obs_mode="dict" and action_mode="dict".')
     choices = {name: int(space.n) for name, space in action.items() if isinstance(space, spaces.Discrete)}
     sensor = envs.unwrapped.sensor if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane.sensor
-    return RecurrentAttentionAgent(config, observation["glimpse"].shape, sensor.num_scales, choices)  # type: ignore[arg-type]
+    agent = RecurrentAttentionAgent(config, observation["glimpse"].shape, sensor.num_scales, choices)  # type: ignore[arg-type]
+    height, width = (envs.unwrapped if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane).screen[:2]
+    agent.pixel_size = (2 / width, 2 / height)
+    return agent
+
+
+def salient_places(
+    pixels: Tensor,
+    num_scales: int,
+    location: Tensor,
+    pixel_size: tuple[float, float],
+    count: int,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Places that a glimpse shows something at: each is within a pixel of it, at any scale, drawn in proportion to its contrast, the
+    squared difference from its patch's mean. All lie on the image.
+
+    Args:
+        pixels: (B, scales * channels, g, g), finest scale first.
+        num_scales: scales among them.
+        location: (B, 2), where they were taken.
+        pixel_size: of the image, as a way (x, y) between locations.
+        count: of places.
+        generator: source of the draws.
+
+    Returns:
+        Places (count, B, 2).
+    """
+    batch, _, side, _ = pixels.shape
+    planes = pixels.float().view(batch, num_scales, -1, side, side)
+    contrast = (planes - planes.mean((3, 4), keepdim=True)).square().sum(2)  # (B, k, g, g)
+    size = (
+        torch.tensor(pixel_size, device=pixels.device) * 2.0 ** torch.arange(num_scales, device=pixels.device)[:, None]
+    )
+    steps = torch.arange(side, device=pixels.device) + 0.5 - side / 2
+    ways = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1) * size[:, None, None]  # (k, g, g, 2)
+    inside = ((location[:, None, None, None] + ways).abs() <= 1).all(-1)
+    drawn = torch.multinomial((contrast * inside + 1e-6).flatten(1), count, replacement=True, generator=generator)
+    within = torch.rand((*drawn.shape, 2), generator=generator, device=pixels.device) - 0.5
+    scale = drawn // side**2
+    return (location[:, None] + ways.view(-1, 2)[drawn] + within * size[scale]).clamp(-1, 1).transpose(0, 1)
 
 
 def _let_through(hidden: Tensor, share: float) -> Tensor:

@@ -101,16 +101,22 @@ class CounterfactualConfig(Settings):
     REINFORCE); or always the return that the baseline expects."""
     candidates: int = 4
     """Places that are compared at every step."""
+    near: float = 0.5
+    """Standard deviation of the candidates around the mean at the end, in halves of the finest patch's side: as fine as the retina
+    sees, whatever the image's size. It falls there geometrically from gaze.std."""
     anywhere: float = 0.5
     """Share of the candidates that are drawn anywhere on the image instead of around the mean, at first."""
     anywhere_final: float = 0.1
     """The same at the end; in between it falls as the standard deviation does."""
+    salient: float = 0.5
+    """Share of those that are drawn where the last glimpse has contrast, at any of its scales: on a large canvas nothing is found by chance."""
     greedy_share: float = 0.6
     """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows to
     this from 0, as the standard deviation falls: a gaze that knows nothing yet would show them nothing."""
 
     def __post_init__(self) -> None:
-        demand_share(self, "anywhere", "anywhere_final", "greedy_share")
+        demand_positive(self, "near")
+        demand_share(self, "anywhere", "anywhere_final", "salient", "greedy_share")
         if self.candidates < 2:
             raise ValueError(f"candidates must be at least 2, got {self.candidates!r}.")
         super().__post_init__()

@@ -73,7 +73,6 @@ GENERAL = Config(name="general").but(
         "hidden": 128,
         "mean": "relative",
         "std": 0.4,
-        "std_final": 0.15,
         "exploration_fraction": 0.3,
         "border_penalty": 1.0,
     },
@@ -195,6 +194,32 @@ def _two_million_frames(rows: dict[str, Config]) -> dict[str, Config]:
     return compared
 
 
+def _beyond() -> dict[str, Config]:
+    """Many objects, huge images, moving scenes: the general recipe with a convolutional glimpse network, in large batches that a GPU likes."""
+    base = GENERAL.but(
+        network={"convolutions": (32, 64)}, learning={"batch_size": 512}, optimizer={"weight_averaging": 0.99}
+    )
+    sizes = {  # looks, and millions of episodes
+        "Pairs100": ((4, 8), 8),
+        "Sum100": ((4, 8), 8),
+        "Mega500": ((16,), 4),
+        "Mega1500": ((32,), 2),
+    }
+    rows = {}
+    for scene, (budgets, millions) in sizes.items():
+        for glimpses in budgets:
+            row = base.but(
+                env=f"GlimpseMNIST-{scene}-v0",
+                env_args=(f"num_glimpses={glimpses}", "initial_location=center"),
+                run={"episodes": millions * 1_000_000},
+            )
+            name = scene.lower()
+            rows[f"{name}-{glimpses}"] = row
+        for policy in ("random", "center"):  # of the larger budget
+            rows[f"{name}-{policy}"] = row.but(gaze={"policy": policy, "pathway": "shared"}, counterfactual=None)
+    return rows
+
+
 def _faithful() -> dict[str, Config]:
     """The paper's own setting: undiscounted return, lambda 1, SGD with momentum, mini-batches of 20, linear networks.
 
@@ -224,7 +249,7 @@ def _rows() -> dict[str, Config]:
     """One preset per row of the paper's tables that a recurrent attention model is in, and Catch."""
     wide = _wide()
     rows = {**_centered(), **wide, **_stopping(wide), **_catch()}
-    rows |= {**_two_million_frames(rows), **_faithful()}
+    rows |= {**_two_million_frames(rows), **_beyond(), **_faithful()}
     return {name: config.but(name=name) for name, config in rows.items()}
 
 

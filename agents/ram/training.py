@@ -64,6 +64,7 @@ class Trainer:
         self.envs = make_split(config, config.learning.batch_size, "train", training=True)
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
+        self.finest = min(self.agent.pixel_size) * self.envs.unwrapped.sensor.patch_size / 2  # half the patch, as a way
         self.agent.find_teacher(self.envs.unwrapped.tells_label, self.envs.unwrapped.one_answer)
         for glimpses in config.run.scored_glimpses:  # complains now, not after the training
             make_split(_looking(config, glimpses), 1, "validation").close()
@@ -182,10 +183,13 @@ class Trainer:
         for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
             fraction = gaze.learning_fraction if serves == "where" else 1.0
             group["lr"] = group["initial_lr"] * _annealed(annealing, progress, fraction)
-        final = gaze.std if gaze.std_final is None else gaze.std_final
         explored = min(1.0, progress / gaze.exploration_fraction)
-        self.agent.location_std = gaze.std + (final - gaze.std) * explored
-        if (looks := self.config.counterfactual) is not None:
+        looks = self.config.counterfactual
+        if looks is None:
+            final = gaze.std if gaze.std_final is None else gaze.std_final
+            self.agent.location_std = gaze.std + (final - gaze.std) * explored
+        else:
+            self.agent.location_std = gaze.std * (looks.near * self.finest / gaze.std) ** explored
             self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
             self.greedy_share = looks.greedy_share * explored
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch.nn import functional  # noqa: E402
 
-from agents.ram.agent import make_agent  # noqa: E402
+from agents.ram.agent import make_agent, salient_places  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.networks import (  # noqa: E402
     GlimpseNetwork,
@@ -535,6 +535,25 @@ def test_gaze_learns_by_reinforce_where_looks_are_judged_by_answers_and_no_label
     config = Config().but(learning={"answer": "reinforce"}, counterfactual={})
     assert play(digits(), config)[1].candidates is None
     assert play(digits(), Config().but(counterfactual={}))[1].candidates is not None
+
+
+@pytest.mark.parametrize("scale", [0, 1, 2])
+def test_salient_places_are_at_what_a_glimpse_shows_wherever_it_was_taken(scale):
+    """A glimpse of 6x6 at three scales of a 60 x 30 image, in which one pixel of one scale is lit."""
+    pixels, location = torch.zeros(1, 3, 6, 6), torch.tensor([[0.3, -0.5]])
+    pixels[0, scale, 1, 4] = 1.0
+    size = torch.tensor([2 / 60, 2 / 30]) * 2**scale
+    lit = location + size * torch.tensor([4 + 0.5 - 3, 1 + 0.5 - 3])
+    places = salient_places(pixels, 3, location, (2 / 60, 2 / 30), 200)[:, 0]
+    hit = ((places - lit).abs() <= size / 2 + 1e-6).all(-1)
+    assert hit.float().mean() > 0.9  # but now and then where there is no contrast
+
+
+def test_salient_places_lie_on_the_image():
+    pixels, location = torch.rand(5, 3, 6, 6), torch.rand(5, 2) * 2 - 1
+    places = salient_places(pixels, 3, location, (2 / 60, 2 / 30), 50)
+    assert places.shape == (50, 5, 2)
+    assert places.abs().max() <= 1
 
 
 def test_some_episodes_look_where_a_greedy_agent_would_and_their_candidates_are_compared_all_the_same():

@@ -192,6 +192,13 @@ def test_std_and_learning_rate_are_annealed(tmp_path):
     assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(TINY.optimizer.learning_rate / 2)
 
 
+def test_near_candidates_end_as_fine_as_the_retina_sees(fake_mnist, tmp_path):
+    trainer = Trainer(GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", network={"hidden_size": 8}), tmp_path)
+    trainer.update = trainer.config.total_updates // 2
+    trainer._anneal(0.5)
+    assert trainer.agent.location_std == pytest.approx(0.5 * 12 / 60)
+
+
 def test_gaze_stays_when_its_share_of_the_training_is_over(fake_mnist, tmp_path):
     config = PRESETS["mnist-6"].but(
         gaze={"learning_fraction": 0.5},
