@@ -9,20 +9,55 @@ from typing import Any
 
 import torch
 
-from agents.experiment.checkpoint import load_checkpoint, save_checkpoint
+from agents.experiment.checkpoint import first_line, load_checkpoint, save_checkpoint
 from agents.experiment.run_folder import CHECKPOINT
 from agents.ram.agent import RecurrentAttentionAgent, make_agent
 from agents.ram.config import Config
 
 save_state = partial(save_checkpoint, holds="an agent")
-load_state = partial(load_checkpoint, settings=Config, holds="an agent")
+SCALE = " scale"  # of a weight's name: what its bytes are multiplied by, row by row
+LARGE = 1024  # entries from which a weight is shipped in bytes
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """The state in an agent's checkpoint, see `load_checkpoint`; of a shipped one with its weights as numbers again.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not such a checkpoint.
+    """
+    state = load_checkpoint(path, settings=Config, holds="an agent")
+    try:
+        return {**state, "agent": _from_bytes(state["agent"])} if "agent" in state else state
+    except (AttributeError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} holds weights that cannot be used: {first_line(error)}") from None
 
 
 def export_agent(source: Path, path: Path) -> None:
-    """Writes the trained agent of a run's checkpoint without what only training needs."""
+    """Writes the trained agent of a run's checkpoint without what only training needs, a quarter of its size: large weights as bytes."""
     state = load_state(source)
-    state["config"] = state["config"].to_json()
+    state["config"], state["agent"] = state["config"].to_json(), _as_bytes(state["agent"])
     save_state(path, {name: state[name] for name in ("config", "agent", "update", "frames")})
+
+
+def _as_bytes(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Each large weight as int8, and what its rows are to be multiplied by: off by at most 1/254 of the largest in its row."""
+    packed = {}
+    for name, weight in weights.items():
+        if weight.is_floating_point() and weight.dim() > 1 and weight.numel() >= LARGE:
+            scale = (weight.flatten(1).abs().amax(1) / 127).clamp(min=1e-12).view(-1, *[1] * (weight.dim() - 1))
+            packed[name], packed[name + SCALE] = (weight / scale).round().to(torch.int8), scale
+        else:
+            packed[name] = weight
+    return packed
+
+
+def _from_bytes(packed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        name: weight * packed[name + SCALE] if name + SCALE in packed else weight
+        for name, weight in packed.items()
+        if not name.endswith(SCALE)
+    }
 
 
 def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:

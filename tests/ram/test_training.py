@@ -18,7 +18,7 @@ from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, append_lin
 from agents.ram import agent as ram_agent  # noqa: E402
 from agents.ram import training  # noqa: E402
 from agents.ram.agent import make_agent  # noqa: E402
-from agents.ram.checkpoint import load_agent, load_state, save_state  # noqa: E402
+from agents.ram.checkpoint import export_agent, load_agent, load_state, save_state  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.evaluation import evaluate  # noqa: E402
 from agents.ram.presets import DEFAULTS, GENERAL, PRESETS, preset_for  # noqa: E402
@@ -416,3 +416,19 @@ def test_world_that_does_not_tell_where_to_look_is_trained_and_scored_without_th
     assert "gaze_distance" not in json.loads((tmp_path / METRICS).read_text().splitlines()[0])
     with pytest.raises(ValueError, match="world that tells where to look"):
         Trainer(config, tmp_path).score("validation", gaze="oracle")
+
+
+def test_a_shipped_agent_has_a_quarter_of_the_size_and_nearly_the_same_weights(tmp_path):
+    config = TINY.but(network={"hidden_size": 128})
+    trainer = Trainer(config, tmp_path)
+    trainer.save()
+    export_agent(tmp_path / CHECKPOINT, tmp_path / "shipped.pt")
+    whole = sum(weight.numel() * 4 for weight in trainer.scored.state_dict().values())
+    assert (tmp_path / "shipped.pt").stat().st_size < 0.4 * whole
+    shipped, trained = load_agent(tmp_path / "shipped.pt", trainer.envs).state_dict(), trainer.scored.state_dict()
+    for name, weight in trained.items():
+        rows = weight.flatten(1) if weight.dim() > 1 else weight.reshape(1, -1)
+        off = (shipped[name] - weight).reshape(rows.shape).abs()
+        assert (off <= 1.001 / 254 * rows.abs().amax(1, keepdim=True)).all(), name
+    export_agent(tmp_path / "shipped.pt", tmp_path / "again.pt")  # nothing more is lost
+    torch.testing.assert_close(dict(load_agent(tmp_path / "again.pt", trainer.envs).state_dict()), dict(shipped))
