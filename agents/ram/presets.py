@@ -84,6 +84,7 @@ GENERAL = Config(name="general").but(
         "gaze_learning_rate": 1e-3,
         "annealing": "cosine",
         "max_grad_norm": 5.0,
+        "weight_averaging": 0.99,
     },
     run={"episodes": 1_000_000, "matmul_precision": "bfloat16"},
 )
@@ -196,9 +197,7 @@ def _two_million_frames(rows: dict[str, Config]) -> dict[str, Config]:
 
 def _beyond() -> dict[str, Config]:
     """Many objects, huge images, moving scenes: the general recipe with a convolutional glimpse network, in large batches that a GPU likes."""
-    base = GENERAL.but(
-        network={"convolutions": (32, 64)}, learning={"batch_size": 512}, optimizer={"weight_averaging": 0.99}
-    )
+    base = GENERAL.but(network={"convolutions": (32, 64)}, learning={"batch_size": 512})
     sizes = {  # looks, and millions of episodes
         "Pairs100": ((4, 8), 8),
         "Sum100": ((4, 8), 8),
