@@ -215,12 +215,14 @@ class RecurrentAttentionAgent(nn.Module):
                 raise ValueError("This agent is not told prices: it was trained without a price_range.")
             return None
         low, high = self.config.price_range
-        given = torch.as_tensor(math.sqrt(low * high) if prices is None else prices, device=device).float()
-        # A little beyond the range, for what rounding to float32 does at its ends.
-        if not ((given >= low * (1 - 1e-6)) & (given <= high * (1 + 1e-6))).all():
+        given = math.sqrt(low * high) if prices is None else prices
+        numbers = torch.as_tensor(given) if device.type == "cpu" or not isinstance(given, Tensor) else None
+        # A little beyond the range, for what rounding to float32 does at its ends. A GPU's prices are not asked for: it would be waited for.
+        if numbers is not None and not ((numbers >= low * (1 - 1e-6)) & (numbers <= high * (1 + 1e-6))).all():
             raise ValueError(
                 f"Prices of a glimpse must lie in the range of the training, {low} to {high}, got {prices}."
             )
+        given = given.to(device).float() if isinstance(given, Tensor) else torch.full((), given, device=device)
         return (2 * torch.log(given / low) / math.log(high / low) - 1).expand(batch).unsqueeze(1)
 
     def act(

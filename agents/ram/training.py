@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from agents.experiment.checkpoint import demand_device, restoring
 from agents.experiment.device import prepare_torch
+from agents.experiment.device_worlds import on_device
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
     CHECKPOINT,
@@ -26,7 +27,6 @@ from agents.experiment.run_folder import (
     carry_out,
     current_commit,
     cut_logs,
-    demand_finite,
     device_name,
     interruptible,
     log_sizes,
@@ -40,6 +40,7 @@ from agents.ram.agent import RecurrentAttentionAgent, make_agent
 from agents.ram.checkpoint import begin_with, load_state, save_state
 from agents.ram.config import Config
 from agents.ram.evaluation import evaluate
+from agents.ram.findings import Findings, Found
 from agents.ram.objective import training_loss
 from agents.ram.rollout import GAZES, Rollout, collect_rollout
 
@@ -61,7 +62,7 @@ class Trainer:
         self.commits = [current_commit()]  # that this run's code was at, read before the checkout can move on
         self.devices = [device_name(self.device)]
         torch.manual_seed(config.seed)
-        self.envs = make_split(config, config.learning.batch_size, "train", training=True)
+        self.envs = on_device(make_split(config, config.learning.batch_size, "train", training=True), self.device)
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
         self.finest = min(self.agent.pixel_size) * self.envs.unwrapped.sensor.patch_size / 2  # half the patch, as a way
@@ -77,8 +78,9 @@ class Trainer:
         self.serves = [*self.agent.parameter_groups()]
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.findings = Findings(self.device, folder)
         self.update, self.frames, self.seconds = 0, 0, 0.0
-        self.greedy_share = 0.0  # of the episodes, annealed
+        self.greedy_share, self.entropy_bonus = 0.0, 0.0  # annealed; the first of the episodes
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         self.rollouts = config.learning.rollouts
@@ -93,7 +95,12 @@ class Trainer:
         return self.update * self.config.learning.batch_size
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds: tensors and primitives."""
+        """What a checkpoint holds: tensors and primitives.
+
+        Raises:
+            FloatingPointError: if anything is not finite that should be.
+        """
+        self._settle()
         return {
             "config": self.config.to_json(),
             "agent": self.scored.state_dict(),
@@ -143,38 +150,46 @@ class Trainer:
         """One update.
 
         Raises:
-            FloatingPointError: if anything is not finite that should be; the last checkpoint is still good.
+            FloatingPointError: if anything is not finite that should be, on a GPU at the next report; the last checkpoint is still good.
         """
-        config, progress = self.config, self.update / self.config.total_updates
-        self._anneal(progress)
-        activations = self.agent.start_activations()
+        self._anneal(self.update / self.config.total_updates)
+        found = self._learn(self._images())
+        self.findings.keep(self.update, found)
+        self.update += 1
+        self._average()
+        if self.findings.at_once:
+            self._settle()
+
+    def _learn(self, images: dict[str, Any] | None) -> Found:
+        """Plays a batch of episodes of these images and learns from it; no GPU is waited for."""
+        activations, at_once = self.agent.start_activations(), self.findings.at_once
         rollout = collect_rollout(
             self.agent,
             self.envs,
-            options=self._images(),
+            options=images,
             generator=self.generator,
             prices=self._prices(),
             keen=self._keen(),
-            watch=lambda decision: self._demand_finite("A location", decision.location),
+            watch=(lambda decision: self._demand_finite("A location", decision.location)) if at_once else None,
             activations=activations,
         )
+        if not at_once:
+            self._demand_finite("A location", rollout.locations)
         with self.agent.autocast():
             outputs = self.agent.unroll(
                 rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices, activations
             )
-        loss, parts = training_loss(rollout, outputs, self.agent, config.learning.entropy_bonus * (1 - progress))
+        loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus)
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._clip_gradients()
         self.optimizer.step()
-        if config.network.input == "standardized":
+        if self.config.network.input == "standardized":
             self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
         norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
-        self.update += 1
-        self._average()
-        self._note({"loss": loss.detach(), **parts}, rollout)
+        return self.findings.collect(self._measures({"loss": loss.detach(), **parts}, rollout))
 
     def _anneal(self, progress: float) -> None:
         """Sets learning rates, and how the gaze explores and whether it learns, for where the training is."""
@@ -192,6 +207,7 @@ class Trainer:
             self.agent.location_std = gaze.std * (looks.near * self.finest / gaze.std) ** explored
             self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
             self.greedy_share = looks.greedy_share * explored
+        self.entropy_bonus = self.config.learning.entropy_bonus * (1 - progress)
 
     def _clip_gradients(self) -> None:
         """Brings each group's gradient to the greatest norm allowed, if there is one; all must be finite."""
@@ -216,20 +232,24 @@ class Trainer:
             for average, buffer in zip(self.scored.buffers(), self.agent.buffers(), strict=True):
                 average.copy_(buffer)
 
-    def _note(self, parts: dict[str, Tensor], rollout: Rollout) -> None:
-        """Adds what an update found to the sums of the next report."""
+    def _measures(self, parts: dict[str, Tensor], rollout: Rollout) -> dict[str, Tensor]:
+        """What an update is to report, and how many frames it played."""
         found = {
+            "frames": rollout.active.sum(),
             "success": rollout.successes.float().mean(),
             "glimpses": rollout.num_glimpses.float().mean(),
             **parts,
         }
         if self.tells_target:
             found["gaze_distance"] = (rollout.target_distances * rollout.last).sum() / rollout.last.sum()
-        values = [rollout.active.sum(), *(value.to(self.device) for value in found.values())]
-        frames, *means = torch.stack(values).cpu().tolist()
-        self.frames += int(frames)
-        for name, value in zip(found, means, strict=True):
-            self.window[name] = self.window.get(name, 0.0) + value
+        return found
+
+    def _settle(self) -> None:
+        """Adds what updates found to the sums of the next report."""
+        for measures in self.findings.settle():
+            self.frames += int(measures.pop("frames"))
+            for name, value in measures.items():
+                self.window[name] = self.window.get(name, 0.0) + value
 
     def _prices(self) -> Tensor | None:
         """A price of a glimpse for every episode, its logarithm uniform, for an agent that is told."""
@@ -247,7 +267,7 @@ class Trainer:
         return shares < self.greedy_share
 
     def _demand_finite(self, what: str, values: Tensor) -> None:
-        demand_finite(what, values, self.update, self.folder)
+        self.findings.demand_finite(what, values, self.update)
 
     def _images(self) -> dict[str, Any] | None:
         """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
@@ -266,6 +286,7 @@ class Trainer:
 
     def report(self) -> dict[str, float]:
         """Means since the last report; written to `metrics.jsonl`."""
+        self._settle()
         every = self.config.run.report_every
         since = self.update - every * ((self.update - 1) // every)
         line = {"update": self.update, "episodes": self.episodes, "frames": self.frames}
