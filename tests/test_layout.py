@@ -22,7 +22,7 @@ FLOORS = {
     ],
     "agents/ram": [
         "__init__", "config", "layers", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
-        "findings", "training", "watching", "command_line",
+        "findings", "update_graph", "training", "watching", "command_line",
     ],
     "agents/classifiers": ["__init__", "config", "networks", "presets", "evaluation", "training", "command_line"],
     "agents/sb3": ["__init__", "config", "hyperparams", "presets", "vec_env", "hybrid_policy", "evaluation", "training", "command_line"],

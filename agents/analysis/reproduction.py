@@ -70,7 +70,8 @@ class Run:
     def settings(self) -> ExperimentConfig:
         """All settings of the run."""
         place = {} if self.device is None else {"device": self.device}
-        return preset_settings(self.row).but(seed=self.seed, run=place)
+        settings: ExperimentConfig = preset_settings(self.row).but(seed=self.seed, run=place)
+        return settings
 
     @property
     def minutes(self) -> float | None:

@@ -19,6 +19,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agents.experiment.device import send
 from agents.experiment.torch_sensor import CHUNK, Layer, TorchSensor, draw_layers
 from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.digit_scenes import clutter_corners, clutter_sources, digit_corners, digit_middles, distorted
@@ -175,7 +176,7 @@ class DeviceWorld:
         self._dealt: Tensor | None = None  # (N, numbers of a lane)
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._pixels: dict[str, Tensor] = {}
-        self._steps_taken = 0
+        self._steps_taken, self._waiting = 0, False
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name == "envs":
@@ -195,12 +196,19 @@ class DeviceWorld:
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Begins an episode in every lane; arguments as in the NumPy world, but no "reset_mask"."""
-        self.deal(seed, options)
+        """Begins an episode in every lane: those that were dealt, or else as in the NumPy world, but without "reset_mask"."""
+        if not self._waiting:
+            self.deal(seed, options)
+        self.take_dealt()
         return self.begin()
 
+    def take_dealt(self) -> None:
+        """The episodes that were dealt have begun: the next `reset` deals others."""
+        self._waiting = False
+
     def deal(self, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None) -> None:
-        """Sends what decides the next episodes to the device, always to the same place there."""
+        """Sends what decides the next episodes to the device, always to the same place there; `reset` begins them."""
+        self._waiting = True
         indices, draws, first = self.envs.deal(seed, options)
         numbers, pixels = self.scenes.deal(indices, draws)
         numbers |= {"index": indices, "first": first.astype(np.float32)}
@@ -211,13 +219,9 @@ class DeviceWorld:
         self._pixels = {name: self._send(each, self._pixels.get(name)) for name, each in pixels.items()}
 
     def _send(self, array: NDArray[Any], place: Tensor | None) -> Tensor:
-        """The array on the device, at that place if there is one; a GPU fetches it when it comes to it."""
+        """The array on the device, at that place if there is one."""
         source = torch.from_numpy(np.ascontiguousarray(array))
-        if self.device.type == "cuda":
-            source = source.pin_memory()
-        if place is None:
-            place = torch.empty_like(source, device=self.device)
-        return place.copy_(source, non_blocking=True)
+        return send(source, torch.empty_like(source, device=self.device) if place is None else place)
 
     def begin(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Begins the episodes that were dealt: observation and info, as of `reset`."""

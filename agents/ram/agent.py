@@ -97,9 +97,9 @@ class RecurrentAttentionAgent(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.choices = config, dict(choices)
-        self.location_std = config.gaze.std  # annealed by training
+        self.location_std: float | Tensor = config.gaze.std  # annealed by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
-        self.anywhere = 0.0  # share of the candidates that are drawn anywhere, annealed by training
+        self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.num_scales = num_scales
         self.pixel_size = (
             2 / glimpse_shape[-1],

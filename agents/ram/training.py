@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from agents.experiment.checkpoint import demand_device, restoring
 from agents.experiment.device import prepare_torch
-from agents.experiment.device_worlds import on_device
+from agents.experiment.device_worlds import DeviceWorld, on_device
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
     CHECKPOINT,
@@ -43,6 +43,7 @@ from agents.ram.evaluation import evaluate
 from agents.ram.findings import Findings, Found
 from agents.ram.objective import training_loss
 from agents.ram.rollout import GAZES, Rollout, collect_rollout
+from agents.ram.update_graph import UpdateGraph
 
 
 class Trainer:
@@ -80,7 +81,8 @@ class Trainer:
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
         self.findings = Findings(self.device, folder)
         self.update, self.frames, self.seconds = 0, 0, 0.0
-        self.greedy_share, self.entropy_bonus = 0.0, 0.0  # annealed; the first of the episodes
+        self.greedy_share: float | Tensor = 0.0  # of the episodes, annealed
+        self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         self.rollouts = config.learning.rollouts
@@ -88,6 +90,8 @@ class Trainer:
         seeds = np.random.SeedSequence(config.seed).generate_state(self.shown).repeat(self.rollouts)
         _, info = self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
         self.tells_target = bool({"target_location", "target_locations"} & info.keys())
+        recorded = self.device.type == "cuda" and isinstance(self.envs, DeviceWorld) and config.run.cuda_graphs
+        self.graph = UpdateGraph(self) if recorded else None
 
     @property
     def episodes(self) -> int:
@@ -139,6 +143,7 @@ class Trainer:
             for name in ("update", "frames", "seconds", "window", "curve"):
                 setattr(self, name, state[name])
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
+            self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
             self.devices = [*(name for name in state["devices"] if name not in self.devices), *self.devices]
         cut_logs(self.folder, state)
 
@@ -153,15 +158,19 @@ class Trainer:
             FloatingPointError: if anything is not finite that should be, on a GPU at the next report; the last checkpoint is still good.
         """
         self._anneal(self.update / self.config.total_updates)
-        found = self._learn(self._images())
+        if self.graph is None:
+            found = self._learn(self._images())
+        else:
+            self.envs.deal(options=self._images())
+            found = self.graph(self._learn)
         self.findings.keep(self.update, found)
         self.update += 1
         self._average()
         if self.findings.at_once:
             self._settle()
 
-    def _learn(self, images: dict[str, Any] | None) -> Found:
-        """Plays a batch of episodes of these images and learns from it; no GPU is waited for."""
+    def _learn(self, images: dict[str, Any] | None = None) -> Found:
+        """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
         activations, at_once = self.agent.start_activations(), self.findings.at_once
         rollout = collect_rollout(
             self.agent,
@@ -275,8 +284,10 @@ class Trainer:
             return None
         places = np.arange(self.update * self.shown, (self.update + 1) * self.shown)
         epochs = places // self.images
-        order = {epoch: self._epoch(int(epoch)) for epoch in np.unique(epochs)}
-        index = np.array([order[epoch][place % self.images] for epoch, place in zip(epochs, places, strict=True)])
+        index = np.empty_like(places)
+        for epoch in np.unique(epochs).tolist():
+            here = epochs == epoch
+            index[here] = self._epoch(epoch)[places[here] % self.images]
         return {"index": index.repeat(self.rollouts)}
 
     def _epoch(self, epoch: int) -> np.ndarray[Any, Any]:
