@@ -30,7 +30,7 @@ FLOORS = {
         "__init__", "families", "forecast", "cluster", "trials", "space", "search_record", "search",
     ],
     "agents/analysis": [
-        "__init__", "tables", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "time_table", "plots", "reproduction",
+        "__init__", "tables", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "time_table", "gpu_table", "plots", "reproduction",
         "ray_costs",
     ],
     "agents": [

@@ -27,6 +27,7 @@ from agents.experiment.run_folder import (
     carry_out,
     current_commit,
     cut_logs,
+    demand_finite,
     device_name,
     interruptible,
     log_sizes,
@@ -36,7 +37,7 @@ from agents.experiment.run_folder import (
     reserved,
 )
 from agents.experiment.score import Score
-from agents.ram.agent import RecurrentAttentionAgent, make_agent
+from agents.ram.agent import Decision, RecurrentAttentionAgent, make_agent
 from agents.ram.checkpoint import begin_with, load_state, save_state
 from agents.ram.config import Config
 from agents.ram.evaluation import evaluate
@@ -171,7 +172,7 @@ class Trainer:
 
     def _learn(self, images: dict[str, Any] | None = None) -> Found:
         """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
-        activations, at_once = self.agent.start_activations(), self.findings.at_once
+        activations, twin = self.agent.start_activations(), isinstance(self.envs, DeviceWorld)
         rollout = collect_rollout(
             self.agent,
             self.envs,
@@ -179,10 +180,10 @@ class Trainer:
             generator=self.generator,
             prices=self._prices(),
             keen=self._keen(),
-            watch=(lambda decision: self._demand_finite("A location", decision.location)) if at_once else None,
+            watch=None if twin else self._demand_place,
             activations=activations,
         )
-        if not at_once:
+        if twin:
             self._demand_finite("A location", rollout.locations)
         with self.agent.autocast():
             outputs = self.agent.unroll(
@@ -274,6 +275,10 @@ class Trainer:
             return None
         shares = torch.rand(self.envs.num_envs, generator=self.generator, device=self.device)
         return shares < self.greedy_share
+
+    def _demand_place(self, decision: Decision) -> None:
+        """Stops the run before NumPy's world is told to look nowhere."""
+        demand_finite("A location", decision.location, self.update, self.folder)
 
     def _demand_finite(self, what: str, values: Tensor) -> None:
         self.findings.demand_finite(what, values, self.update)
