@@ -2,6 +2,7 @@
 
 python agents/reproduce_tables.py                        # everything: days on one core
 python agents/reproduce_tables.py --rows mnist-6 catch --seeds 1 2 3
+python agents/reproduce_tables.py --device cuda          # every row on a GPU
 python agents/reproduce_tables.py --ray                  # as many at once as there are processors; or --ray ADDRESS
 python agents/reproduce_tables.py --rows                 # trains nothing; writes the table into the README
 """

@@ -288,9 +288,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             seed: seeds lane i with seed + i; or one seed (or None) per lane. Lanes with equal seeds play equal episodes.
             options: "reset_mask", bool (N,); others are the world's. An unknown key is an error.
         """
-        options = dict(options or {})
-        if unknown := self._unknown(options):
-            raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(map(str, unknown))}.")
+        options = self._checked(options)
         mask = as_array("options['reset_mask']", options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
         if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
             raise ValueError(
@@ -304,6 +302,13 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self._begun = True
         self._draw_window()
         return self._observation(), self._info(mask, np.zeros_like(mask))
+
+    def _checked(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The options of `reset`, all of which are known."""
+        options = dict(options or {})
+        if unknown := self._unknown(options):
+            raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(map(str, unknown))}.")
+        return options
 
     def _unknown(self, options: Mapping[str, Any]) -> set[str]:
         """The keys of `reset`'s options that this world does not take."""
@@ -422,11 +427,19 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             )
         return seeds
 
-    def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:
-        """Begins an episode in each of the lanes and takes its first glimpse."""
+    def _draw(self, lanes: Lanes) -> NDArray[np.float64]:
+        """What decides the next episode of each of the lanes (M, 2 + num_draws)."""
         for lane in lanes:
             self._generators[lane].random(out=self._draws[lane])
-        given = self._draws[lanes]
+        return self._draws[lanes]
+
+    def _first_looks(self, draws: NDArray[np.float64]) -> Locations:
+        """Where episodes with such draws (M, 2 or more) take their first glimpse (M, 2)."""
+        return 2 * draws[:, :2] - 1 if self._first_look is None else np.tile(self._first_look, (len(draws), 1))
+
+    def _start(self, lanes: Lanes, options: Mapping[str, Any]) -> None:
+        """Begins an episode in each of the lanes and takes its first glimpse."""
+        given = self._draw(lanes)
         placed = self.begin(lanes, given, options)
         draws = given if placed is None else placed
         self.terminated[lanes] = self.truncated[lanes] = False
@@ -435,7 +448,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         if self._history is not None:
             self._history.begin(lanes)
         first = np.zeros((self.num_envs, 2))
-        first[lanes] = 2 * draws[:, :2] - 1 if self._first_look is None else self._first_look
+        first[lanes] = self._first_looks(draws)
         if self.render_mode is not None:
             for lane in lanes:
                 self._fixations[lane] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,14 +97,38 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         """Makes the scenes of the lanes: images `indices` (M,), by their draws (M, num_draws)."""
 
     def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> NDArray[np.float64]:
-        self._indices[lanes] = self._choose(lanes, draws[:, 2], options)
-        indices = self._indices[lanes]
-        if self.fixed_scenes:  # the same for everybody
-            fixed = self.held_out_draws(indices)
-            draws = np.hstack([draws[:, :2], fixed[:, 2:]]) if self.split == "train" else fixed
+        indices, draws = self._decide(lanes, draws, options)
+        self._indices[lanes] = indices
         self.show(lanes, indices, draws[:, 3:])
         self._answers[lanes] = _NO_ANSWER
         return draws
+
+    def _decide(
+        self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Which images (M,) the lanes show, and the draws (M, 3 or more) by which they do."""
+        indices = self._choose(lanes, draws[:, 2], options)
+        if self.fixed_scenes:  # the same for everybody
+            fixed = self.held_out_draws(indices)
+            draws = np.hstack([draws[:, :2], fixed[:, 2:]]) if self.split == "train" else fixed
+        return indices, draws
+
+    def deal(
+        self, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], Locations]:
+        """What decides the episodes that `reset` with these arguments would begin in all lanes, for a world that plays them elsewhere.
+
+        The random generators go on as by `reset`; nothing is drawn or looked at, and the lanes stay as they are.
+
+        Returns:
+            The images (N,), the draws that their scenes are made by (N, num_draws), and where the first glimpses are taken (N, 2).
+        """
+        options, lanes = self._checked(options), np.arange(self.num_envs)
+        if "reset_mask" in options:
+            raise ValueError("options cannot have reset_mask here: all lanes are dealt episodes.")
+        self._seed(seed, np.ones(self.num_envs, np.bool_))
+        indices, draws = self._decide(lanes, self._draw(lanes), options)
+        return indices, draws[:, 3:], self._first_looks(draws)
 
     def held_out_draws(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """What decides the fixed scenes of these images (N,): one row of uniform draws each.

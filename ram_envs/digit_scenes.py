@@ -70,26 +70,41 @@ def draw_scenes(
     over = recipe.overhang
     shown = digits[indices]
     if recipe.distortion:
-        shown = distort(shown, draws[:, -_DRAWS_PER_DISTORTION:], recipe.distortion)
+        shown = distorted(shown, draws, recipe)
     if (height, width) == (canvas_height, canvas_width) and not recipe.clutter_pieces and not over:
-        return shown, np.tile([width / 2, height / 2], (count, 1))
+        return shown, digit_middles(draws, (height, width), recipe)
     wide = np.zeros((count, canvas_height + 2 * over, canvas_width + 2 * over, channels), np.uint8)
-    top = _below(draws[:, 0], wide.shape[1] - height + 1)
-    left = _below(draws[:, 1], wide.shape[2] - width + 1)
-    wide[_window(top, left, height, width)] = shown
+    left, top = digit_corners(draws, (height, width), recipe).T
+    wide[_window(top + over, left + over, height, width)] = shown
     scenes = wide[:, over : over + canvas_height, over : over + canvas_width]
 
     size = recipe.clutter_size
     corners = clutter_corners(draws, recipe)
-    for i, piece in enumerate(_pieces(draws, recipe)):
-        other = _below(piece[:, 0], len(digits) - 1)
-        other += other >= indices  # never cut from the digit that is to be classified
-        y, x = _below(piece[:, 1], height - size + 1), _below(piece[:, 2], width - size + 1)
-        rows, columns = _window(y, x, size, size)[1:]
-        cut = digits[other[:, None, None], rows, columns]  # (N, size, size, C)
+    others, cuts = clutter_sources(draws, indices, digits.shape[:3], recipe)
+    for i in range(recipe.clutter_pieces):
+        rows, columns = _window(cuts[:, i, 1], cuts[:, i, 0], size, size)[1:]
+        cut = digits[others[:, i, None, None], rows, columns]  # (N, size, size, C)
         place = _window(corners[:, i, 1], corners[:, i, 0], size, size)
         scenes[place] = np.maximum(scenes[place], cut)
-    return scenes, np.stack([left + width / 2, top + height / 2], axis=-1) - over
+    return scenes, digit_middles(draws, (height, width), recipe)
+
+
+def digit_corners(draws: NDArray[np.float64], size: tuple[int, int], recipe: SceneRecipe) -> NDArray[np.int64]:
+    """Where the digits of (height, width) lie: (N, 2), the upper left corners as (x, y), below 0 where they reach beyond the canvas."""
+    room = np.array(recipe.canvas[::-1]) + 2 * recipe.overhang - size[::-1] + 1
+    corners: NDArray[np.int64] = (draws[:, 1::-1] * room).astype(np.int64) - recipe.overhang
+    return corners
+
+
+def digit_middles(draws: NDArray[np.float64], size: tuple[int, int], recipe: SceneRecipe) -> NDArray[np.float64]:
+    """The middle of each digit (N, 2) as (x, y) in pixels."""
+    middles: NDArray[np.float64] = digit_corners(draws, size, recipe) + np.array(size[::-1]) / 2
+    return middles
+
+
+def distorted(images: NDArray[np.uint8], draws: NDArray[np.float64], recipe: SceneRecipe) -> NDArray[np.uint8]:
+    """Digits (N, h, w, C) as scenes of these draws (N, recipe.num_draws) show them."""
+    return distort(images, draws[:, -_DRAWS_PER_DISTORTION:], recipe.distortion)
 
 
 def distort(images: NDArray[np.uint8], draws: NDArray[np.float64], distortion: float) -> NDArray[np.uint8]:
@@ -124,6 +139,28 @@ def clutter_corners(draws: NDArray[np.float64], recipe: SceneRecipe) -> NDArray[
     size, places = recipe.clutter_size, _pieces(draws, recipe)[:, :, 3:]
     y, x = _below(places[..., 0], height - size + 1), _below(places[..., 1], width - size + 1)
     return np.stack([x, y], axis=-1).swapaxes(0, 1)
+
+
+def clutter_sources(
+    draws: NDArray[np.float64], indices: NDArray[np.int64], digits: tuple[int, int, int], recipe: SceneRecipe
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where these pieces are cut from.
+
+    Args:
+        draws: (N, recipe.num_draws).
+        indices: (N,) the digit of each scene, which nothing is cut from.
+        digits: how many there are, and their height and width.
+        recipe: what a scene is made of.
+
+    Returns:
+        The digits (N, pieces), and the upper left corners in them (N, pieces, 2) as (x, y).
+    """
+    count, height, width = digits
+    pieces, size = _pieces(draws, recipe).swapaxes(0, 1), recipe.clutter_size
+    others = _below(pieces[..., 0], count - 1)
+    others += others >= indices[:, None]  # never cut from the digit that is to be classified
+    y, x = _below(pieces[..., 1], height - size + 1), _below(pieces[..., 2], width - size + 1)
+    return others, np.stack([x, y], axis=-1)
 
 
 def _pieces(draws: NDArray[np.float64], recipe: SceneRecipe) -> NDArray[np.float64]:

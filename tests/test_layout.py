@@ -18,11 +18,11 @@ FLOORS = {
         "glimpse_mnist", "glimpse_digits", "glimpse_moving", "glimpse_images", "catch_ball", "play", "__init__", "command_line",
     ],
     "agents/experiment": [
-        "__init__", "settings", "device", "episodes", "score", "run_folder", "checkpoint", "recording", "command_line",
+        "__init__", "settings", "device", "torch_sensor", "device_worlds", "episodes", "score", "run_folder", "checkpoint", "recording", "command_line",
     ],
     "agents/ram": [
         "__init__", "config", "layers", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
-        "training", "watching", "command_line",
+        "findings", "update_graph", "training", "watching", "command_line",
     ],
     "agents/classifiers": ["__init__", "config", "networks", "presets", "evaluation", "training", "command_line"],
     "agents/sb3": ["__init__", "config", "hyperparams", "presets", "vec_env", "hybrid_policy", "evaluation", "training", "command_line"],
@@ -30,7 +30,7 @@ FLOORS = {
         "__init__", "families", "forecast", "cluster", "trials", "space", "search_record", "search",
     ],
     "agents/analysis": [
-        "__init__", "tables", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "time_table", "plots", "reproduction",
+        "__init__", "tables", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "time_table", "gpu_table", "plots", "reproduction",
         "ray_costs",
     ],
     "agents": [

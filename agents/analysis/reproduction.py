@@ -22,7 +22,9 @@ from agents.analysis.tables import (
     write_pages,
 )
 from agents.experiment.command_line import arguments, command, demand_at_least
+from agents.experiment.device import find_device
 from agents.experiment.run_folder import CHECKPOINT, RESULT, reserved
+from agents.experiment.settings import ExperimentConfig
 from agents.ram.checkpoint import export_agent
 from agents.scaling.cluster import RayFlag, connected, ray_address
 from agents.scaling.families import PRESETS, preset_settings
@@ -39,6 +41,8 @@ class TablesCommand:
     """Seeds of each row."""
     runs: Path = Path("runs/tables")
     """Where the runs are kept; one that was interrupted goes on from its checkpoint, whether by Ray or without."""
+    device: str | None = None
+    """"cpu", "cuda", or "auto", for every row; None for what each row says. The tables mark the minutes of rows that a GPU made."""
     ray: RayFlag = None
     """Train by Ray, as many runs at once as there are processors: on this machine, or on the cluster at an address such as 10.0.0.1:6379,
     whose machines must all see the folder of the runs. Without this flag, one run after the other."""
@@ -53,12 +57,21 @@ class Run:
         seed: of the run.
         folder: of the run.
         ships: whether its agent is the one that results/ gets.
+        device: where it is made; None for where its preset says.
     """
 
     row: str
     seed: int
     folder: Path
     ships: bool
+    device: str | None = None
+
+    @property
+    def settings(self) -> ExperimentConfig:
+        """All settings of the run."""
+        place = {} if self.device is None else {"device": self.device}
+        settings: ExperimentConfig = preset_settings(self.row).but(seed=self.seed, run=place)
+        return settings
 
     @property
     def minutes(self) -> float | None:
@@ -80,6 +93,7 @@ def missing_runs(flags: TablesCommand) -> list[Run]:
             seed,
             flags.runs / f"{row}-seed{seed}",
             ships=seed == flags.seeds[0] and PRESETS[row].name == "ram" and row not in COMPARED,
+            device=flags.device,
         )
         for seed in flags.seeds
         for row in flags.rows
@@ -87,19 +101,19 @@ def missing_runs(flags: TablesCommand) -> list[Run]:
     ]
 
 
-def train_row(row: str, seed: int, folder: Path) -> dict[str, Any]:
+def train_row(run: Run) -> dict[str, Any]:
     """Trains a row's agent or classifier, or goes on with it; returns the result, or nothing if interrupted.
 
     What Stable-Baselines3 trains begins anew.
     """
-    return PRESETS[row].train(preset_settings(row).but(seed=seed), folder, resume=True)
+    return PRESETS[run.row].train(run.settings, run.folder, resume=True)
 
 
 def train_one_by_one(missing: Sequence[Run]) -> bool:
     """Makes one run after the other; returns whether all were made."""
     for run in missing:
         print(f"Training {run.row}, seed {run.seed}, in {run.folder}")
-        if not train_row(run.row, run.seed, run.folder):
+        if not train_row(run):
             return False
         run.keep()
     return True
@@ -121,8 +135,7 @@ def train_by_ray(missing: Sequence[Run], runs: Path, address: str | None) -> boo
         shutil.rmtree(runs / "ray" / "trials", ignore_errors=True)  # of an earlier command
         by_title = {run.folder.name: run for run in sorted(missing, key=lambda run: -(run.minutes or 0))}
         spaces = [
-            trial_space(PRESETS[run.row].name, preset_settings(run.row).but(seed=run.seed), {}, title, run.folder)
-            for title, run in by_title.items()
+            trial_space(PRESETS[run.row].name, run.settings, {}, title, run.folder) for title, run in by_title.items()
         ]
         progress = Progress(len(missing), lambda title: by_title[title].keep())
         outcomes = run_trials(grid(spaces), runs / "ray" / "trials", progress)
@@ -141,6 +154,8 @@ def reproduce_command(argv: Sequence[str] | None = None) -> None:
     if unknown := set(flags.rows) - set(PRESETS):
         raise ValueError(f"rows must be among {sorted(PRESETS)}, got {sorted(unknown)}.")
     demand_at_least(0, seeds=min(flags.seeds, default=None))
+    if flags.device is not None:
+        find_device(flags.device)
     address = ray_address(flags.ray)
     RESULTS.mkdir(exist_ok=True)
     missing = missing_runs(flags)

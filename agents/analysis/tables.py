@@ -19,9 +19,10 @@ PAGES = tuple(
 )
 SIZES = RESULTS / "image_sizes.json"
 TIMES = RESULTS / "time_table.json"
+GPU = RESULTS / "gpu_table.json"
 RAY_COSTS = RESULTS / "ray_costs.json"
 MARK = re.compile(
-    r"<!-- (results|image sizes|times|comparison|ablations \S+|stopping \S+|search \S+|ray \S+): begin -->\n.*?<!-- \1: end -->",
+    r"<!-- (results|image sizes|times|gpu|comparison|ablations \S+|stopping \S+|search \S+|ray \S+): begin -->\n.*?<!-- \1: end -->",
     re.DOTALL,
 )
 
@@ -313,6 +314,23 @@ def times_table(path: Path = TIMES) -> str:
     return "\n".join(lines)
 
 
+def gpu_table(path: Path = GPU) -> str:
+    """A Markdown table of how fast a GPU trains, from the measurements of `gpu_table.py`."""
+    if not path.exists():
+        return "Nobody has run it on a GPU yet."
+    found = json.loads(path.read_text())
+    lines = [
+        f"Episodes a second, on {found['machine']} ({found['date']}, PyTorch {found['versions']['torch']}):",
+        "",
+        "| preset | batch | world in NumPy | world on the GPU | and updates repeated from a recording |",
+        "|---|---|---|---|---|",
+    ]
+    for row in found["rows"]:
+        speeds = " | ".join(f"{row[way]:,.0f}" if way in row else "" for way in ("numpy", "device", "recorded"))
+        lines.append(f"| `{row['preset']}` | {row['batch_size']:,} | {speeds} |")
+    return "\n".join(lines)
+
+
 def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
     """Puts the tables between their marks in README and docs."""
 
@@ -324,6 +342,8 @@ def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
             body = sizes_table()
         elif name == "times":
             body = times_table()
+        elif name == "gpu":
+            body = gpu_table()
         elif name == "comparison":
             body = comparison_table()
         elif name.startswith("stopping "):

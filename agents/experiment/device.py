@@ -43,6 +43,11 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def send(source: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """Copies a processor's tensor to that place on a device, which is returned; a GPU fetches it when it comes to it."""
+    return place.copy_(source.pin_memory() if place.device.type == "cuda" else source, non_blocking=True)
+
+
 @cache
 def multiplies_bfloat16(device: str) -> bool:
     """Whether a "cuda" or "cpu" device has instructions for products in bfloat16; without, they take twice as long as in float32."""

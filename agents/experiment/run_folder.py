@@ -141,10 +141,15 @@ def demand_finite(what: str, values: torch.Tensor, update: int, folder: Path) ->
         FloatingPointError: if a value is not finite.
     """
     if not values.isfinite().all():
-        raise FloatingPointError(
-            f"{what} of update {update} is not finite. The last good checkpoint is {folder / CHECKPOINT}; "
-            "a lower learning rate may help."
-        )
+        raise not_finite(what, update, folder)
+
+
+def not_finite(what: str, update: int, folder: Path) -> FloatingPointError:
+    """What stops a run in whose update that was not finite."""
+    return FloatingPointError(
+        f"{what} of update {update} is not finite. The last good checkpoint is {folder / CHECKPOINT}; "
+        "a lower learning rate may help."
+    )
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:

@@ -97,9 +97,9 @@ class RecurrentAttentionAgent(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.choices = config, dict(choices)
-        self.location_std = config.gaze.std  # annealed by training
+        self.location_std: float | Tensor = config.gaze.std  # annealed by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
-        self.anywhere = 0.0  # share of the candidates that are drawn anywhere, annealed by training
+        self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.num_scales = num_scales
         self.pixel_size = (
             2 / glimpse_shape[-1],
@@ -215,12 +215,14 @@ class RecurrentAttentionAgent(nn.Module):
                 raise ValueError("This agent is not told prices: it was trained without a price_range.")
             return None
         low, high = self.config.price_range
-        given = torch.as_tensor(math.sqrt(low * high) if prices is None else prices, device=device).float()
-        # A little beyond the range, for what rounding to float32 does at its ends.
-        if not ((given >= low * (1 - 1e-6)) & (given <= high * (1 + 1e-6))).all():
+        given = math.sqrt(low * high) if prices is None else prices
+        numbers = torch.as_tensor(given) if device.type == "cpu" or not isinstance(given, Tensor) else None
+        # A little beyond the range, for what rounding to float32 does at its ends. A GPU's prices are not asked for: it would be waited for.
+        if numbers is not None and not ((numbers >= low * (1 - 1e-6)) & (numbers <= high * (1 + 1e-6))).all():
             raise ValueError(
                 f"Prices of a glimpse must lie in the range of the training, {low} to {high}, got {prices}."
             )
+        given = given.to(device).float() if isinstance(given, Tensor) else torch.full((), given, device=device)
         return (2 * torch.log(given / low) / math.log(high / low) - 1).expand(batch).unsqueeze(1)
 
     def act(

@@ -226,6 +226,8 @@ class TrainingRun(EpisodesRun):
     """Smaller numbers of glimpses that a finished agent is scored with too, as it is."""
     matmul_precision: Literal["highest", "high", "medium", "bfloat16"] = "medium"
     """PyTorch's float32 matmul precision, or "bfloat16" for autocast; "highest" on machines without bfloat16 products."""
+    cuda_graphs: bool = True
+    """Whether a GPU, in worlds that live on it, repeats updates from a recording; turn it off where one cannot be made."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from agents.experiment.device_worlds import on_device
 from agents.experiment.episodes import HeldOutEpisodes
 from agents.experiment.score import Score
 from agents.ram.agent import RecurrentAttentionAgent
@@ -36,6 +37,7 @@ def evaluate(
         lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
     """
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
+    envs = on_device(held_out.envs, agent.device)
     generator = torch.Generator(agent.device).manual_seed(0)
     successes, glimpses = [], []
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
@@ -43,7 +45,7 @@ def evaluate(
         for batch in held_out:
             rollout = collect_rollout(
                 agent,
-                held_out.envs,
+                envs,
                 seed=batch.seed,
                 options=batch.options,
                 greedy=greedy,
@@ -51,8 +53,8 @@ def evaluate(
                 gaze=gaze,
                 prices=price,
             )
-            successes.append(rollout.successes.numpy()[batch.counted])
-            glimpses.append(rollout.num_glimpses.numpy()[batch.counted])
+            successes.append(rollout.successes.cpu().numpy()[batch.counted])
+            glimpses.append(rollout.num_glimpses.cpu().numpy()[batch.counted])
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
             found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)
             longest = max(distances.shape[1], found.shape[1])

@@ -12,10 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def gaussian_log_prob(sample: Tensor, mean: Tensor, std: float) -> Tensor:
+def gaussian_log_prob(sample: Tensor, mean: Tensor, std: float | Tensor) -> Tensor:
     """log N(sample; mean, std^2), summed over the last axis: of the sample as drawn, before any clipping."""
     scaled = (sample - mean) / std
-    return (-0.5 * scaled.square() - math.log(std) - 0.5 * math.log(2 * math.pi)).sum(-1)
+    spread = std.log() if isinstance(std, Tensor) else math.log(std)
+    return (-0.5 * scaled.square() - spread - 0.5 * math.log(2 * math.pi)).sum(-1)
 
 
 def categorical_log_prob(choice: Tensor, logits: Tensor) -> Tensor:
@@ -133,7 +134,7 @@ def candidate_advantages(scores: Tensor, mask: Tensor, floor: float = 0.03) -> T
 
 
 def candidate_loss(
-    candidates: Tensor, means: Tensor, std: float, advantages: Tensor, mask: Tensor, cap: float = 3.0
+    candidates: Tensor, means: Tensor, std: float | Tensor, advantages: Tensor, mask: Tensor, cap: float = 3.0
 ) -> Tensor:
     """-mean over looks of log pi(l_k) A_k, in units of the standard deviation: log pi = -z^2 / 2, z = (l_k - mean) / std.
 

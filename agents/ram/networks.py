@@ -40,7 +40,7 @@ class Standardize(nn.Module):
     def learn(self, glimpses: Tensor) -> None:
         """Takes glimpses (N, planes, g, g) into the statistics."""
         self.updates += 1
-        share = 1 / min(int(self.updates), self.FORGETS)
+        share = (1 / self.updates.clamp(max=self.FORGETS).double()).to(self.mean)
         for running, found in ((self.mean, glimpses), (self.square, glimpses.square())):
             running.lerp_(found.mean((0, 2, 3)), share)
 

@@ -27,7 +27,7 @@ class Objective:
     total: Tensor
     parts: dict[str, Tensor]
 
-    def add(self, loss: Tensor, weight: float = 1.0, name: str | None = None) -> None:
+    def add(self, loss: Tensor, weight: float | Tensor = 1.0, name: str | None = None) -> None:
         """Adds a loss, and reports it where it has a name."""
         self.total = self.total + weight * loss
         if name is not None:
@@ -39,7 +39,7 @@ class Objective:
 
 
 def training_loss(
-    rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent, entropy_bonus: float
+    rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent, entropy_bonus: float | Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss whose gradient is one update's, and its parts.
 
@@ -144,7 +144,12 @@ def _add_answers(objective: Objective, rollout: Rollout, logits: Tensor, early_w
 
 
 def _add_choice(
-    objective: Objective, rollout: Rollout, name: str, logits: Tensor, advantages: Tensor, entropy_bonus: float
+    objective: Objective,
+    rollout: Rollout,
+    name: str,
+    logits: Tensor,
+    advantages: Tensor,
+    entropy_bonus: float | Tensor | Tensor,
 ) -> None:
     """REINFORCE for a choice that was sampled, with a bonus on its entropy."""
     mask = rollout.active

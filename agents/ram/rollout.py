@@ -81,7 +81,7 @@ def collect_rollout(
 
     Args:
         agent: who plays.
-        envs: a vector environment of the action mode "dict" and the autoreset mode DISABLED.
+        envs: a vector environment of the action mode "dict" and the autoreset mode DISABLED, or its twin on the agent's device.
         seed: as in `envs.reset`.
         options: as in `envs.reset`.
         greedy: the mean location and the likeliest options instead of samples.
@@ -96,25 +96,23 @@ def collect_rollout(
     device = agent.device
     observation, info = envs.reset(seed=seed, options=options)
     state = agent.initial_state(envs.num_envs, prices, keen)
-    tape = _Tape(device, envs.num_envs, info.get("label"))
-    over = np.zeros(envs.num_envs, np.bool_)
+    twin = isinstance(observation["location"], Tensor)  # such a world takes tensors, and knows when all must be over
+    tape = _Tape(device, envs.num_envs, twin, info.get("label"))
     with agent.autocast():
-        while not over.all():
-            seen = torch.from_numpy(observation["location"]).to(device)
-            glimpse = torch.from_numpy(observation["glimpse"]).to(device)
+        while not (envs.all_over if twin else tape.over.all()):
+            glimpse, seen = (torch.as_tensor(observation[name], device=device) for name in ("glimpse", "location"))
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
             targets = _targets(info, seen)
             tape.see(glimpse, seen, targets)
             location = _look(gaze, decision.location, targets, len(tape.locations), generator)
             if watch is not None:
                 watch(decision)
-            action = {"location": location.cpu().numpy()}
-            action |= {name: choice.cpu().numpy() for name, choice in decision.choices.items()}
+            action: Any = {"location": location, **decision.choices}
+            action = action if twin else {name: each.cpu().numpy() for name, each in action.items()}
             observation, reward, terminated, truncated, info = envs.step(action)
-            tape.act(decision, location, reward, over, now_over := terminated | truncated, info)
+            tape.act(decision, location, reward, terminated, truncated, info)
             if decision.candidates is not None:
-                tape.compare(envs.unwrapped.look(decision.candidates.cpu().numpy()), state)
-            over = now_over
+                tape.compare(envs, decision.candidates, state)
     return tape.rollout(
         agent,
         prices=prices,
@@ -130,6 +128,7 @@ class _Tape:
 
     device: torch.device
     lanes: int
+    twin: bool  # whether the world is on the device
     labels: Any  # (B,) or None
     glimpses: list[Tensor] = field(default_factory=list)
     seen_from: list[Tensor] = field(default_factory=list)
@@ -141,9 +140,12 @@ class _Tape:
     last: list[Any] = field(default_factory=list)
     elsewhere: list[Tensor] = field(default_factory=list)
     states: list[AgentState] = field(default_factory=list)
+    successes: Any = False  # (B,)
 
     def __post_init__(self) -> None:
-        self.successes = np.zeros(self.lanes, np.bool_)
+        self.over: Any = np.zeros(self.lanes, np.bool_)  # (B,) whose episodes are
+        if self.twin:
+            self.over = torch.zeros(self.lanes, dtype=torch.bool, device=self.device)
 
     def see(self, glimpse: Tensor, seen_from: Tensor, targets: Tensor) -> None:
         """A glimpse (B, ...), where it was taken, and the places (B, D, 2) where there was something to see."""
@@ -151,19 +153,23 @@ class _Tape:
         self.seen_from.append(seen_from)
         self.targets.append(targets)
 
-    def act(self, decision: Decision, location: Tensor, reward: Any, over: Any, now_over: Any, info: Any) -> None:
-        """What was decided then, where the agent looked, what came of it, which lanes were and are over."""
+    def act(
+        self, decision: Decision, location: Tensor, reward: Any, terminated: Any, truncated: Any, info: dict[str, Any]
+    ) -> None:
+        """What was decided then, where the agent looked, and what came of it."""
         self.decisions.append(decision)
         self.locations.append(location)
         self.rewards.append(reward)
-        self.active.append(~over)
-        self.last.append(now_over & ~over)
+        self.active.append(~self.over)
+        self.last.append((terminated | truncated) & ~self.over)
+        self.over = terminated | truncated
         if "is_success" in info:
-            self.successes |= info["is_success"] & info["_is_success"]
+            self.successes = self.successes | info["is_success"] & info["_is_success"]
 
-    def compare(self, elsewhere: Any, state: AgentState) -> None:
+    def compare(self, envs: Any, candidates: Tensor, state: AgentState) -> None:
         """What the candidates of the step would have seen (K, B, ...), and the agent's state before the look."""
-        self.elsewhere.append(torch.from_numpy(elsewhere).to(self.device))
+        elsewhere = envs.unwrapped.look(candidates if self.twin else candidates.cpu().numpy())
+        self.elsewhere.append(torch.as_tensor(elsewhere, device=self.device))
         self.states.append(state)
 
     def rollout(
@@ -180,7 +186,7 @@ class _Tape:
             rewards = rewards - prices * (active - last)
         decisions, seen_from = self.decisions, torch.stack(self.seen_from)
         choices = {name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices}
-        labels = None if self.labels is None else torch.from_numpy(self.labels).to(self.device)
+        labels = None if self.labels is None else torch.as_tensor(self.labels, device=self.device)
         holds = None
         if agent.teacher == "outcome":
             labels, holds = (choices["answer"] * last.long()).sum(0), (rewards * last).sum(0) > 0
@@ -204,22 +210,24 @@ class _Tape:
             prices=prices,
             labels=labels,
             label_holds=holds,
-            successes=torch.from_numpy(self.successes),
-            num_glimpses=torch.from_numpy(num_glimpses),
+            successes=torch.as_tensor(self.successes).expand(self.lanes),
+            num_glimpses=torch.as_tensor(num_glimpses),
             target_distances=(seen_from[:, :, None] - torch.stack(self.targets)).norm(dim=3).amin(2),
             budget=budget,
         )
 
     def _stack(self, arrays: list[Any]) -> Tensor:
+        if isinstance(arrays[0], Tensor):
+            return torch.stack(arrays).float()
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
 
 def _targets(info: dict[str, Any], like: Tensor) -> Tensor:
     """The places in each lane where there is something to see (B, D, 2), as `like`; one and NaN where the world does not tell."""
     if "target_locations" in info:
-        return torch.from_numpy(info["target_locations"]).to(like)
+        return torch.as_tensor(info["target_locations"]).to(like)
     if "target_location" in info:
-        return torch.from_numpy(info["target_location"]).to(like)[:, None]
+        return torch.as_tensor(info["target_location"]).to(like)[:, None]
     return torch.full_like(like, torch.nan)[:, None]
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from agents.experiment.checkpoint import demand_device, restoring
 from agents.experiment.device import prepare_torch
+from agents.experiment.device_worlds import DeviceWorld, on_device
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
     CHECKPOINT,
@@ -36,12 +37,14 @@ from agents.experiment.run_folder import (
     reserved,
 )
 from agents.experiment.score import Score
-from agents.ram.agent import RecurrentAttentionAgent, make_agent
+from agents.ram.agent import Decision, RecurrentAttentionAgent, make_agent
 from agents.ram.checkpoint import begin_with, load_state, save_state
 from agents.ram.config import Config
 from agents.ram.evaluation import evaluate
+from agents.ram.findings import Findings, Found
 from agents.ram.objective import training_loss
 from agents.ram.rollout import GAZES, Rollout, collect_rollout
+from agents.ram.update_graph import UpdateGraph
 
 
 class Trainer:
@@ -61,7 +64,7 @@ class Trainer:
         self.commits = [current_commit()]  # that this run's code was at, read before the checkout can move on
         self.devices = [device_name(self.device)]
         torch.manual_seed(config.seed)
-        self.envs = make_split(config, config.learning.batch_size, "train", training=True)
+        self.envs = on_device(make_split(config, config.learning.batch_size, "train", training=True), self.device)
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
         self.finest = min(self.agent.pixel_size) * self.envs.unwrapped.sensor.patch_size / 2  # half the patch, as a way
@@ -77,8 +80,10 @@ class Trainer:
         self.serves = [*self.agent.parameter_groups()]
         self.optimizer = _make_optimizer(self.agent, config)
         self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.findings = Findings(self.device, folder)
         self.update, self.frames, self.seconds = 0, 0, 0.0
-        self.greedy_share = 0.0  # of the episodes, annealed
+        self.greedy_share: float | Tensor = 0.0  # of the episodes, annealed
+        self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         self.rollouts = config.learning.rollouts
@@ -86,6 +91,8 @@ class Trainer:
         seeds = np.random.SeedSequence(config.seed).generate_state(self.shown).repeat(self.rollouts)
         _, info = self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
         self.tells_target = bool({"target_location", "target_locations"} & info.keys())
+        recorded = self.device.type == "cuda" and isinstance(self.envs, DeviceWorld) and config.run.cuda_graphs
+        self.graph = UpdateGraph(self) if recorded else None
 
     @property
     def episodes(self) -> int:
@@ -93,7 +100,12 @@ class Trainer:
         return self.update * self.config.learning.batch_size
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds: tensors and primitives."""
+        """What a checkpoint holds: tensors and primitives.
+
+        Raises:
+            FloatingPointError: if anything is not finite that should be.
+        """
+        self._settle()
         return {
             "config": self.config.to_json(),
             "agent": self.scored.state_dict(),
@@ -132,6 +144,7 @@ class Trainer:
             for name in ("update", "frames", "seconds", "window", "curve"):
                 setattr(self, name, state[name])
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
+            self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
             self.devices = [*(name for name in state["devices"] if name not in self.devices), *self.devices]
         cut_logs(self.folder, state)
 
@@ -143,38 +156,50 @@ class Trainer:
         """One update.
 
         Raises:
-            FloatingPointError: if anything is not finite that should be; the last checkpoint is still good.
+            FloatingPointError: if anything is not finite that should be, on a GPU at the next report; the last checkpoint is still good.
         """
-        config, progress = self.config, self.update / self.config.total_updates
-        self._anneal(progress)
-        activations = self.agent.start_activations()
+        self._anneal(self.update / self.config.total_updates)
+        if self.graph is None:
+            found = self._learn(self._images())
+        else:
+            self.envs.deal(options=self._images())
+            found = self.graph(self._learn)
+        self.findings.keep(self.update, found)
+        self.update += 1
+        self._average()
+        if self.findings.at_once:
+            self._settle()
+
+    def _learn(self, images: dict[str, Any] | None = None) -> Found:
+        """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
+        activations, twin = self.agent.start_activations(), isinstance(self.envs, DeviceWorld)
         rollout = collect_rollout(
             self.agent,
             self.envs,
-            options=self._images(),
+            options=images,
             generator=self.generator,
             prices=self._prices(),
             keen=self._keen(),
-            watch=lambda decision: self._demand_finite("A location", decision.location),
+            watch=None if twin else self._demand_place,
             activations=activations,
         )
+        if twin:
+            self._demand_finite("A location", rollout.locations)
         with self.agent.autocast():
             outputs = self.agent.unroll(
                 rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices, activations
             )
-        loss, parts = training_loss(rollout, outputs, self.agent, config.learning.entropy_bonus * (1 - progress))
+        loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus)
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._clip_gradients()
         self.optimizer.step()
-        if config.network.input == "standardized":
+        if self.config.network.input == "standardized":
             self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
         norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
-        self.update += 1
-        self._average()
-        self._note({"loss": loss.detach(), **parts}, rollout)
+        return self.findings.collect(self._measures({"loss": loss.detach(), **parts}, rollout))
 
     def _anneal(self, progress: float) -> None:
         """Sets learning rates, and how the gaze explores and whether it learns, for where the training is."""
@@ -192,6 +217,7 @@ class Trainer:
             self.agent.location_std = gaze.std * (looks.near * self.finest / gaze.std) ** explored
             self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
             self.greedy_share = looks.greedy_share * explored
+        self.entropy_bonus = self.config.learning.entropy_bonus * (1 - progress)
 
     def _clip_gradients(self) -> None:
         """Brings each group's gradient to the greatest norm allowed, if there is one; all must be finite."""
@@ -216,20 +242,24 @@ class Trainer:
             for average, buffer in zip(self.scored.buffers(), self.agent.buffers(), strict=True):
                 average.copy_(buffer)
 
-    def _note(self, parts: dict[str, Tensor], rollout: Rollout) -> None:
-        """Adds what an update found to the sums of the next report."""
+    def _measures(self, parts: dict[str, Tensor], rollout: Rollout) -> dict[str, Tensor]:
+        """What an update is to report, and how many frames it played."""
         found = {
+            "frames": rollout.active.sum(),
             "success": rollout.successes.float().mean(),
             "glimpses": rollout.num_glimpses.float().mean(),
             **parts,
         }
         if self.tells_target:
             found["gaze_distance"] = (rollout.target_distances * rollout.last).sum() / rollout.last.sum()
-        values = [rollout.active.sum(), *(value.to(self.device) for value in found.values())]
-        frames, *means = torch.stack(values).cpu().tolist()
-        self.frames += int(frames)
-        for name, value in zip(found, means, strict=True):
-            self.window[name] = self.window.get(name, 0.0) + value
+        return found
+
+    def _settle(self) -> None:
+        """Adds what updates found to the sums of the next report."""
+        for measures in self.findings.settle():
+            self.frames += int(measures.pop("frames"))
+            for name, value in measures.items():
+                self.window[name] = self.window.get(name, 0.0) + value
 
     def _prices(self) -> Tensor | None:
         """A price of a glimpse for every episode, its logarithm uniform, for an agent that is told."""
@@ -246,8 +276,12 @@ class Trainer:
         shares = torch.rand(self.envs.num_envs, generator=self.generator, device=self.device)
         return shares < self.greedy_share
 
+    def _demand_place(self, decision: Decision) -> None:
+        """Stops the run before NumPy's world is told to look nowhere."""
+        demand_finite("A location", decision.location, self.update, self.folder)
+
     def _demand_finite(self, what: str, values: Tensor) -> None:
-        demand_finite(what, values, self.update, self.folder)
+        self.findings.demand_finite(what, values, self.update)
 
     def _images(self) -> dict[str, Any] | None:
         """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
@@ -255,8 +289,10 @@ class Trainer:
             return None
         places = np.arange(self.update * self.shown, (self.update + 1) * self.shown)
         epochs = places // self.images
-        order = {epoch: self._epoch(int(epoch)) for epoch in np.unique(epochs)}
-        index = np.array([order[epoch][place % self.images] for epoch, place in zip(epochs, places, strict=True)])
+        index = np.empty_like(places)
+        for epoch in np.unique(epochs).tolist():
+            here = epochs == epoch
+            index[here] = self._epoch(epoch)[places[here] % self.images]
         return {"index": index.repeat(self.rollouts)}
 
     def _epoch(self, epoch: int) -> np.ndarray[Any, Any]:
@@ -266,6 +302,7 @@ class Trainer:
 
     def report(self) -> dict[str, float]:
         """Means since the last report; written to `metrics.jsonl`."""
+        self._settle()
         every = self.config.run.report_every
         since = self.update - every * ((self.update - 1) // every)
         line = {"update": self.update, "episodes": self.episodes, "frames": self.frames}

@@ -32,8 +32,9 @@ def test_row_of_every_family_is_trained(row, fake_mnist, tmp_path, monkeypatch):
     monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 10})
     presets = FAMILIES[family].presets
     monkeypatch.setitem(presets, row, presets[row].but(**shorter))
-    result = reproduction.train_row(row, 3, tmp_path / "run")
+    result = reproduction.train_row(reproduction.Run(row, 3, tmp_path / "run", ships=False, device="cpu"))
     assert result["config"]["seed"] == 3
+    assert result["config"]["run"]["device"] == "cpu"
     assert result["validation"]["episodes"] == 10
     assert (tmp_path / "run" / RESULT).exists()
 
