@@ -519,16 +519,19 @@ def salient_places(
     batch, _, side, _ = pixels.shape
     planes = pixels.float().view(batch, num_scales, -1, side, side)
     contrast = (planes - planes.mean((3, 4), keepdim=True)).square().sum(2)  # (B, k, g, g)
-    size = (
-        torch.tensor(pixel_size, device=pixels.device) * 2.0 ** torch.arange(num_scales, device=pixels.device)[:, None]
-    )
-    steps = torch.arange(side, device=pixels.device) + 0.5 - side / 2
-    ways = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=-1) * size[:, None, None]  # (k, g, g, 2)
-    inside = ((location[:, None, None, None] + ways).abs() <= 1).all(-1)
-    drawn = torch.multinomial((contrast * inside + 1e-6).flatten(1), count, replacement=True, generator=generator)
-    within = torch.rand((*drawn.shape, 2), generator=generator, device=pixels.device) - 0.5
-    scale = drawn // side**2
-    return (location[:, None] + ways.view(-1, 2)[drawn] + within * size[scale]).clamp(-1, 1).transpose(0, 1)
+    widths = 2.0 ** torch.arange(num_scales, device=pixels.device)
+    steps = (torch.arange(side, device=pixels.device) + 0.5 - side / 2) * widths[:, None]  # (k, g), in pixels
+    grid = (num_scales, side, side)
+    ways = [steps[:, None].expand(grid) * pixel_size[0], steps[:, :, None].expand(grid) * pixel_size[1]]
+    places = location[:, None, None, None] + torch.stack(ways, dim=-1)
+    weights = ((contrast + 1e-6) * (places.abs() <= 1).all(-1)).flatten(1).cumsum(1)  # (B, k * g * g)
+    chance = torch.rand((batch, count), generator=generator, device=pixels.device) * weights[:, -1:]
+    drawn = torch.searchsorted(weights, chance).clamp(max=weights.shape[1] - 1)
+    within = torch.rand((batch, count, 2), generator=generator, device=pixels.device) - 0.5
+    width = widths[drawn // side**2]
+    spread = torch.stack([width * pixel_size[0], width * pixel_size[1]], dim=-1)
+    chosen = places.flatten(1, 3).gather(1, drawn[..., None].expand(-1, -1, 2))
+    return (chosen + within * spread).clamp(-1, 1).transpose(0, 1)
 
 
 def _let_through(hidden: Tensor, share: float) -> Tensor:
