@@ -18,7 +18,8 @@ if not __package__:  # run as a file: import from the repository, not from agent
 
 import tyro
 
-from agents.analysis.tables import GPU, PAGES, write_pages
+from agents.analysis.pages import write_pages
+from agents.analysis.tables import GPU
 from agents.experiment.command_line import command, demand_at_least, demand_file
 from agents.experiment.device import find_device
 from agents.experiment.device_worlds import DeviceWorld
@@ -27,7 +28,6 @@ from agents.ram.config import Config
 from agents.ram.presets import GENERAL, PRESETS
 from agents.ram.training import Trainer
 
-PAGE = next(page for page in PAGES if page.name == "training.md")
 WAYS = ("numpy", "device", "recorded")
 """Where scenes and glimpses are made, and whether updates are repeated from a recording (on the device)."""
 
@@ -109,7 +109,7 @@ def main() -> None:
     origin = provenance(time.monotonic() - started, [current_commit()], [device_name(device)], run)
     flags.out.write_text(json.dumps({"rows": rows, **origin}, indent=1) + "\n")
     if flags.out == GPU:
-        write_pages((PAGE,))
+        write_pages()
     print(f"Wrote {flags.out}")
 
 

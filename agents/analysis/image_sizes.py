@@ -23,7 +23,8 @@ import numpy as np
 import torch
 import tyro
 
-from agents.analysis.tables import SIZES, write_pages
+from agents.analysis.pages import write_pages
+from agents.analysis.tables import SIZES
 from agents.classifiers.networks import make_network
 from agents.classifiers.presets import PRESETS as CLASSIFIERS
 from agents.experiment.command_line import command, demand_at_least, demand_file

@@ -21,7 +21,8 @@ if not __package__:  # run as a file: import from the repository, not from agent
 
 import tyro
 
-from agents.analysis.tables import COMPARED, PAPER, RAY_COSTS, RESULTS, write_pages
+from agents.analysis.pages import write_pages
+from agents.analysis.tables import COMPARED, PAPER, RAY_COSTS, RESULTS
 from agents.experiment.command_line import command, demand_at_least, demand_file
 from agents.experiment.run_folder import CHECKPOINT, current_commit, provenance
 from agents.experiment.settings import RunConfig

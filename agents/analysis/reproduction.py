@@ -11,16 +11,9 @@ from typing import Any
 
 import tyro
 
-from agents.analysis.tables import (
-    COMPARED,
-    PAPER,
-    RESULTS,
-    load_results,
-    no_better_than_random,
-    result_path,
-    table,
-    write_pages,
-)
+from agents.analysis.pages import write_pages
+from agents.analysis.result_tables import headline_table
+from agents.analysis.tables import COMPARED, PAPER, RESULTS, load_results, no_better_than_random, result_path
 from agents.experiment.command_line import arguments, command, demand_at_least
 from agents.experiment.device import find_device
 from agents.experiment.run_folder import CHECKPOINT, RESULT, reserved
@@ -33,7 +26,7 @@ from agents.scaling.forecast import announced, expected_minutes
 
 @dataclass(frozen=True)
 class TablesCommand:
-    """Trains the rows that have no result yet, and writes the table into the README."""
+    """Trains the rows that have no result yet, and writes the tables into README and docs/."""
 
     rows: tuple[str, ...] = (*PAPER, *COMPARED)
     """Presets to train, of agents, of classifiers, or of Stable-Baselines3."""
@@ -164,6 +157,6 @@ def reproduce_command(argv: Sequence[str] | None = None) -> None:
     if missing and not (train_one_by_one(missing) if flags.ray is None else train_by_ray(missing, flags.runs, address)):
         return
     write_pages()
-    print(table(results := load_results()))
+    print(headline_table(results := load_results()))
     if failures := no_better_than_random(results):
         print("No better than random looks, so these have not learnt to look:", *failures, sep="\n  ")

@@ -1,30 +1,22 @@
-"""The files of results, and the table that is made of them."""
+"""The files of results, the paper's numbers, and the tables of single studies."""
 
 from __future__ import annotations
 
 import json
-import re
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.ram.config import Config
-from agents.ram.presets import PRESETS
+from agents.scaling.families import FAMILIES
 from agents.scaling.search_record import trials_table
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
-PAGES = tuple(
-    RESULTS.parent / page for page in ("README.md", "docs/experiments.md", "docs/scaling.md", "docs/training.md")
-)
 SIZES = RESULTS / "image_sizes.json"
 TIMES = RESULTS / "time_table.json"
 GPU = RESULTS / "gpu_table.json"
 RAY_COSTS = RESULTS / "ray_costs.json"
-MARK = re.compile(
-    r"<!-- (results|image sizes|times|gpu|comparison|ablations \S+|stopping \S+|search \S+|ray \S+): begin -->\n.*?<!-- \1: end -->",
-    re.DOTALL,
-)
 
 PAPER: dict[str, float | None] = {
     "mnist-fc256": 1.69, "mnist-conv": 1.21,
@@ -51,34 +43,7 @@ COMPARED = {
     "catch-2m-ram": "RAM, reward alone",
     "catch-2m-ppo": "PPO, no memory", "catch-2m-recurrent-ppo": "RecurrentPPO",
 }  # fmt: skip
-"""Preset -> what is compared at equal numbers of frames, ours and Stable-Baselines3's."""
-
-BASES: dict[str, Config] = {
-    **PRESETS,
-    **{
-        name: PRESETS[name].but(
-            network={"initialization": "default", "glimpse_gain": 1.0},
-            gaze={
-                "mean": "linear",
-                "std_final": 0.08,
-                "exploration_share": 1.0,
-                "exploration_fraction": 1.0,
-                "learning_fraction": 1.0,
-                "border_penalty": 0.0,
-            },
-            learning={"early_answer_weight": 0.0, "glance_weight": 0.0, "look_reward": "answer", "gae_lambda": 0.9},
-            optimizer={"weight_averaging": 0.0, "learning_rate": 1e-3, "gaze_learning_rate": None},
-            run={"matmul_precision": "medium", "scored_glimpses": ()},
-        )
-        for name in ("cluttered60-4", "cluttered60-8")
-    },
-    "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
-    "catch-2m": PRESETS["catch-2m-ram"],
-    "catch-first": PRESETS["catch"].but(
-        network={"glimpse_gain": 1.0}, optimizer={"weight_averaging": 0.0}, run={"matmul_precision": "medium"}
-    ),
-}
-"""What the runs of a table of ablations are compared with: a preset, or one as it was when they were made."""
+"""Preset -> what it is called where agents are compared after equal numbers of frames; another is called after its settings."""
 
 
 def result_path(preset: str, seed: int, results: Path = RESULTS) -> Path:
@@ -87,13 +52,19 @@ def result_path(preset: str, seed: int, results: Path = RESULTS) -> Path:
 
 
 def load_results(results: Path = RESULTS) -> dict[str, list[dict[str, Any]]]:
-    """Preset -> its results, by seed, in the order of the paper's tables."""
+    """Preset -> its results by seed, of every preset that has one: classifiers, our agent, stock agents, each in the paper's order."""
+    papers, families = [*PAPER], [FAMILIES[name].presets for name in ("classifiers", "ram", "sb3")]
+    presets = [name for family in families for name in family]
+
+    def place(preset: str) -> tuple[int, ...]:
+        """Its family's, then in the paper's tables, then among the presets."""
+        family = next((number for number, family in enumerate(families) if preset in family), len(families))
+        return family, *((names.index(preset) if preset in names else len(names)) for names in (papers, presets))
+
     found: dict[str, list[dict[str, Any]]] = {}
-    for preset in PAPER:
-        paths = sorted(results.glob(f"{preset}-seed*.json"))
-        if paths:
-            found[preset] = [json.loads(path.read_text()) for path in paths]
-    return found
+    for path in sorted(results.glob("*-seed*.json")):
+        found.setdefault(path.stem.rpartition("-seed")[0], []).append(json.loads(path.read_text()))
+    return {preset: found[preset] for preset in sorted(found, key=place)}
 
 
 def no_better_than_random(results: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -109,91 +80,10 @@ def no_better_than_random(results: dict[str, list[dict[str, Any]]]) -> list[str]
     return found
 
 
-def table(results: dict[str, list[dict[str, Any]]]) -> str:
-    """A Markdown table of the errors on the test episodes, beside the paper's."""
-    lines = [
-        "| preset | paper | test error in %, mean | spread over seeds | seeds | episodes seen | minutes | date |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for preset, label, glimpses, runs in _rows(results):
-        scores = [run if glimpses is None else run["fewer_glimpses"][glimpses] for run in runs]
-        errors = [score["test"]["error_percent"] for score in scores]
-        spread = f"{min(errors):.2f} to {max(errors):.2f}" if len(errors) > 1 else "-"
-        seen = runs[0]["config"]["run"]["episodes"]
-        seeds = ", ".join(str(run["config"]["seed"]) for run in runs)
-        lines.append(
-            f"| {label} | {PAPER[preset] or '-'} | {statistics.mean(errors):.2f} | {spread} | {seeds} "
-            f"| {seen / 1e6:.2f} M | {_minutes(runs)} | {max(run['date'] for run in runs)} |"
-        )
-    return "\n".join(lines)
-
-
-def _minutes(runs: Sequence[dict[str, Any]]) -> str:
+def minutes(runs: Sequence[dict[str, Any]]) -> str:
     """Mean minutes of a row's runs, and whether a GPU made any of them."""
     gpu = any(run["machine"].startswith("cuda") for run in runs)
     return f"{statistics.mean(run['minutes'] for run in runs):.0f}" + " (GPU)" * gpu
-
-
-def _rows(
-    results: dict[str, list[dict[str, Any]]],
-) -> Iterator[tuple[str, str, str | None, list[dict[str, Any]]]]:
-    """For each row: the preset it is compared with, its label, the number of glimpses if not the agent's own, the runs."""
-    for preset in PAPER:
-        if preset in results:
-            stops = results[preset][0]["config"].get("stopping")
-            looks = statistics.mean(run["test"].get("mean_glimpses", 0.0) for run in results[preset])
-            yield preset, f"`{preset}`" + f", {looks:.2f} glimpses" * bool(stops), None, results[preset]
-        scene, _, glimpses = preset.rpartition("-")
-        for other, runs in results.items():
-            if other.rpartition("-")[0] == scene and all(glimpses in run.get("fewer_glimpses", {}) for run in runs):
-                yield preset, f"`{other}` after {glimpses} glimpses", glimpses, runs
-
-
-def ablation_table(name: str, results: Path = RESULTS) -> str:
-    """A Markdown table of the shorter runs that tried something else: what differs from the base, and what came of it."""
-    lines = [
-        "| what was different | episodes | million frames | validation error in % |",
-        "|---|---|---|---|",
-    ]
-    longer = tuple(f"{other}-" for other in BASES if other.startswith(f"{name}-"))
-    for path in sorted((results / "ablations").glob(f"{name}-*.json")):
-        if path.name.startswith(longer):
-            continue
-        run = json.loads(path.read_text())
-        settings = Config.from_dict(run["config"])  # what it does not name was at its default
-        changed = [
-            f"{setting} {_plain(value)}"
-            for setting, value in settings.departures(BASES[name]).items()
-            if setting not in ("name", "seed") and not setting.startswith("run.")
-        ]
-        if settings.seed != 1:
-            changed.append(f"seed {settings.seed}")
-        precision = settings.run.matmul_precision
-        if precision != BASES[name].run.matmul_precision:
-            changed.append(f"run.matmul_precision {precision}")
-        lines.append(
-            f"| {', '.join(changed) or 'the recipe itself'} | {settings.run.episodes:,} | {run['frames'] / 1e6:.1f} "
-            f"| {run['validation']['error_percent']:.2f} |"
-        )
-    return "\n".join(lines)
-
-
-def comparison_table(results: Path = RESULTS) -> str:
-    """A Markdown table of our agent beside those of Stable-Baselines3, after equal numbers of frames."""
-    lines = [
-        "| environment | agent | preset | million frames | test error in % | seeds | minutes | date |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for preset, label in COMPARED.items():
-        runs = [json.loads(path.read_text()) for path in sorted(results.glob(f"{preset}-seed*.json"))]
-        if runs:
-            errors = ", ".join(f"{run['test']['error_percent']:.2f}" for run in runs)
-            seeds = ", ".join(str(run["config"]["seed"]) for run in runs)
-            lines.append(
-                f"| `{runs[0]['config']['env']}` | {label} | `{preset}` | {runs[0]['frames'] / 1e6:.2f} | {errors} | {seeds} "
-                f"| {_minutes(runs)} | {max(run['date'] for run in runs)} |"
-            )
-    return "\n".join(lines)
 
 
 def stopping_table(scene: str, results: Path = RESULTS) -> str:
@@ -329,36 +219,3 @@ def gpu_table(path: Path = GPU) -> str:
         speeds = " | ".join(f"{row[way]:,.0f}" if way in row else "" for way in ("numpy", "device", "recorded"))
         lines.append(f"| `{row['preset']}` | {row['batch_size']:,} | {speeds} |")
     return "\n".join(lines)
-
-
-def write_pages(pages: tuple[Path, ...] = PAGES) -> None:
-    """Puts the tables between their marks in README and docs."""
-
-    def fill(mark: re.Match[str]) -> str:
-        name = mark.group(1)
-        if name == "results":
-            body = table(load_results())
-        elif name == "image sizes":
-            body = sizes_table()
-        elif name == "times":
-            body = times_table()
-        elif name == "gpu":
-            body = gpu_table()
-        elif name == "comparison":
-            body = comparison_table()
-        elif name.startswith("stopping "):
-            body = stopping_table(name.split()[1])
-        elif name.startswith("search "):
-            body = search_table(name.split()[1])
-        elif name.startswith("ray "):
-            body = {"costs": ray_costs_table, "simulation": ray_simulation_table}[name.split()[1]]()
-        else:
-            body = ablation_table(name.split()[1])
-        return f"<!-- {name}: begin -->\n{body}\n<!-- {name}: end -->"
-
-    for page in pages:
-        page.write_text(MARK.sub(fill, page.read_text()))
-
-
-def _plain(value: Any) -> str:
-    return " ".join(value) if isinstance(value, list | tuple) else str(value)

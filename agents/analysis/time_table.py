@@ -25,14 +25,14 @@ if not __package__:  # run as a file: import from the repository, not from agent
 import torch
 import tyro
 
-from agents.analysis.tables import PAGES, TIMES, write_pages
+from agents.analysis.pages import write_pages
+from agents.analysis.tables import TIMES
 from agents.experiment.command_line import command, demand_at_least, demand_file
 from agents.experiment.run_folder import current_commit, provenance
 from agents.experiment.settings import RunConfig
 from agents.ram.presets import PRESETS
 from agents.ram.training import Trainer
 
-PAGE = next(page for page in PAGES if page.name == "training.md")
 PARTS = ("environment", "retina", "networks", "backward", "optimizer", "rest")
 
 WORKER = """
@@ -215,7 +215,7 @@ def main() -> None:
     }
     flags.out.write_text(json.dumps(record, indent=1) + "\n")
     if flags.out == TIMES:
-        write_pages((PAGE,))
+        write_pages()
     print(f"Wrote {flags.out}")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from agents.analysis import tables
+from agents.analysis import ablation_tables, result_tables, tables
 from agents.ram.checkpoint import load_state
 from agents.ram.config import Config
 from agents.ram.presets import PRESETS
@@ -17,16 +17,54 @@ def score(error):
     return {"test": {"error_percent": error}}
 
 
-def run(seed, error, **fewer):
+def run(seed, error, preset="cluttered60-8", **fewer):
     fewer = {glimpses[1:]: score(error) for glimpses, error in fewer.items()}
-    config = {"seed": seed, "run": {"episodes": 2_200_000}}
+    config = PRESETS[preset].but(seed=seed).to_dict()
     made = {"minutes": 30.0, "date": "2026-11-24", "machine": "cpu, 1 thread(s), x86_64"}
-    return {**score(error), "fewer_glimpses": fewer, "config": config, **made}
+    return {**score(error), "validation": score(error)["test"], "fewer_glimpses": fewer, "config": config, **made}
 
 
-def test_a_row_has_the_mean_and_the_spread_of_its_seeds_beside_the_papers_error():
-    lines = tables.table({"cluttered60-8": [run(1, 4.0), run(2, 5.0)]}).splitlines()
-    assert lines[2:] == ["| `cluttered60-8` | 4.04 | 4.50 | 4.00 to 5.00 | 1, 2 | 2.20 M | 30 | 2026-11-24 |"]
+def table_rows(text):
+    """The cells of each row of the tables in a text, headers left out."""
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return [row for row in rows if row[0] not in ("agent", "preset", "task") and "---" not in row[0]]
+
+
+def test_a_row_has_the_mean_of_its_seeds_beside_the_papers_error_and_the_spread_below():
+    rows = table_rows(result_tables.results_tables({"cluttered60-8": [run(1, 4.0), run(2, 5.0)]}))
+    assert rows == [
+        ["RAM, 8 glimpses", "4.04", "4.50", "2"],
+        ["`cluttered60-8`", "4.00 to 5.00", "2.20 M", "30", "2026-11-24"],
+    ]
+
+
+def test_a_preset_that_no_list_names_falls_into_the_table_of_its_environment():
+    new = [run(1, 3.0, "cluttered60-8-conv")]
+    text = result_tables.results_tables(
+        {"cluttered60-8": [run(1, 4.0)], "cluttered60-new": new, "mnist-6": [run(1, 1.0, "mnist-6")]}
+    )
+    digits, cluttered = text.split("### ")[1:]
+    assert "`mnist-6`" in digits
+    assert "`cluttered60-new`" not in digits
+    assert ["RAM, 8 glimpses, two convolutions", "-", "3.00", "1"] in table_rows(cluttered)
+
+
+def test_the_best_of_a_task_is_chosen_by_validation_and_another_world_is_another_task():
+    worse = run(1, 2.0, "cluttered60-8-conv")
+    worse["validation"]["error_percent"] = 9.0
+    worse["test"] = {"error_percent": 0.5}
+    fast = run(1, 0.1, "catch-fast")
+    found = {
+        "cluttered60-8": [run(1, 4.0)],
+        "cluttered60-8-conv": [worse],
+        "catch-fast": [fast],
+        "catch": [run(1, 3.0, "catch")],
+    }
+    rows = table_rows(result_tables.headline_table(found))
+    assert rows == [
+        ["Cluttered digits, 60x60", "-", "4.04", "2.63", "**4.00**", "1"],
+        ["Catch", "-", "15", "11", "**3.00**", "1"],
+    ]
 
 
 def test_a_gaze_that_is_worth_no_more_than_random_looks_is_named():
@@ -42,24 +80,31 @@ def test_a_gaze_that_is_worth_no_more_than_random_looks_is_named():
 
 def test_a_row_says_that_a_gpu_made_it():
     on_gpu = {**run(2, 4.0), "machine": "cuda (NVIDIA H200), 1 thread(s), x86_64"}
-    row = tables.table({"cluttered60-8": [run(1, 4.0), on_gpu]}).splitlines()[2]
-    assert row.split(" | ")[-2] == "30 (GPU)"
+    row = table_rows(result_tables.results_tables({"cluttered60-8": [run(1, 4.0), on_gpu]}))[-1]
+    assert row[-2] == "30 (GPU)"
 
 
 def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_that_number():
-    found = {"cluttered60-4": [run(1, 7.9)], "cluttered60-8": [run(1, 4.0, g4=6.0, g5=5.0), run(2, 4.2, g4=6.5)]}
-    rows = [line.split(" | ")[:4] for line in tables.table(found).splitlines()[2:]]
-    assert rows == [
-        ["| `cluttered60-4`", "4.96", "7.90", "-"],
-        ["| `cluttered60-8` after 4 glimpses", "4.96", "6.25", "6.00 to 6.50"],
-        ["| `cluttered60-8`", "4.04", "4.10", "4.00 to 4.20"],
+    found = {"cluttered60-8": [run(1, 4.0, g4=6.0, g5=5.0), run(2, 4.2, g4=6.5)]}
+    assert table_rows(result_tables.results_tables(found))[:2] == [
+        ["RAM, 4 of its 8 glimpses", "4.96", "6.25", "2"],
+        ["RAM, 8 glimpses", "4.04", "4.10", "2"],
     ]
 
 
-def test_a_row_of_ablations_names_what_differs_from_its_base():
-    table = tables.ablation_table("cluttered60-4")
-    assert "| learning.gae_lambda 1.0, learning.normalize_advantages False | 825,000 |" in table
-    assert "| the recipe itself | 3,300,000 |" in table
+def test_a_row_of_ablations_says_in_words_what_differs_from_its_base():
+    table = ablation_tables.ablation_table("cluttered60-4")
+    assert "| lambda 1, advantages not normalised | 3.3 |" in table
+    assert "| nothing: the recipe itself | 13.2 |" in table
+
+
+def test_ablations_that_differ_in_their_seed_alone_are_one_row_with_its_spread(tmp_path):
+    (tmp_path / "ablations").mkdir()
+    for seed, error in ((1, 3.0), (2, 5.0)):
+        made = {**run(seed, error, "catch"), "frames": 6_000_000}
+        (tmp_path / "ablations" / f"catch-base-{seed}.json").write_text(json.dumps(made))
+    row = ablation_tables.ablation_table("catch", tmp_path).splitlines()[2]
+    assert row == "| nothing: the recipe itself | 6.0 | 4.00 (3.00 to 5.00) | 1, 2 |"
 
 
 def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_path):
@@ -81,20 +126,10 @@ def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_pat
     ]
 
 
-def test_equal_numbers_of_frames_stand_side_by_side(tmp_path):
-    for seed, error in ((1, 40.0), (2, 44.0)):
-        run = {
-            "config": {"env": "CatchBall-v0", "seed": seed},
-            "test": {"error_percent": error},
-            "frames": 2_000_384,
-            "minutes": 10.0 * seed,
-            "date": "2026-11-24",
-            "machine": "cpu, 1 thread(s), x86_64",
-        }
-        (tmp_path / f"catch-2m-ppo-seed{seed}.json").write_text(json.dumps(run))
-    assert tables.comparison_table(tmp_path).splitlines()[2:] == [
-        "| `CatchBall-v0` | PPO, no memory | `catch-2m-ppo` | 2.00 | 40.00, 44.00 | 1, 2 | 15 | 2026-11-24 |"
-    ]
+def test_equal_numbers_of_frames_stand_side_by_side():
+    stock = {**run(1, 40.0, "catch"), "config": STOCK["catch-2m-ppo"].to_dict(), "frames": 2_000_384}
+    rows = table_rows(result_tables.comparison_tables({"catch-2m-ppo": [stock], "catch": [run(1, 1.0, "catch")]}))
+    assert rows == [["PPO, no memory", "2.0", "40.00", "1"], ["`catch-2m-ppo`", "-", "-", "30", "2026-11-24"]]
 
 
 COSTS = {

@@ -1,0 +1,71 @@
+"""Tables of the shorter runs that tried something else: what was changed, in words, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from agents.analysis.setting_words import departures_in_words
+from agents.analysis.tables import RESULTS
+from agents.ram.config import Config
+from agents.ram.presets import PRESETS
+
+BASES: dict[str, Config] = {
+    **PRESETS,
+    **{
+        name: PRESETS[name].but(
+            network={"initialization": "default", "glimpse_gain": 1.0},
+            gaze={
+                "mean": "linear",
+                "std_final": 0.08,
+                "exploration_share": 1.0,
+                "exploration_fraction": 1.0,
+                "learning_fraction": 1.0,
+                "border_penalty": 0.0,
+            },
+            learning={"early_answer_weight": 0.0, "glance_weight": 0.0, "look_reward": "answer", "gae_lambda": 0.9},
+            optimizer={"weight_averaging": 0.0, "learning_rate": 1e-3, "gaze_learning_rate": None},
+            run={"matmul_precision": "medium", "scored_glimpses": ()},
+        )
+        for name in ("cluttered60-4", "cluttered60-8")
+    },
+    "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
+    "catch-2m": PRESETS["catch-2m-ram"],
+    "catch-first": PRESETS["catch"].but(
+        network={"glimpse_gain": 1.0}, optimizer={"weight_averaging": 0.0}, run={"matmul_precision": "medium"}
+    ),
+}
+"""What the runs of a table of ablations are compared with: a preset, or one as it was when they were made."""
+
+UNCHANGED = "nothing: the recipe itself"
+
+
+def ablation_table(name: str, results: Path = RESULTS) -> str:
+    """A Markdown table of the runs results/ablations/NAME-*.json, the shorter before the longer, the recipe itself first, then by error.
+
+    Runs that differ in their seed alone are one row.
+    """
+    longer = tuple(f"{other}-" for other in BASES if other.startswith(f"{name}-"))
+    rows: dict[tuple[float, str], list[dict[str, Any]]] = {}
+    for path in sorted((results / "ablations").glob(f"{name}-*.json")):
+        if path.name.startswith(longer):
+            continue
+        run = json.loads(path.read_text())
+        settings = Config.from_dict(run["config"])  # what it does not name was at its default
+        changed = ", ".join(departures_in_words(settings, BASES[name])) or UNCHANGED
+        rows.setdefault((round(run["frames"] / 1e6, 1), changed), []).append(run)
+    lines = ["| changed | million frames | validation error in % | seeds |", "|---|---|---|---|"]
+    for (frames, changed), runs in sorted(
+        rows.items(), key=lambda row: (row[0][0], row[0][1] != UNCHANGED, _mean(row[1]))
+    ):
+        errors = sorted(run["validation"]["error_percent"] for run in runs)
+        spread = f" ({errors[0]:.2f} to {errors[-1]:.2f})" if len(runs) > 1 else ""
+        seeds = ", ".join(str(run["config"]["seed"]) for run in runs)
+        lines.append(f"| {changed} | {frames} | {_mean(runs):.2f}{spread} | {seeds} |")
+    return "\n".join(lines)
+
+
+def _mean(runs: list[dict[str, Any]]) -> float:
+    return float(statistics.mean(run["validation"]["error_percent"] for run in runs))
