@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agents.analysis.ablation_tables import ablation_table
+from agents.analysis.findings import findings_table
 from agents.analysis.result_tables import comparison_tables, headline_table, results_tables
 from agents.analysis.tables import (
     RESULTS,
@@ -16,6 +17,7 @@ from agents.analysis.tables import (
     ray_simulation_table,
     search_table,
     sizes_table,
+    step_speed_table,
     stopping_table,
     times_table,
 )
@@ -29,11 +31,13 @@ TABLES: dict[str, Callable[[], str]] = {
     "image sizes": sizes_table,
     "times": times_table,
     "gpu": gpu_table,
+    "step speed": step_speed_table,
     "ray costs": ray_costs_table,
     "ray simulation": ray_simulation_table,
 }
 """The mark of a table -> what makes it."""
 TABLES_OF: dict[str, Callable[[str], str]] = {
+    "findings": findings_table,
     "ablations": ablation_table,
     "stopping": stopping_table,
     "search": search_table,

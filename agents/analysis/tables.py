@@ -17,6 +17,7 @@ SIZES = RESULTS / "image_sizes.json"
 TIMES = RESULTS / "time_table.json"
 GPU = RESULTS / "gpu_table.json"
 RAY_COSTS = RESULTS / "ray_costs.json"
+STEP_SPEED = RESULTS / "step_speed.json"
 
 PAPER: dict[str, float | None] = {
     "mnist-fc256": 1.69, "mnist-conv": 1.21,
@@ -91,22 +92,20 @@ def stopping_table(scene: str, results: Path = RESULTS) -> str:
 
     For one price each, or for every price that they are told.
     """
-    lines = ["| who decides when to stop | glimpses, mean | test error in % |", "|---|---|---|"]
+    lines = ["| what decides when to stop | glimpses, mean | test error in % |", "|---|---|---|"]
     rows = []
     for path in results.glob(f"{scene}-8-seed1.json"):
         run = json.loads(path.read_text())
         for scores in ({"test": run["test"]}, *run["fewer_glimpses"].values()):
-            rows.append((scores["test"], "a fixed number"))
+            rows.append((scores["test"], "fixed"))
     for path in results.glob(f"{scene}-prices-seed*.json"):
         run = json.loads(path.read_text())
         for price, scores in run["prices"].items():
-            rows.append(
-                (scores["test"], f"the agent for every price, told {price} a glimpse, seed {run['config']['seed']}")
-            )
+            rows.append((scores["test"], f"agent for every price, told {price} (seed {run['config']['seed']})"))
     for path in (*results.glob(f"{scene}-stop-seed*.json"), *(results / "ablations").glob(f"{scene}-stop-*.json")):
         run = json.loads(path.read_text())
         price = Config.from_dict(run["config"]).env_kwargs()["glimpse_cost"]
-        rows.append((run["test"], f"the agent, {price} a glimpse, seed {run['config']['seed']}"))
+        rows.append((run["test"], f"agent for the price {price} (seed {run['config']['seed']})"))
     rows.sort(key=lambda row: float(row[0]["mean_glimpses"]))
     lines += [f"| {who} | {test['mean_glimpses']:.2f} | {test['error_percent']:.2f} |" for test, who in rows]
     return "\n".join(lines)
@@ -116,35 +115,32 @@ def sizes_table(path: Path = SIZES) -> str:
     """A Markdown table of what a larger image costs, from the measurements of `image_sizes.py`."""
     record = json.loads(path.read_text())
     lines = [
-        "| side in pixels | glimpse: sensor, µs | glimpse: agent, µs | agent's parameters | new scene: sums, µs "
-        "| convolutional network: µs an image | its parameters |",
-        "|---|---|---|---|---|---|---|",
+        "| image side | retina, µs | agent, µs | new scene, µs | CNN, µs | CNN, parameters |",
+        "|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row['side']} | {row['sensor_glimpse_microseconds']:.1f} | {row['agent_glimpse_microseconds']:.0f} "
-        f"| {row['agent_parameters']:,} | {row['new_scene_microseconds']:,.0f} "
+        f"| {row['new_scene_microseconds']:,.0f} "
         f"| {row['convolution_microseconds']:,.0f} | {row['convolution_parameters']:,} |"
         for row in record["rows"]
     ]
     lines += [
         "",
-        f"Worlds of several digits, {record['world_lanes']} lanes at a time:",
+        f"The agent has {record['rows'][0]['agent_parameters']:,} parameters at every size. Worlds of several digits, {record['world_lanes']} lanes at a time:",
         "",
-        "| world | side in pixels | kept as | scales | new scene and first look, µs | a further look, µs | a look, scenes included, µs |",
-        "|---|---|---|---|---|---|---|",
+        "| side, scene kept as | scales | new scene, µs | later look, µs | mean look, µs |",
+        "|---|---|---|---|---|",
     ]
     for row in record["worlds"]:
         scene, look, glimpses = row["new_scene_microseconds"], row["look_microseconds"], row["glimpses"]
         share = (scene + (glimpses - 1) * look) / glimpses
-        lines.append(
-            f"| `{row['world']}` | {row['side']} | {row['kept_as']} | {row['scales']} | {scene:,.0f} | {look:.1f} | {share:.1f} |"
-        )
+        lines.append(f"| {row['side']}, {row['kept_as']} | {row['scales']} | {scene:,.0f} | {look:.1f} | {share:.1f} |")
     return "\n".join(lines)
 
 
 def search_table(name: str, results: Path = RESULTS) -> str:
-    """A Markdown table of the trials of a search whose `trials.json` is kept as results/searches/NAME.json."""
-    return trials_table(json.loads((results / "searches" / f"{name}.json").read_text()))
+    """A Markdown table of the ten best trials of a search whose `trials.json` is kept as results/searches/NAME.json."""
+    return trials_table(json.loads((results / "searches" / f"{name}.json").read_text()), rows=10)
 
 
 def ray_costs_table(path: Path = RAY_COSTS) -> str:
@@ -192,15 +188,29 @@ def times_table(path: Path = TIMES) -> str:
     """A Markdown table of where the time of training goes, from the measurements of `time_table.py`."""
     rows = json.loads(path.read_text())["rows"]
     parts = [*rows[0]["microseconds"]]
-    lines = [
-        f"| preset | batch | {' | '.join(f'{part}, µs' for part in parts)} | episodes a second | frames a second | times as fast as before |",
-        "|---" * (5 + len(parts)) + "|",
-    ]
+    lines = [f"| µs an episode | {' | '.join(parts)} |", "|---" * (1 + len(parts)) + "|"]
     for row in rows:
         times = " | ".join(f"{row['microseconds'][part]:.0f}" for part in parts)
-        faster = f"{row['times_faster']:.2f}" if "times_faster" in row else ""
+        lines.append(f"| `{row['preset']}` | {times} |")
+    lines += [
+        "",
+        "| preset | batch | episodes a second | frames a second | times as fast as before |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        faster = f"{row['times_faster']:.2f}" if "times_faster" in row else "-"
         speeds = f"{row['episodes_per_second']:,.0f} | {row['frames_per_second']:,.0f}"
-        lines.append(f"| `{row['preset']}` | {row['batch_size']} | {times} | {speeds} | {faster} |")
+        lines.append(f"| `{row['preset']}` | {row['batch_size']} | {speeds} | {faster} |")
+    return "\n".join(lines)
+
+
+def step_speed_table(path: Path = STEP_SPEED) -> str:
+    """A Markdown table of steps a second, from the measurements of `step_speed.py`."""
+    rows = json.loads(path.read_text())["rows"]
+    lines = [f"| environment, {rows[0]['lanes']} lanes | native | SyncVectorEnv | ratio |", "|---|---|---|---|"]
+    for row in rows:
+        native, single = row["native_steps_per_second"], row["sync_steps_per_second"]
+        lines.append(f"| `{row['env']}` | {native:,} | {single:,} | {native / single:.0f} |")
     return "\n".join(lines)
 
 

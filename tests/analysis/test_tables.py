@@ -119,10 +119,10 @@ def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_pat
     told = {**scored(4.0, 5.0), "prices": {"0.01": scored(5.0, 4.2)}, "config": config}
     (tmp_path / "cluttered60-prices-seed1.json").write_text(json.dumps(told))
     assert tables.stopping_table("cluttered60", tmp_path).splitlines()[2:] == [
-        "| a fixed number | 3.00 | 9.00 |",
-        "| the agent, 0.02 a glimpse, seed 1 | 3.25 | 4.50 |",
-        "| the agent for every price, told 0.01 a glimpse, seed 1 | 5.00 | 4.20 |",
-        "| a fixed number | 8.00 | 4.00 |",
+        "| fixed | 3.00 | 9.00 |",
+        "| agent for the price 0.02 (seed 1) | 3.25 | 4.50 |",
+        "| agent for every price, told 0.01 (seed 1) | 5.00 | 4.20 |",
+        "| fixed | 8.00 | 4.00 |",
     ]
 
 
