@@ -1,7 +1,6 @@
 """Writes, while MkDocs builds, the pages that are not in the repository: one per environment, from its class docstring.
 
-A line `<!-- README: name -->` in any page becomes what the README has between `<!-- name: begin -->` and its end, and a line
-`<!-- settings: file class -->` a table of the fields of that dataclass, which is read and not imported: torch is not needed; a line
+A line `<!-- settings: file class -->` in any page becomes a table of the fields of that dataclass, which is read and not imported: torch is not needed; a line
 `<!-- code: file name -->` becomes that function or class.
 """
 
@@ -22,7 +21,6 @@ from mkdocs.structure.pages import Page
 from ram_envs import ENV_IDS, OWN_IMAGES
 
 ROOT = Path(__file__).resolve().parents[1]
-README_PART = re.compile(r"^<!-- README: (\w+) -->$", re.MULTILINE)
 CODE = re.compile(r"^<!-- code: (\S+) (\w+) -->$", re.MULTILINE)
 SETTINGS = re.compile(r"^<!-- settings: (\S+) (\w+) -->$", re.MULTILINE)
 
@@ -36,19 +34,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Puts in what comes from the README and from the settings."""
-    markdown = README_PART.sub(lambda found: readme_part(found[1]), markdown)
+    """Puts in what comes from the code."""
     markdown = CODE.sub(lambda found: code(ROOT / found[1], found[2]), markdown)
     return SETTINGS.sub(lambda found: settings_table(ROOT / found[1], found[2]), markdown)
-
-
-def readme_part(name: str) -> str:
-    """What the README has between the two marks of that name."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(f"<!-- {name}: begin -->\n(.*?)<!-- {name}: end -->", readme, re.DOTALL)
-    if found is None:
-        raise ValueError(f"The README has no part {name!r}.")
-    return found[1]
 
 
 def code(path: Path, name: str) -> str:

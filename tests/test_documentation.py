@@ -4,6 +4,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import json
 import os
 import re
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from ram_envs import ENV_IDS, OWN_IMAGES
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s#]+)")
 
@@ -84,10 +85,9 @@ def test_block_runs(code, workplace, fake_mnist):
 def test_commands_name_files_presets_and_environments_that_exist(code):
     for script in re.findall(r"python (\S+\.py)", code):
         assert (ROOT / script).exists()
-    presets = pytest.importorskip("agents.ram.presets").PRESETS
+    presets = pytest.importorskip("agents.scaling.families").PRESETS
     for name in re.findall(r"--(?:preset|rows) ([\w-]+)", code):
-        classifiers = pytest.importorskip("agents.classifiers.presets").PRESETS
-        assert name in presets or name in classifiers
+        assert name in presets
     for env_id in re.findall(r"--env (\S+)", code):
         module, _, name = env_id.rpartition(":")
         if module.startswith("examples."):
@@ -101,6 +101,52 @@ def test_linked_files_exist(page):
     generated = {f"environments/{name}.md" for name in ("index", *ENV_IDS, OWN_IMAGES)}
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists() or (page.parent.name == "docs" and target in generated), target
+
+
+def section(page, name):
+    """What a page has between the marks of a table."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.search(f"<!-- {name}: begin -->\n(.*?)<!-- {name}: end -->", text, re.DOTALL)[1]
+
+
+def test_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+def test_readme_highlights_quote_the_tables():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    errors, speed = (re.search(rf"^- \*\*{start}.*$", text, re.MULTILINE)[0] for start in ("Fewer", "Fast"))
+    table = section("README.md", "headline")
+    for number in re.findall(r"\d+\.\d+", errors):
+        assert re.search(rf"\b{re.escape(number)}\b", table), number
+    rows = json.loads((ROOT / "results" / "step_speed.json").read_text())["rows"]
+    steps = {f"{row['native_steps_per_second'] // 10000 * 10:,},000" for row in rows}
+    ratios = {str(round(row["native_steps_per_second"] / row["sync_steps_per_second"])) for row in rows}
+    said = set(re.findall(r"[\d,]+,000", speed))
+    assert said
+    assert said <= steps
+    assert set(re.findall(r"(\d+) times", speed)) <= ratios
+
+
+def test_tables_of_results_hold_every_result_file():
+    shown = section("docs/results.md", "results") + section("docs/experiments/reward_alone.md", "comparison")
+    presets = {path.stem.rpartition("-seed")[0] for path in (ROOT / "results").glob("*-seed*.json")}
+    assert presets
+    assert {preset for preset in presets if f"`{preset}`" not in shown} == set()
+
+
+def test_tables_are_what_the_result_files_say():
+    pytest.importorskip("torch")
+    from agents.analysis.pages import filled, pages
+
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        assert filled(text) == text, f"{page.name}: python agents/reproduce_tables.py --rows"
+
+
+def test_every_experiment_has_its_command():
+    for page in (ROOT / "docs" / "experiments").glob("*.md"):
+        assert re.search(r"python agents/\w+", page.read_text(encoding="utf-8")), page.name
 
 
 @pytest.mark.parametrize("env_id", [*ENV_IDS, OWN_IMAGES])
