@@ -109,12 +109,12 @@ class CatchBallVectorEnv(RetinaVectorEnv):
 class CatchBallEnv(RetinaEnv):
     """
     ## Description
-    A ball falls through a dark screen, one row a step; a paddle on the bottom row is to be under it when it arrives. The agent
-    sees both only through a retina that it has to move as well (Mnih et al. 2014, section 4.2): the ball's exact place
-    is known only inside the finest patch.
+    A ball falls down a black screen, one row a step; the paddle on the bottom row should be under it when it arrives. The agent
+    sees both only through a retina, which it has to move as well (Mnih et al. 2014, section 4.2): the ball's exact place
+    is visible only inside the finest patch.
 
     The paper gives the screen (24 x 24), the ball (one pixel), the paddle (two), the retina (6 x 6, three scales), the moves and the
-    reward. It leaves open, and here is chosen: the ball moves sideways at a speed drawn uniformly from [-1, 1] columns a
+    reward. The rest is chosen here: the ball moves sideways at a speed drawn uniformly from [-1, 1] columns a
     step, one per game (`ball_speed`; `ball_angles="diagonal"` takes one of the two ends instead), starts at any column, and is drawn
     at the nearest column; the paddle starts anywhere (`paddle_start`) and moves one column a step; the move is made
     before the ball falls. So a game lasts `screen_size - 1` steps, and every ball can be caught.
@@ -123,11 +123,11 @@ class CatchBallEnv(RetinaEnv):
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales, patch_size, patch_size), finest scale first; `location`, float32
     (2,) in [-1, 1], where the glimpse was taken. With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
     With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location and the move
-    before it, a one among three numbers;
-    zeros where none was taken yet.
+    before it as a one-hot vector of three numbers;
+    zeros for those not taken yet.
 
     ## Action Space
-    Each action says where to look next and how to move the paddle: 0 left, 1 nothing, 2 right.
+    Each action chooses where to look next and how to move the paddle: 0 left, 1 nothing, 2 right.
 
     | `action_mode` | space |
     |---|---|
@@ -148,8 +148,8 @@ class CatchBallEnv(RetinaEnv):
     The episode terminates when the last of `num_balls` has arrived. It is truncated only by `max_episode_steps`.
 
     ## Info
-    `num_glimpses`: taken so far; `balls_caught`; `is_success`: True at the end if every ball was caught, False until then. Privileged, never for the
-    agent's eyes: `target_location` (2,), the ball's place. `privileged_info=False` removes it.
+    `num_glimpses`: taken so far; `balls_caught`; `is_success`: True at the end if every ball was caught, False until then. Privileged, not for the
+    agent: `target_location` (2,), the ball's place. `privileged_info=False` removes it.
 
     ## Arguments
     - `screen_size`: side of the screen in pixels.

@@ -227,29 +227,29 @@ def _numbers(digits: Any, answer: str) -> tuple[int, int]:
 class GlimpseDigitsEnv(RetinaEnv):
     """
     ## Description
-    Several digits lie on a canvas, none over another, and the agent sees a few small patches around one location at a time: it has to find
-    them all before it can answer. `answer` says what is asked.
+    Several digits lie on a canvas without overlap, and the agent sees a few small patches around one location at a time. It has to find
+    them all before it can answer. `answer` chooses the task.
 
-    | `answer` | what is to be said | from |
+    | `answer` | the right answer | from |
     |---|---|---|
-    | `"pair"` | which two digits there are, in no order: 55 answers | Ba, Mnih and Kavukcuoglu 2014, *Multiple Object Recognition with Visual Attention* |
+    | `"pair"` | the two digits, in any order: 55 answers | Ba, Mnih and Kavukcuoglu 2014, *Multiple Object Recognition with Visual Attention* |
     | `"sum"` | the sum of the digits: 19 answers for two | the same |
-    | `"majority"` | of which class more than half of the digits are; of five, three are, and two are of any others | Katharopoulos and Fleuret 2019, *Processing Megapixel Images with Deep Attention-Sampling Models* |
-    | `"sequence"` | the digits from left to right, one after the other, then that there are no more | after Ba et al. 2014 |
+    | `"majority"` | the class of more than half of the digits; of five, three have it, and two have any others | Katharopoulos and Fleuret 2019, *Processing Megapixel Images with Deep Attention-Sampling Models* |
+    | `"sequence"` | the digits from left to right, one after the other, then "no more" | after Ba et al. 2014 |
 
-    A scene is made of draws alone: how many digits, which of the split they are, where they lie; then clutter, square pieces of the
-    split's digits, and marks, each two crossed lines. Where clutter meets a digit the brighter pixel is seen; marks are laid over
-    everything, black pixels too, as Katharopoulos and Fleuret have them.
+    A scene is drawn at random: the number of digits, which digits of the split, and their places; then clutter (square pieces of the
+    split's digits) and marks (two crossed lines each). Where clutter meets a digit the brighter pixel is seen; marks cover
+    everything, with their black pixels too, as Katharopoulos and Fleuret have them.
 
     ## Observation Space
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
     With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
     With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location, in a sequence also with
-    what was chosen before it; zeros where none was taken yet.
+    what was chosen before it; zeros for those not taken yet.
 
     ## Action Space
-    Each action says where to look next, the answer, and whether it counts.
+    Each action chooses where to look next, the answer, and whether it counts.
 
     | `action_mode` | space |
     |---|---|
@@ -258,12 +258,12 @@ class GlimpseDigitsEnv(RetinaEnv):
     | `"box"` | `Box` (2 + answers + 1,): x, y, a score per answer (the highest is given), stop where the last is above 0 |
     | `"discrete"` | `Discrete(location_grid**2 + answers)`: look at a cell, or answer and stop |
 
-    In a sequence there is one answer more, the last: no more digits; and `stop` is `say`. After an answer that counts the
-    episode goes on, with a look at the location of that action (in `"discrete"`, at `initial_location`, the centre if that is random).
+    In a sequence there is one more answer, the last: "no more digits"; and `stop` is called `say`. After an answer that counts the
+    episode goes on, with a glimpse at the location of that action (in `"discrete"`, at `initial_location`, the centre if that is random).
     Locations beyond [-1, 1] are moved to the border; NaN, a wrong shape or a choice out of range is a `ValueError`.
 
     ## Rewards
-    1 for the right answer, 0 for a wrong one, at the end. In a sequence 1 for each right answer, that there are no more included,
+    1 for the right answer, 0 for a wrong one, at the end. In a sequence 1 for each right answer, "no more" included,
     until the first wrong one. Each glimpse after the first costs `glimpse_cost`.
 
     ## Starting State
@@ -273,30 +273,30 @@ class GlimpseDigitsEnv(RetinaEnv):
 
     ## Episode End
     The episode terminates when stop is chosen, or with the action after the last of `num_glimpses`: then the answer counts,
-    and the location of that action is not looked at. A sequence terminates with the first wrong answer, when it is said that
-    there are no more digits, or with the action after the last glimpse. It is truncated only by `max_episode_steps`.
+    and the location of that action is not looked at. A sequence terminates with the first wrong answer, with the answer
+    "no more digits", or with the action after the last glimpse. It is truncated only by `max_episode_steps`.
 
     ## Info
     `index`: which scene of the split; `num_glimpses`: taken so far; `is_success`: at the end, whether the answer was right, of a
     sequence, whether all of it was; `num_right`: in a sequence, right answers so far.
-    Privileged, for training and analysis, never for the agent's eyes: `label`, the right answer, or `sequence`, all of them in turn;
-    `target_locations` (most digits, 2), the middles of the digits from left to right, which begin again where there are fewer.
+    Privileged, for training and analysis, not for the agent: `label`, the right answer, or `sequence`, all of them in turn;
+    `target_locations` (most digits, 2), the middles of the digits from left to right, repeated from the first if there are fewer.
     `privileged_info=False` removes them.
 
     ## Arguments
     - `answer`: "pair", "sum", "majority" or "sequence".
-    - `digits`: how many there are, or (fewest, most), each number as often.
-    - `num_glimpses`: how many glimpses there are at most, the first among them.
+    - `digits`: the number of digits, or (fewest, most) for a random number, uniform.
+    - `num_glimpses`: the largest number of glimpses, the first included.
     - `canvas_size`: side of the scene, or (height, width).
     - `clutter_pieces`, `clutter_size`: how many square pieces of digits, and their side in pixels.
     - `marks`: how many marks, taken from fifty.
-    - `train_scenes`: so many scenes, always the same, in the split "train"; None for new ones all the time.
+    - `train_scenes`: the number of fixed scenes in the split "train"; None for a new scene in every episode.
     - `dataset` ("mnist", "fashion-mnist"), `folder` that holds its files; or `images`, `labels`: arrays of your own, uint8 (or
       floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), channels last, and N whole numbers; `num_classes` if not all of them
       occur. `images` may also be a `LabelledImages`, which has its labels and is shared, not copied.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000), which share no digit. Your own
       arrays are not divided: the split then only says whether scenes are fixed.
-    - `order`: "random", or "sequential": the episodes walk through the scenes, each once before any comes again.
+    - `order`: "random", or "sequential": the episodes go through the scenes, and each comes once before any comes again.
     - `scene_seed`: which fixed set of scenes.
     - `glimpse_cost`: price of each glimpse after the first.
 

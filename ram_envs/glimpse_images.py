@@ -178,25 +178,25 @@ class GlimpseImagesEnv(RetinaEnv):
     a few small patches around one location at a time, moves them, and names the class when it has seen enough.
 
     Each image is shown whole and at its own size, and locations are relative to it: (-1, -1) is its top left corner, (1, 1) its bottom
-    right one. Nothing is squeezed. An image is decoded when it is shown; the tables by which the retina sees it are kept
-    as long as `cache_megabytes` allows, so there may be more images than memory.
+    right one. Images keep their shape. An image is decoded when it is shown; the tables that the retina reads are kept
+    as long as `cache_megabytes` allows, so the images may be larger than the memory.
 
     ## The folder
-    One subfolder per class, whose name is the class's; folders within a class belong to it. Where there are `train/`, `validation/` (or `val/`)
-    and `test/` above them, these are the splits. A split that is missing is taken from the rest, the same share of every class.
+    One subfolder per class, named after the class; folders within a class belong to it. With `train/`, `validation/` (or `val/`)
+    and `test/` above them, these are the splits. A missing split is taken from the training images, the same share of every class.
 
-    What a file is, its content says: any ending will do. Images are turned upright by EXIF; 16 bits become 8, the
-    whole range; transparent pixels lie on the `background`; CMYK and palettes become colours. Hidden files and folders are skipped. What
-    cannot be read is left out and told in a warning; `ram-envs images FOLDER` names everything.
+    Files are recognised by their content, whatever their ending. Images are turned upright by their EXIF orientation; 16 bits become 8, over the
+    whole range; transparent pixels show the `background`; CMYK and palettes become RGB. Hidden files and folders are skipped. Files that
+    cannot be read are left out, with a warning; `ram-envs images FOLDER` lists them.
 
     ## Observation Space
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken. With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the
-    location. With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location; zeros where
-    none was taken yet. Beyond the image it is dark.
+    location. With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location; zeros for
+    those not taken yet. Beyond the image the glimpse is 0.
 
     ## Action Space
-    Each action says where to look next, which class the image is of, and whether to stop.
+    Each action chooses where to look next, the class of the image, and whether to stop.
 
     | `action_mode` | space |
     |---|---|
@@ -220,23 +220,23 @@ class GlimpseImagesEnv(RetinaEnv):
 
     ## Info
     `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: True at the end if the answer was right, False until then.
-    Privileged, for training and analysis, never for the agent's eyes: `label`, which `privileged_info=False` removes.
-    `env.unwrapped.class_names` names the labels. Where in an image the thing is, nobody says.
+    Privileged, for training and analysis, not for the agent: `label`, which `privileged_info=False` removes.
+    `env.unwrapped.class_names` names the labels. There is no `target_location`: the folder does not tell where in an image the object is.
 
     ## Arguments
     - `images`: the folder.
-    - `validation_share`, `test_share`, `split_seed`: which shares of every class are taken for a split that the folder lacks, and by which seed.
-      The choice goes by the names of the files: a new image moves few others.
+    - `validation_share`, `test_share`, `split_seed`: the share of every class that goes into a split that the folder lacks, and the seed of that choice.
+      It depends on the names of the files, so a new image moves few others.
     - `channels`: 3 for colour, 1 for grey.
     - `background`: the colour that transparent pixels lie on: "white", "#808080".
-    - `largest_side`: images with a longer side are shrunk to it, and keep their shape; None for none. Photographs of 4000 x 3000 take
+    - `largest_side`: images with a longer side are shrunk to it, and keep their shape; None never shrinks. Photographs of 4000 x 3000 take
       0.4 s to prepare and 144 MB each; with 1000, a tenth of that.
-    - `cache_megabytes`: how much the tables may take, of all environments of the process with the same number. It is best as large as those of all lanes
+    - `cache_megabytes`: memory for the tables, shared by all environments of the process with the same number. It should hold the images of all lanes
       together, or images are decoded at every glimpse.
-    - `num_glimpses`: how many glimpses there are at most, the first among them.
+    - `num_glimpses`: the largest number of glimpses, the first included.
     - `num_scales`: None for as many as it takes until the coarsest patch covers the largest image.
     - `split`: "train", "validation" or "test".
-    - `order`: "random", or "sequential": the episodes walk through the split, each image once before any comes again.
+    - `order`: "random", or "sequential": the episodes go through the split, and each image comes once before any comes again.
     - `scene_seed`: which fixed set of random first locations in the splits "validation" and "test".
     - `glimpse_cost`: price of each glimpse after the first.
 

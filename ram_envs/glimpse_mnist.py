@@ -74,10 +74,10 @@ class GlimpseMNISTEnv(RetinaEnv):
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
     With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
     With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location;
-    zeros where none was taken yet.
+    zeros for those not taken yet.
 
     ## Action Space
-    Each action says where to look next, which class the digit is of, and whether to stop.
+    Each action chooses where to look next, the class of the digit, and whether to stop.
 
     | `action_mode` | space |
     |---|---|
@@ -102,23 +102,23 @@ class GlimpseMNISTEnv(RetinaEnv):
 
     ## Info
     `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: True at the end if the answer was right, False until then.
-    Privileged, for training and analysis, never for the agent's eyes: `label`, and `target_location` (2,), the middle
+    Privileged, for training and analysis, not for the agent: `label`, and `target_location` (2,), the middle
     of the digit. `privileged_info=False` removes both.
 
     ## Arguments
-    - `num_glimpses`: how many glimpses there are at most, the first among them.
+    - `num_glimpses`: the largest number of glimpses, the first included.
     - `canvas_size`: side of the scene, or (height, width); None for the images' own size. An image is put at a random place.
     - `clutter_pieces`, `clutter_size`: how many square pieces of other digits, and their side in pixels.
-    - `overhang`: pixels by which the image may reach beyond the canvas, on every side, and is cut off there; above 0, an image of the canvas's own size
-      is moved about.
-    - `distortion`: how much the image may be turned, stretched and slanted about its middle before it is put there: the entries of a 2x2 matrix
-      are off the identity's by up to this. For training: 0.15 turns by up to 9 degrees.
+    - `overhang`: pixels by which the image may reach beyond the canvas on every side, where it is cut off; above 0, an image as large as the canvas
+      is at a random place too.
+    - `distortion`: how much the image may be turned, stretched and slanted about its middle: the entries of a 2x2 matrix
+      differ from the identity's by up to this. For training: 0.15 turns by up to 9 degrees.
     - `dataset` ("mnist", "fashion-mnist"), `folder` that holds its files; or `images`, `labels`: arrays of your own, uint8 (or
       floats in [0, 1]) of shape (N, H, W) or (N, H, W, C), channels last, and N whole numbers; `num_classes` if not all of them
       occur. `images` may also be a `LabelledImages`, which has its labels and is shared, not copied.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000). Your own
       arrays are not divided: the split then only says whether scenes are fixed.
-    - `order`: "random", or "sequential": the episodes walk through the split, each image once before any comes again.
+    - `order`: "random", or "sequential": the episodes go through the split, and each image comes once before any comes again.
     - `scene_seed`: which fixed set of validation and test scenes.
     - `glimpse_cost`: price of each glimpse after the first.
 

@@ -143,26 +143,26 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
 class GlimpseMovingEnv(RetinaEnv):
     """
     ## Description
-    A digit moves through the dark, among pieces of other digits that move too. The agent sees a few small patches around one location of each
-    frame, moves them, and names the digit when it has seen enough, or the video is over. Where it looks next it has to say before
+    A digit moves on a black canvas, among pieces of other digits that move too. The agent sees a few small patches around one location of each
+    frame, and names the digit when it has seen enough or the video is over. It has to choose its next location before
     it sees the next frame.
 
-    Digit and pieces move alike, each by itself (`motion`). `"jumps"` is that of Kahou, Michalski and Memisevic 2015, *RATM: Recurrent
+    Digit and pieces move in the same way, independently (`motion`). `"jumps"` is that of Kahou, Michalski and Memisevic 2015, *RATM: Recurrent
     Attentive Tracking Model*: p(t + 1) = p(t) + 0.1 v(t + 1) + 0.9 v(t), every v(t) drawn anew, uniform in [-`speed`, `speed`] pixels a
-    frame along each axis. So nobody can tell from what was seen where the digit will be next: an eye that always knew
-    where it is would be late by a frame. In `"drift"` the velocity lasts: v(t + 1) = 0.9 v(t) + 0.1 u(t + 1), u drawn so, and
-    p(t + 1) = p(t) + v(t + 1). Whoever would leave the canvas is reflected at the border. Bodies are drawn at the nearest pixel,
-    and where they meet the brighter pixel is seen.
+    frame along each axis. So the next position cannot be predicted: a gaze that always knew
+    the present position would be late by a frame. In `"drift"` the velocity lasts: v(t + 1) = 0.9 v(t) + 0.1 u(t + 1), u drawn so, and
+    p(t + 1) = p(t) + v(t + 1). Digit and pieces are reflected at the border, drawn at the nearest pixel,
+    and where they overlap the brighter pixel is seen.
 
     ## Observation Space
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
     With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
     With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location;
-    zeros where none was taken yet.
+    zeros for those not taken yet.
 
     ## Action Space
-    Each action says where to look in the next frame, which class the digit is of, and whether to stop.
+    Each action chooses where to look in the next frame, the class of the digit, and whether to stop.
 
     | `action_mode` | space |
     |---|---|
@@ -175,8 +175,8 @@ class GlimpseMovingEnv(RetinaEnv):
 
     ## Rewards
     With `reward="answer"` 1 for the right answer, 0 for a wrong one, at the end. With `reward="follow"` 1 / (`num_glimpses` - 1) for each frame after
-    the first in which the middle of the digit is under the finest patch, so that the return is the share of them; the
-    answer is not paid. Each glimpse after the first costs `glimpse_cost`.
+    the first in which the middle of the digit is under the finest patch, so that the return is the share of these frames; the
+    answer has no reward. Each glimpse after the first costs `glimpse_cost`.
 
     ## Starting State
     `reset` gives the first glimpse, at `initial_location`. `reset(options={"index": i})` shows image i of the split. In the splits
@@ -190,12 +190,12 @@ class GlimpseMovingEnv(RetinaEnv):
     ## Info
     `index`: which image of the split; `num_glimpses`: taken so far; `is_success`: at the end, whether the answer was right, or with
     `reward="follow"` whether the middle of the digit was under the finest patch at the last glimpse.
-    Privileged, for training and analysis, never for the agent's eyes: `label`; `target_location` (2,), the middle of the digit in the
+    Privileged, for training and analysis, not for the agent: `label`; `target_location` (2,), the middle of the digit in the
     present frame; `frames_followed`, in how many frames after the first it was under the finest patch. `privileged_info=False` removes them.
 
     ## Arguments
     - `reward`: "answer" or "follow".
-    - `num_glimpses`: how many frames there are, and glimpses at most, one of each.
+    - `num_glimpses`: the number of frames, and the largest number of glimpses, one of each frame.
     - `canvas_size`: side of the scene, or (height, width).
     - `clutter_pieces`, `clutter_size`: how many square pieces of other digits, and their side in pixels.
     - `speed`: the fastest velocity that is drawn, in pixels a frame; `motion`: "jumps" or "drift".
@@ -204,7 +204,7 @@ class GlimpseMovingEnv(RetinaEnv):
       occur. `images` may also be a `LabelledImages`, which has its labels and is shared, not copied.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000). Your own
       arrays are not divided: the split then only says whether videos are fixed.
-    - `order`: "random", or "sequential": the episodes walk through the split, each image once before any comes again.
+    - `order`: "random", or "sequential": the episodes go through the split, and each image comes once before any comes again.
     - `scene_seed`: which fixed set of validation and test videos.
     - `glimpse_cost`: price of each glimpse after the first.
 

@@ -20,13 +20,13 @@ ARGUMENTS = """
 - `patch_size`, `num_scales`: the retina; scale s is `patch_size * 2**s` pixels wide.
 - `pooling`: what a pixel of a coarser scale shows of the image pixels that it covers: their "mean", or their "sum", at most 1, so that a
   single lit pixel is as bright at every scale.
-- `initial_location`: where the first glimpse looks: "random" (uniform), "center", or (x, y) in [-1, 1].
+- `initial_location`: location of the first glimpse: "random" (uniform), "center", or (x, y) in [-1, 1].
 - `obs_mode`: "dict", "flat" or "history"; `action_mode`: "multidiscrete", "dict", "box" or "discrete", as described above.
-- `history`: how many of the last glimpses `obs_mode="history"` shows; None for as many as an episode can have, but at most 32.
-- `location_grid`: cells a side of the grid of locations that the discrete action modes choose from.
-- `privileged_info`: whether `info` holds what the agent must not see.
+- `history`: how many of the last glimpses `obs_mode="history"` holds; None for as many as an episode can have, at most 32.
+- `location_grid`: cells along each side of the grid of locations in the discrete action modes.
+- `privileged_info`: whether `info` holds the privileged entries, which the agent must not see.
 - `render_mode`: None, "human" or "rgb_array"; `render_size`: height of a frame in pixels, at least 256.
-- `max_episode_steps`, of `gymnasium.make` and `make_vec`: an episode is truncated after so many steps; None for no such limit.
+- `max_episode_steps`, of `gymnasium.make` and `make_vec`: an episode is truncated after that many steps; None for no limit.
 - `autoreset_mode`, of `make_vec` alone: NEXT_STEP, SAME_STEP or DISABLED, as in Gymnasium.
 """
 

@@ -147,7 +147,7 @@ def headline_table(results: Mapping[str, list[dict[str, Any]]]) -> str:
 
     What is "best" of ours was decided by the validation error.
     """
-    lines = ["| task | whole image | paper | best public | ours | seeds |", "|---|---|---|---|---|---|"]
+    lines = ["| task | whole image | paper | best public | ours |", "|---|---|---|---|---|"]
     tasks: dict[str, list[Row]] = {}
     for row in rows_of(results):
         if not row.other_world and row.glimpses is None:
@@ -168,7 +168,6 @@ def headline_table(results: Mapping[str, list[dict[str, Any]]]) -> str:
             f"{min(papers):g}" if papers else "-",
             f"{PUBLIC[task]:g}" if task in PUBLIC else "-",
             "-" if ours is None else f"**{statistics.mean(ours.errors()):.2f}**",
-            "-" if ours is None else str(len(ours.runs)),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -209,6 +208,8 @@ def _costs(row: Row) -> str:
 
 def _classifier_words(network: Mapping[str, Any]) -> str:
     """A network that sees the whole scene."""
+    if stages := network.get("stages"):
+        return f"modern convolutional network, {'-'.join(map(str, stages))} channels"
     sizes = "-".join(str(size) for size in network.get("hidden_sizes", ()))
     filters = network.get("filters")
     return f"convolutional network, {filters} filters" if filters else f"fully connected network, {sizes} units"

@@ -47,8 +47,11 @@ class SpeedCommand:
 def make_envs(env_id: str, lanes: int, mode: str) -> gym.vector.VectorEnv[Any, Any, Any]:
     """The native vector environment, or Gymnasium's of single ones."""
     generator = np.random.default_rng(0)
-    noise = {"images": generator.integers(0, 256, (2000, 28, 28), dtype=np.uint8), "labels": np.arange(2000) % 10}
-    kwargs = {"obs_mode": "flat", **(noise if "MNIST" in env_id else {})}
+    noise: dict[str, Any] = {
+        "images": generator.integers(0, 256, (2000, 28, 28), dtype=np.uint8),
+        "labels": np.arange(2000) % 10,
+    }
+    kwargs: dict[str, Any] = {"obs_mode": "flat", **(noise if "MNIST" in env_id else {})}
     return gym.make_vec(env_id, lanes, vectorization_mode=mode, **kwargs)
 
 

@@ -84,7 +84,8 @@ def no_better_than_random(results: dict[str, list[dict[str, Any]]]) -> list[str]
 def minutes(runs: Sequence[dict[str, Any]]) -> str:
     """Mean minutes of a row's runs, and whether a GPU made any of them."""
     gpu = any(run["machine"].startswith("cuda") for run in runs)
-    return f"{statistics.mean(run['minutes'] for run in runs):.0f}" + " (GPU)" * gpu
+    mean = statistics.mean(run["minutes"] for run in runs)
+    return f"{mean:.{int(mean < 3)}f}" + " (GPU)" * gpu
 
 
 def stopping_table(scene: str, results: Path = RESULTS) -> str:

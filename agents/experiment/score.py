@@ -59,5 +59,5 @@ class Score:
         if self.mean_glimpses is not None:
             parts.append(f"{self.mean_glimpses:.2f} glimpses")
         if self.gaze_distance:
-            parts.append(f"gaze off by {self.gaze_distance[-1]:.2f}")
+            parts.append(f"last glimpse {self.gaze_distance[-1]:.2f} half image sides from the target")
         return ", ".join(parts)

@@ -62,8 +62,8 @@ def test_the_best_of_a_task_is_chosen_by_validation_and_another_world_is_another
     }
     rows = table_rows(result_tables.headline_table(found))
     assert rows == [
-        ["Cluttered digits, 60x60", "-", "4.04", "2.63", "**4.00**", "1"],
-        ["Catch", "-", "15", "11", "**3.00**", "1"],
+        ["Cluttered digits, 60x60", "-", "4.04", "2.63", "**4.00**"],
+        ["Catch", "-", "15", "11", "**3.00**"],
     ]
 
 
