@@ -91,7 +91,9 @@ def main() -> None:
         print(f"  by {name}: {', '.join(rows)}")
     for name, which in (("caught", ~missed), ("missed", missed)):
         distances = rollout.target_distances.numpy()[-4:, which].mean(1) * (last + 1) / 2
-        print(f"  distance of the last four glimpses from the ball, {name}: {', '.join(f'{d:.1f}' for d in distances)} pixels")
+        print(
+            f"  distance of the last four glimpses from the ball, {name}: {', '.join(f'{d:.1f}' for d in distances)} pixels"
+        )
     outside = (rollout.locations.abs() > 1).any(-1).float().mean(1)  # the environment moves these to the border
     print(f"  looks aimed beyond the border, by step: {', '.join(f'{100 * share:.0f} %' for share in outside)}")
 

@@ -18,7 +18,7 @@ Device = Annotated[str, tyro.conf.arg(prefix_name=False)]  # a flag without its 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings, some of which may be groups of settings or a group that is absent (None); none is a number below 0."""
+    """Settings, some of which are groups of settings or an absent group (None). No number is below 0."""
 
     def __post_init__(self) -> None:
         for setting in fields(self):
@@ -190,7 +190,7 @@ class ExperimentConfig(Settings):
     env_args: tuple[str, ...] = ()
     """Keywords of the environment, such as num_glimpses=4 glimpse_cost=0.01."""
     train_env_args: tuple[str, ...] = ()
-    """Keywords that it has beside these in training alone, such as overhang=2, by which digits are moved about."""
+    """Further keywords of the environment in training only, such as overhang=2, which moves the digits by up to two pixels."""
     name: str = ""
     """Name of the preset, for the run's folder and results."""
     seed: int = 1

@@ -44,7 +44,7 @@ class TrainCommand(ResumableFlags):
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     images: Path | None = None
-    """Folder of images of one's own to train on, in place of --env: one subfolder per class, see docs/own_images.md."""
+    """Folder of your own images to train on, in place of --env: one subfolder per class, see docs/own_images.md."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class EvaluateCommand:
     split: Literal["validation", "test"] = "test"
     """Which episodes."""
     gaze: Literal["agent", "center", "random", "oracle"] = "agent"
-    """Who looks; anything but "agent" measures what its gaze is worth."""
+    """Whose gaze: the agent's, or another in its place, which measures what the agent's is worth."""
     episodes: int | None = None
     """How many; by default all images of the split, or 20,000 fresh episodes."""
     env_args: tuple[str, ...] = ()

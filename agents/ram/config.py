@@ -59,21 +59,21 @@ class GazeConfig(Settings):
     hidden: int = 0
     """Rectifiers between core and location; 0 for the paper's linear location network."""
     mean: Literal["linear", "tanh", "relative"] = "linear"
-    """The location network's output is the mean location (the paper), its tanh, or the way there from the last glimpse."""
+    """What the location network gives: the mean location (the paper), its tanh, or the step from the last location."""
     std: float = 0.1
     """Standard deviation of the sampled location, in units of half the image's side."""
     std_final: float | None = None
     """Where the standard deviation ends; None keeps it fixed."""
     exploration_share: float = 1.0
-    """Share of the looks that are sampled in training; the others go where a greedy agent would look."""
+    """Share of the locations that are sampled in training; the others are the mean, as those of a greedy agent."""
     exploration_fraction: float = 1.0
     """Share of the training in which the standard deviation falls to its end."""
     learning_fraction: float = 1.0
-    """Share of the training in which the gaze learns, its learning rate falling to 0; then it stays, greedy, and answers learn on."""
+    """Share of the training in which the gaze learns, its learning rate falling to 0; then it is fixed and greedy, and answers go on learning."""
     weight: float = 1.0
     """Weight of the location's REINFORCE loss, which is in units of the policy's first variance, std**2."""
     border_penalty: float = 0.0
-    """Weight of the squared way from the mean location to the nearest place inside the image."""
+    """Weight of the squared distance from the mean location to the nearest place inside the image; 0 for no penalty."""
     into_core: float = 0.0
     """How much of the location network's gradient reaches the core."""
 
@@ -91,13 +91,13 @@ class GazeConfig(Settings):
 
 @dataclass(frozen=True)
 class CounterfactualConfig(Settings):
-    """For gazes that learn by counterfactual looks: in training, several places are looked at and compared at every step.
+    """For gazes that learn by counterfactual looks: in training, the agent looks at several places at every step and compares them.
 
-    A departure from the paper, which judges the one place that was looked at by the return at the end.
+    A departure from the paper, where the return at the end judges the one location of each step.
     """
 
     judge: Literal["answer", "value"] = "answer"
-    """What tells which look is better: the probability of the right answer, where labels teach (elsewhere the gaze learns by
+    """What candidates are compared by: the probability of the right answer, where labels teach (elsewhere the gaze learns by
     REINFORCE); or always the return that the baseline expects."""
     candidates: int = 4
     """Places that are compared at every step."""
@@ -111,8 +111,8 @@ class CounterfactualConfig(Settings):
     salient: float = 0.5
     """Share of those that are drawn where the last glimpse has contrast, at any of its scales: on a large canvas nothing is found by chance."""
     greedy_share: float = 0.6
-    """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows to
-    this from 0, as the standard deviation falls: a gaze that knows nothing yet would show them nothing."""
+    """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows from 0
+    to this while the standard deviation falls, since an untrained gaze would show them nothing."""
 
     def __post_init__(self) -> None:
         demand_positive(self, "near")
@@ -127,16 +127,16 @@ class LearningConfig(Settings):
     """What teaches: rewards, advantages, and the weights of the losses."""
 
     answer: Literal["label", "outcome", "reinforce"] = "label"
-    """What teaches answers. The label, by cross entropy (the hybrid loss), where the environment tells it. What came of the answer,
-    by its likelihood: one that was paid is the label, one that was not is ruled out. Or REINFORCE. Where no label is told, "label" is
-    "outcome", and where an episode has more than one right answer, both are "reinforce"."""
+    """What teaches answers: the label, by cross entropy (the hybrid loss); the outcome, by its likelihood (an answer that was rewarded
+    is the label, another one is ruled out); or REINFORCE. In an environment without labels "label" means "outcome", and where an
+    episode has more than one right answer, both mean "reinforce"."""
     early_answer_weight: float = 0.0
     """Weight of the cross entropy of the answers before the last, which do not count for the reward."""
     glance_weight: float = 0.0
     """Weight of the cross entropy of answers from each glimpse alone, without the core; they do not count for the reward."""
     look_reward: Literal["answer", "gain", "glance"] = "answer"
-    """What pays for looks: the right answer at the end (the paper); what each look adds to the probability of the right class;
-    or the probability that its glimpse alone gives to the right class."""
+    """The reward of a glimpse: that of the answer at the end (the paper); what the glimpse adds to the probability of the right class;
+    or the probability that the glimpse alone gives to the right class."""
     rollouts: int = 1
     """Rollouts per image; above 1, advantages are over the other rollouts instead of over the learned baseline."""
     discount: float = 1.0
@@ -179,11 +179,11 @@ class OptimizerConfig(Settings):
     weight_decay: float = 0.0
     """Decoupled weight decay of Adam."""
     annealing: Literal["linear", "cosine", "constant"] = "linear"
-    """How the learning rate falls to 0."""
+    """How the learning rate falls to 0; "constant" for not at all."""
     max_grad_norm: float = 0.0
     """Gradients are clipped to this norm; 0 for never."""
     weight_averaging: float = 0.0
-    """How much of the average of the weights each update keeps; scores and shipped agents use the average. 0: none."""
+    """Decay of the running average of the weights, by which agents are scored and shipped; 0 for no average."""
 
     def __post_init__(self) -> None:
         demand_positive(self, "learning_rate")
@@ -200,7 +200,7 @@ class StoppingConfig(Settings):
     hidden: int = 0
     """Rectifiers between core and the decision to stop; 0 for linear, as the paper's actions are."""
     sees_answer: bool = False
-    """Whether the decision to stop and the baseline see, beside the core, how likely each answer is, the likeliest first."""
+    """Whether the decision to stop and the baseline also see the probability of each answer, the highest first."""
     price_range: tuple[float, ...] = ()
     """Lowest and highest price of a glimpse, for an agent that is told the price and learns to stop at every one of them."""
     scored_prices: tuple[float, ...] = ()
@@ -221,9 +221,9 @@ class TrainingRun(EpisodesRun):
     checkpoint_minutes: float = 2.0
     """Minutes between two checkpoints; one is always written at the end and on Ctrl-C."""
     warm_start: str = ""
-    """Checkpoint whose weights the agent begins with, from here or from the repository; what it lacks begins afresh."""
+    """Checkpoint whose weights the agent starts from, relative to here or to the repository; weights that it lacks start anew."""
     scored_glimpses: tuple[int, ...] = ()
-    """Smaller numbers of glimpses that a finished agent is scored with too, as it is."""
+    """Smaller numbers of glimpses that a finished agent is scored with too, without training for them."""
     matmul_precision: Literal["highest", "high", "medium", "bfloat16"] = "medium"
     """PyTorch's float32 matmul precision, or "bfloat16" for autocast; "highest" on machines without bfloat16 products."""
     cuda_graphs: bool = True
