@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from agents.analysis import ablation_tables, result_tables, tables
+from agents.analysis import ablation_tables, findings, pages, result_tables, step_speed, tables
 from agents.ram.checkpoint import load_state
 from agents.ram.config import Config
 from agents.ram.presets import PRESETS
@@ -105,6 +105,38 @@ def test_ablations_that_differ_in_their_seed_alone_are_one_row_with_its_spread(t
         (tmp_path / "ablations" / f"catch-base-{seed}.json").write_text(json.dumps(made))
     row = ablation_tables.ablation_table("catch", tmp_path).splitlines()[2]
     assert row == "| nothing: the recipe itself | 6.0 | 4.00 (3.00 to 5.00) | 1, 2 |"
+
+
+def test_settings_read_as_words_and_units_do_not_count_as_changes():
+    base = PRESETS["catch"]
+    changed = base.but(env_args=("screen_size=48",), gaze={"std": 0.2, "std_final": None, "weight": 1.0})
+    words = ablation_tables.departures_in_words(changed, base)
+    assert words == ["a screen of 48x48", "standard deviation 0.2 throughout"]  # 1 x 0.2**2 is 0.04 / 0.3**2 x 0.3**2
+    louder = base.but(gaze={"weight": 10 * base.gaze.weight}, learning={"entropy_bonus": 0.0})
+    assert ablation_tables.departures_in_words(louder, base) == ["no entropy bonus", "location loss times 10"]
+
+
+def test_a_finding_stands_between_its_files_and_one_without_files_is_an_error(tmp_path):
+    for finding in findings.FINDINGS:
+        if finding.topic == "distortion":
+            (tmp_path / "ablations").mkdir()
+            (tmp_path / f"{finding.without}.json").write_text(json.dumps(run(1, 2.0)))
+            (tmp_path / f"{finding.with_it.replace('*', '1')}.json").write_text(json.dumps(run(1, 1.0)))
+    assert findings.findings_table("distortion", tmp_path).splitlines()[2].endswith("| 2.00 | 1.00 | 1, 1 |")
+    with pytest.raises(FileNotFoundError, match="cluttered60-random"):
+        findings.findings_table("gaze", tmp_path)
+
+
+def test_a_mark_without_a_table_is_refused_by_name():
+    with pytest.raises(ValueError, match="no table 'weather'"):
+        pages.table_of("weather")
+
+
+def test_both_kinds_of_environment_are_timed_over_the_same_steps(monkeypatch):
+    seconds = iter(range(1000))
+    monkeypatch.setattr(step_speed.time, "process_time", lambda: float(next(seconds)))
+    row = step_speed.measure("CatchBall-v0", step_speed.SpeedCommand(lanes=2, rounds=1, steps=3))
+    assert row["native_steps_per_second"] == row["sync_steps_per_second"] == 6  # each in a second
 
 
 def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_path):
