@@ -31,6 +31,7 @@ BASES: dict[str, Config] = {
         )
         for name in ("cluttered60-4", "cluttered60-8")
     },
+    "general": PRESETS["general"].but(gaze={"std_final": 0.15}),
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch-2m-ram"],
     "catch-first": PRESETS["catch"].but(

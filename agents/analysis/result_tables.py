@@ -32,6 +32,11 @@ TITLES = {
     "GlimpseMNIST-Translated60-v0": "Translated digits, 60x60",
     "GlimpseMNIST-Cluttered60-v0": "Cluttered digits, 60x60",
     "GlimpseMNIST-Cluttered100-v0": "Cluttered digits, 100x100",
+    "GlimpseMNIST-Pairs100-v0": "Two digits, 100x100: which?",
+    "GlimpseMNIST-Sum100-v0": "Two digits, 100x100: their sum",
+    "GlimpseMNIST-Mega500-v0": "Majority of five digits, 500x500",
+    "GlimpseMNIST-Mega1500-v0": "Majority of five digits, 1500x1500",
+    "GlimpseMNIST-Moving60-v0": "A moving digit, 60x60",
     "CatchBall-v0": "Catch",
 }
 """Task -> its heading; another's is its id."""
