@@ -113,6 +113,13 @@ def test_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_have_no_words_that_only_their_author_reads(page):
+    text = page.read_text(encoding="utf-8")
+    riddles = ("what they say", "gaze off", "that are none", "looks are paid", "look is paid", "wicked", "of one's own")
+    assert [words for words in riddles if words in text] == []
+
+
 def test_readme_highlights_quote_the_tables():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     errors, speed = (re.search(rf"^- \*\*{start}.*$", text, re.MULTILINE)[0] for start in ("Fewer", "Fast"))

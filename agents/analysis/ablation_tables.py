@@ -31,7 +31,7 @@ BASES: dict[str, Config] = {
         )
         for name in ("cluttered60-4", "cluttered60-8")
     },
-    "general": PRESETS["general"].but(gaze={"std_final": 0.15}),
+    "general": PRESETS["general"].but(gaze={"std_final": 0.15}, optimizer={"weight_averaging": 0.0}),
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch-2m-ram"],
     "catch-first": PRESETS["catch"].but(
@@ -44,9 +44,8 @@ UNCHANGED = "nothing: the recipe itself"
 
 
 def ablation_table(name: str, results: Path = RESULTS) -> str:
-    """A Markdown table of the runs results/ablations/NAME-*.json, the shorter before the longer, the recipe itself first, then by error.
-
-    Runs that differ in their seed alone are one row.
+    """A Markdown table of the runs results/ablations/NAME-*.json, the shorter before the longer, the recipe itself first, then by
+    error on the validation episodes. Runs that differ in their seed alone are one row.
     """
     longer = tuple(f"{other}-" for other in BASES if other.startswith(f"{name}-"))
     rows: dict[tuple[float, str], list[dict[str, Any]]] = {}
@@ -57,7 +56,7 @@ def ablation_table(name: str, results: Path = RESULTS) -> str:
         settings = Config.from_dict(run["config"])  # what it does not name was at its default
         changed = ", ".join(departures_in_words(settings, BASES[name])) or UNCHANGED
         rows.setdefault((round(run["frames"] / 1e6, 1), changed), []).append(run)
-    lines = ["| changed | million frames | validation error in % | seeds |", "|---|---|---|---|"]
+    lines = ["| changed | M frames | error, % | seeds |", "|---|---|---|---|"]
     for (frames, changed), runs in sorted(
         rows.items(), key=lambda row: (row[0][0], row[0][1] != UNCHANGED, _mean(row[1]))
     ):

@@ -188,7 +188,7 @@ def comparison_tables(results: Mapping[str, list[dict[str, Any]]]) -> str:
     lines = []
     for task, rows in tasks.items():
         lines += [f"`{task}`: test error in %, lower is better.", ""]
-        lines += ["| agent | million frames | error | seeds |", "|---|---|---|---|"]
+        lines += ["| agent | M frames | error, % | seeds |", "|---|---|---|---|"]
         for row in rows:
             label = COMPARED.get(row.preset, row.words)
             frames = row.runs[0]["frames"] / 1e6

@@ -36,7 +36,7 @@ SPEC = "search.json"  # what a search was begun as
 
 @dataclass(frozen=True, kw_only=True)
 class SearchCommand(RunFlags, Generic[AnyConfig]):
-    """Draws settings, trains with each, and says which were best on the validation episodes; the test split is not touched.
+    """Draws settings, trains with each, and prints those with the lowest validation error; the test split is not touched.
 
     The same command typed again goes on with what was interrupted.
     """
@@ -46,11 +46,11 @@ class SearchCommand(RunFlags, Generic[AnyConfig]):
     randint, lograndint and choice."""
     config: Annotated[AnyConfig, tyro.conf.arg(name="")]
     family: Literal["ram", "classifiers", "sb3"] | None = None
-    """What is trained; by default what the preset is of, or an agent."""
+    """What is trained: our agent, classifiers or stock agents; by default what the preset is for."""
     trials: int = 32
-    """How many times settings are drawn and trained with."""
+    """Number of trials: each draws the settings and trains with them."""
     scheduler: Literal["none", "asha"] = "none"
-    """Whether trials that do badly on the validation curve are stopped early (Li et al. 2020): two of three at 10 %, 30 %, 90 %."""
+    """Whether trials with a high validation error are stopped early (Li et al. 2020): two of three at 10 %, 30 % and 90 % of the training."""
     ray: RayFlag = None
     """Address of a Ray cluster; by default this machine, as many trials at once as it has processors."""
 

@@ -20,7 +20,7 @@ def best(record: Mapping[str, Any]) -> dict[str, Any] | None:
 def trials_table(record: Mapping[str, Any], rows: int | None = None) -> str:
     """A Markdown table of the trials, the best first, or of the first rows of it."""
     names = [*record["outcomes"][0]["values"]]
-    lines = [f"| trial | {' | '.join(names)} | validation error in % | minutes | |", "|---" * (len(names) + 4) + "|"]
+    lines = [f"| trial | {' | '.join(names)} | validation, % | minutes | |", "|---" * (len(names) + 4) + "|"]
     for trial in _ranked(record)[:rows]:
         drawn = " | ".join(
             f"{value:.3g}" if isinstance(value, float) else str(value) for value in trial["values"].values()
