@@ -44,12 +44,15 @@ def test_every_part_of_an_update_is_measured():
     assert whole == pytest.approx(1e6 / row["episodes_per_second"])
 
 
-def test_table_has_a_row_for_every_preset(tmp_path):
+def test_tables_of_parts_and_of_speeds_have_a_row_for_every_preset(tmp_path):
     parts = dict.fromkeys(PARTS, 10.0)
     row = {"preset": "catch", "batch_size": 128, "microseconds": parts, "episodes_per_second": 1000.4}
     rows = [{**row, "frames_per_second": 23000.0}, {**row, "frames_per_second": 1.0, "times_faster": 1.5}]
     (tmp_path / "times.json").write_text(json.dumps({"rows": rows}))
     lines = times_table(tmp_path / "times.json").splitlines()
-    assert len({line.count("|") for line in lines}) == 1
-    assert lines[2].endswith("| 1,000 | 23,000 |  |")
-    assert lines[3].endswith("| 1 | 1.50 |")
+    between = lines.index("")
+    for table in (lines[:between], lines[between + 1 :]):
+        assert len(table) == 2 + len(rows)
+        assert len({line.count("|") for line in table}) == 1
+    assert lines[-2].endswith("| 1,000 | 23,000 | - |")
+    assert lines[-1].endswith("| 1 | 1.50 |")
