@@ -221,9 +221,9 @@ def gpu_table(path: Path = GPU) -> str:
         return "Nobody has run it on a GPU yet."
     found = json.loads(path.read_text())
     lines = [
-        f"Episodes a second, on {found['machine']} ({found['date']}, PyTorch {found['versions']['torch']}):",
+        f"Episodes a second, higher is better, on {found['machine']} ({found['date']}, PyTorch {found['versions']['torch']}); the environment in NumPy, on the GPU, or there with updates replayed from a CUDA graph:",
         "",
-        "| preset | batch | world in NumPy | world on the GPU | and updates repeated from a recording |",
+        "| preset | batch | NumPy | GPU | replayed |",
         "|---|---|---|---|---|",
     ]
     for row in found["rows"]:
