@@ -442,7 +442,7 @@ class RecurrentAttentionAgent(nn.Module):
         assert settings is not None
         shape = (settings.candidates, *mean.shape)
 
-        def chance(share: float) -> Tensor:
+        def chance(share: float | Tensor) -> Tensor:
             return torch.rand(shape[:2], generator=generator, device=mean.device)[..., None] < share
 
         near = mean + self.location_std * torch.randn(shape, generator=generator, device=mean.device)

@@ -40,11 +40,12 @@ class UpdateGraph:
             learn: makes it, piece by piece.
         """
         kind = bool(self.trainer.agent.gaze_learns)
+        send(torch.tensor(self._numbers()), self.knobs)
         if kind not in self._recorded and self._made[kind] < WARM_UP:
             self._made[kind] += 1
             return self._aside(learn)
-        send(torch.tensor(self._numbers()), self.knobs)
         if kind not in self._recorded:
+            self._recorded.clear()  # and its memory: a gaze that no longer learns does not begin again
             self._recorded[kind] = self._record(learn)
         graph, found = self._recorded[kind]
         self.trainer.envs.take_dealt()
@@ -57,10 +58,10 @@ class UpdateGraph:
         return [agent.location_std, agent.anywhere, trainer.greedy_share, trainer.entropy_bonus, *rates]
 
     def _aside(self, learn: Callable[[], Found]) -> Found:
-        """An update in a stream of its own, as those before a recording must be."""
+        """An update in a stream of its own, as those before a recording must be, with the arithmetic of those that follow it."""
         current = torch.cuda.current_stream(self.trainer.device)
         self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream):
+        with self._turned_by_tensors(), torch.cuda.stream(self._stream):
             found = learn()
         current.wait_stream(self._stream)
         return found
