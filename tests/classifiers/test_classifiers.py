@@ -20,6 +20,7 @@ from agents.classifiers.config import ClassifierConfig  # noqa: E402
 from agents.classifiers.evaluation import held_out_scenes  # noqa: E402
 from agents.classifiers.networks import make_network  # noqa: E402
 from agents.classifiers.presets import PRESETS as CLASSIFIERS  # noqa: E402
+from agents.classifiers.scenes import order  # noqa: E402
 from agents.classifiers.training import ClassifierTrainer, load_state, save_state  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, TIMES, reserved  # noqa: E402
 from agents.ram import command_line  # noqa: E402
@@ -115,7 +116,7 @@ def test_fixed_training_scenes_are_the_same_in_every_epoch(fake_mnist, tmp_path)
     for _ in range(2):
         seen = []
         for _ in range(2):
-            seen += [scene.numpy().tobytes() for scene in trainer.draw()[0]]
+            seen += [scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]]
             trainer.update += 1
         epochs.append(set(seen))
     assert epochs[0] == epochs[1]
@@ -134,10 +135,10 @@ def test_scenes_that_are_not_square_are_trained_on_and_scored_as_they_are(fake_m
 def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mnist, tmp_path):
     config = CLASSIFIERS["cluttered60-conv"].but(optimizer={"batch_size": 4})
     trainer = ClassifierTrainer(config, tmp_path)
-    scenes, labels = trainer.draw()
+    scenes, labels = trainer.scenes.of(trainer.update)
     env = gym.make_vec(config.env, num_envs=4).unwrapped
-    index = training._order(30, config.seed, 0)[:4]
-    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.recipe.num_draws))
+    index = order(30, config.seed, 0)[:4]
+    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.scenes.world.recipe.num_draws))
     env.begin(np.arange(4), np.hstack([np.zeros((4, 3)), draws]), {"index": index})
     np.testing.assert_array_equal(scenes, env._scenes.transpose(0, 3, 1, 2) / np.float32(255))
     assert labels.tolist() == env.data.labels[index].tolist()
@@ -149,7 +150,7 @@ def test_every_epoch_shows_each_image_once_in_a_new_order(fake_mnist, tmp_path):
     for _ in range(2):
         seen = []
         for _ in range(3):
-            seen += [scene.numpy().tobytes() for scene in trainer.draw()[0]]
+            seen += [scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]]
             trainer.update += 1
         epochs.append(seen)
     assert set(epochs[0]) == set(epochs[1])
@@ -159,9 +160,9 @@ def test_every_epoch_shows_each_image_once_in_a_new_order(fake_mnist, tmp_path):
 
 def test_scenes_of_a_digit_are_drawn_anew_in_every_epoch(fake_mnist, tmp_path):
     trainer = ClassifierTrainer(TINY.but(env="GlimpseMNIST-Translated60-v0", optimizer={"batch_size": 30}), tmp_path)
-    one = {scene.numpy().tobytes() for scene in trainer.draw()[0]}
+    one = {scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]}
     trainer.update += 1
-    assert not one & {scene.numpy().tobytes() for scene in trainer.draw()[0]}
+    assert not one & {scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]}
 
 
 # Training
@@ -367,7 +368,7 @@ def test_command_trains_a_preset_and_goes_on_with_its_folder(fake_mnist, tmp_pat
     flags = ["--preset", "mnist-conv", "--run.episodes", "60", "--optimizer.batch-size", "20", "--run-dir", "run"]
     train_command(flags)
     result = json.loads((tmp_path / "run" / RESULT).read_text())
-    assert result["config"]["network"] == {"filters": 8, "hidden_sizes": [256]}
+    assert result["config"]["network"] == {"filters": 8, "hidden_sizes": [256], "stages": []}
     with pytest.raises(SystemExit, match="--resume"):
         train_command(flags)
     (tmp_path / "run" / RESULT).unlink()
