@@ -241,6 +241,16 @@ def test_a_score_depends_on_no_other_scene_and_leaves_batch_norms_as_they_are(fa
     assert trainer.network.training
 
 
+def test_training_leaves_nothing_on_the_processor(fake_mnist, tmp_path, monkeypatch):
+    """PyTorch's device "meta" stands in for a GPU: its tensors have no values, and refuse to be mixed with others."""
+    adam = torch.optim.AdamW
+    monkeypatch.setattr(training, "prepare_torch", lambda config: torch.device("meta"))
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *args, fused, **settings: adam(*args, **settings))
+    trainer = ClassifierTrainer(MODERN, tmp_path)
+    assert {trainer.step().device.type for _ in range(2)} == {"meta"}
+    assert {value.device.type for value in trainer.scored.state_dict().values()} == {"meta"}
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_an_update_does_not_wait_for_the_gpu(fake_mnist, tmp_path):
     trainer = ClassifierTrainer(MODERN.but(run={"device": "cuda", "matmul_precision": "bfloat16"}), tmp_path)
