@@ -145,7 +145,8 @@ class ClassifierTrainer:
         """Brings the average a step nearer to the weights, and its batch norms' means and variances to theirs."""
         if self.scored is self.network:
             return
-        keep = min(self.config.optimizer.weight_averaging, self.update / (self.update + 10))  # the first are soon forgotten
+        # The first weights are soon forgotten.
+        keep = min(self.config.optimizer.weight_averaging, self.update / (self.update + 10))
         with torch.no_grad():
             torch._foreach_lerp_(self.averages, self.averaged, 1 - keep)
 
