@@ -35,7 +35,7 @@ def evaluate(network: nn.Module, config: ClassifierConfig, split: str) -> Score:
     network.eval()
     with torch.no_grad(), autocast(config, device):
         for scenes, labels in held_out_scenes(config, split):
-            named = [network(part.to(device)).argmax(1) for part in scenes.split(config.optimizer.batch_size)]
+            named = [network(part.to(device)).argmax(1) for part in torch.split(scenes, config.optimizer.batch_size)]
             right.append(torch.cat(named).cpu() == labels)
     network.train(training)
     return Score.of(torch.cat(right).numpy())

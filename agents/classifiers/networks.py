@@ -45,4 +45,5 @@ def _modern(config: NetworkConfig, channels: int, num_classes: int) -> nn.Sequen
             layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
             channels = width
     network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, num_classes))
-    return network.to(memory_format=torch.channels_last)  # as scenes lie in memory, and as convolutions are fastest
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as scenes lie in memory: fastest
+    return network

@@ -222,7 +222,8 @@ def _make_updates(trainer: ClassifierTrainer, saved: Saved = nobody) -> None:
 
 def _norm(values: Sequence[Tensor]) -> Tensor:
     """The norm of all values together."""
-    return torch.stack(torch._foreach_norm([*values])).norm()
+    norm: Tensor = torch.stack(torch._foreach_norm([*values])).norm()
+    return norm
 
 
 def _result(trainer: ClassifierTrainer) -> dict[str, Any]:
