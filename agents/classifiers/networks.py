@@ -34,8 +34,8 @@ def _of_the_paper(config: NetworkConfig, scene_shape: tuple[int, int, int], num_
         layers += [nn.Linear(size, hidden_size), nn.ReLU()]
         size = hidden_size
     network = nn.Sequential(*layers, nn.Linear(size, num_classes))
-    for layer in network:
-        if isinstance(layer, nn.Linear | nn.Conv2d):  # PyTorch's own begin 2.4 times as small: a large canvas then begins slowly
+    for layer in network:  # PyTorch's own weights begin 2.4 times as small, and large canvases are then slow to learn
+        if isinstance(layer, nn.Linear | nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     return network

@@ -44,16 +44,19 @@ def _paper() -> dict[str, ClassifierConfig]:
         _WIDE.but(env=SCENES[scene]) for scene in ("translated60", "cluttered60", "cluttered100")
     )
     small, convolution = {"hidden_sizes": (64, 64)}, {"filters": 8, "hidden_sizes": (256,)}
+    higher = {"learning_rate": 6e-3}  # 64 units learn slowly, and stand it
     return {
         "mnist-fc256": _MNIST,
         "mnist-conv": _MNIST.but(network=convolution),
-        "translated60-fc64": translated.but(network=small),
+        "translated60-fc64": translated.but(network=small, optimizer=higher, run={"episodes": 600 * EPOCH}),
         "translated60-fc256": translated,
         "translated60-conv": translated.but(network={"filters": 16, "hidden_sizes": (256,)}),
-        "cluttered60-fc64": cluttered.but(network=small),
+        "cluttered60-fc64": cluttered.but(network=small, optimizer=higher),
         "cluttered60-fc256": cluttered,
         "cluttered60-conv": cluttered.but(network=convolution),
-        "cluttered100-conv": large.but(network={"filters": 8, "hidden_sizes": (86,)}),
+        "cluttered100-conv": large.but(
+            network={"filters": 8, "hidden_sizes": (86,)}, optimizer={"learning_rate": 2e-3, "batch_size": 256}
+        ),
     }
 
 
@@ -62,6 +65,7 @@ def _modern() -> dict[str, ClassifierConfig]:
     on = {scene: _CONVNET.but(env=env) for scene, env in SCENES.items()}
     on["mnist"] = on["mnist"].but(train_env_args=("overhang=2",), run={"episodes": 90 * EPOCH})
     on["translated60"] = on["translated60"].but(train_env_args=("distortion=0.15",))
+    on["mega500"] = on["mega500"].but(optimizer={"batch_size": 128}, run={"episodes": 10 * EPOCH})
     large = (24, 48, 104, 208)
     as_large = {
         "mnist": (40, 80, 160),

@@ -81,6 +81,12 @@ def test_every_preset_names_itself_and_is_a_row_of_the_tables():
     assert len([name for name in CLASSIFIERS if PAPER[name]]) == 9  # of the paper
 
 
+def test_networks_of_the_paper_begin_with_the_weights_of_he_et_al():
+    first = make_network(CLASSIFIERS["cluttered60-fc256"].network, scene_shape("cluttered60"), 10)[1]
+    assert float(first.weight.std()) == pytest.approx((2 / 3600) ** 0.5, rel=0.01)
+    assert not first.bias.any()
+
+
 @pytest.mark.parametrize(
     ("name", "agent"), [("mnist", "mnist-6"), *((scene, f"{scene}-8-conv") for scene in [*SIDES][1:])]
 )
