@@ -83,7 +83,7 @@ def test_every_preset_names_itself_and_is_a_row_of_the_tables():
 
 def test_networks_of_the_paper_begin_with_the_weights_of_he_et_al():
     first = make_network(CLASSIFIERS["cluttered60-fc256"].network, scene_shape("cluttered60"), 10)[1]
-    assert float(first.weight.std()) == pytest.approx((2 / 3600) ** 0.5, rel=0.01)
+    assert first.weight.std().item() == pytest.approx((2 / 3600) ** 0.5, rel=0.01)
     assert not first.bias.any()
 
 
