@@ -74,7 +74,7 @@ def _modern() -> dict[str, ClassifierConfig]:
         **dict.fromkeys(("cluttered100", "pairs100", "sum100"), large),
         "mega500": (8, 16, *large),
     }
-    as_long = {"mnist": 130, "translated60": 40, "cluttered60": 40, "cluttered100": 18}  # epochs
+    as_long = {"mnist": 165, "translated60": 46, "cluttered60": 42, "cluttered100": 20}  # epochs
     return {
         **{f"{scene}-convnet": on[scene].but(network={"stages": stages}) for scene, stages in as_large.items()},
         **{

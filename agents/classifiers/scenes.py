@@ -1,4 +1,6 @@
-"""The scenes of each update of a classifier's training, drawn ahead in threads where a GPU waits for them.
+"""The scenes of each update of a classifier's training; threads prepare them ahead where a GPU waits for them.
+
+NumPy draws what decides a scene. A GPU makes the pixels of it itself, where its world has a twin there (`agents.experiment.device_worlds`).
 
 Axes: B batch, C channels, H and W the scene's sides.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,16 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from agents.classifiers.config import ClassifierConfig
+from agents.experiment.device_worlds import SCENES, has_twin
 from agents.experiment.episodes import make_split
 
-AHEAD = 8  # updates whose scenes are drawn, or being drawn, before they are asked for
+AHEAD = 8  # updates that are prepared before they are asked for
 
 
 class TrainingScenes:
     """Training scenes by the number of the update: what is drawn depends on that and the seed alone.
 
     Args:
-        config: the run's settings; with a GPU, `run.threads` threads draw.
+        config: the run's settings; with a GPU, `run.threads` threads prepare scenes.
         device: where the scenes are needed.
 
     Attributes:
@@ -48,24 +52,29 @@ class TrainingScenes:
         self.world = envs
         self.shape: tuple[int, int, int] = (envs.screen[2], *envs.recipe.canvas)
         self.num_classes = len(envs.class_names)
-        self.drawers = ThreadPoolExecutor(config.run.threads) if device.type == "cuda" else None
-        self.ahead: deque[tuple[int, Future[tuple[Tensor, Tensor]]]] = deque()
+        self.twin = SCENES[type(envs)](envs, device) if device.type != "cpu" and has_twin(envs) else None
+        self.threads = ThreadPoolExecutor(config.run.threads) if device.type == "cuda" else None
+        self.ahead: deque[tuple[int, Future[dict[str, Tensor]]]] = deque()
 
     def of(self, update: int) -> tuple[Tensor, Tensor]:
         """The scenes (B, C, H, W) of an update, in [0, 1], and their labels (B,), on the device."""
-        scenes, labels = self._draw(update) if self.drawers is None else self._drawn_ahead(update, self.drawers)
-        pixels = scenes.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        return pixels.float() / 255, labels.to(self.device, non_blocking=True)
+        dealt = self._deal(update) if self.threads is None else self._dealt_ahead(update, self.threads)
+        parts = {name: part.to(self.device, non_blocking=True) for name, part in dealt.items()}
+        scenes = parts["scenes"] if self.twin is None else self.twin.draw(parts, parts)
+        return scenes.permute(0, 3, 1, 2).float() / 255, parts["label"]
 
-    def _drawn_ahead(self, update: int, drawers: ThreadPoolExecutor) -> tuple[Tensor, Tensor]:
+    def _dealt_ahead(self, update: int, threads: ThreadPoolExecutor) -> dict[str, Tensor]:
         if self.ahead and self.ahead[0][0] != update:  # of a run that went back to a checkpoint
             self.ahead.clear()
         for number in range(update + len(self.ahead), update + AHEAD):
-            self.ahead.append((number, drawers.submit(self._draw, number)))
+            self.ahead.append((number, threads.submit(self._deal, number)))
         return self.ahead.popleft()[1].result()
 
-    def _draw(self, update: int) -> tuple[Tensor, Tensor]:
-        """The scenes of an update as bytes (B, H, W, C), and their labels (B,); every epoch has an order of its own."""
+    def _deal(self, update: int) -> dict[str, Tensor]:
+        """The "label" of each scene of an update, and the "scenes" (B, H, W, C) in bytes, or what a twin draws them of.
+
+        Every epoch has an order of its own.
+        """
         count, size = self.world.num_images, self.batch_size
         epoch, place = divmod(update, count // size)
         index = order(count, self.seed, epoch)[place * size : (place + 1) * size]
@@ -73,8 +82,16 @@ class TrainingScenes:
             draws = self.world.held_out_draws(index)[:, 3:]
         else:
             draws = np.random.default_rng((self.seed, update, 1)).random((size, self.world.recipe.num_draws))
-        scenes, labels = (torch.from_numpy(found) for found in self.world.whole_scenes(index, draws))
-        return (scenes.pin_memory(), labels.pin_memory()) if self.device.type == "cuda" else (scenes, labels)
+        parts: dict[str, NDArray[Any]]
+        if self.twin is None:
+            scenes, labels = self.world.whole_scenes(index, draws)
+            parts = {"scenes": scenes, "label": labels}
+        else:
+            numbers, pixels = self.twin.deal(index, draws)
+            parts = {**numbers, **pixels}
+        dealt = {name: torch.from_numpy(np.ascontiguousarray(part)) for name, part in parts.items()}
+        pinned = self.device.type == "cuda"  # so that a copy to the GPU waits for nothing
+        return {name: part.pin_memory() if pinned else part for name, part in dealt.items()}
 
 
 @lru_cache(maxsize=2)

@@ -24,6 +24,7 @@ from agents.classifiers.networks import make_network  # noqa: E402
 from agents.classifiers.presets import PRESETS as CLASSIFIERS  # noqa: E402
 from agents.classifiers.scenes import TrainingScenes, order  # noqa: E402
 from agents.classifiers.training import ClassifierTrainer, load_state, save_state  # noqa: E402
+from agents.experiment.device_worlds import SCENES  # noqa: E402
 from agents.experiment.episodes import make_split  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, TIMES, reserved  # noqa: E402
 from agents.ram import command_line  # noqa: E402
@@ -195,12 +196,14 @@ def test_scenes_of_a_digit_are_drawn_anew_in_every_epoch(fake_mnist, tmp_path):
     assert not one & {scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]}
 
 
-def test_scenes_that_are_drawn_ahead_are_those_that_are_drawn_at_once(fake_mnist):
-    config = CLASSIFIERS["cluttered60-conv"].but(optimizer={"batch_size": 8})
-    at_once, ahead = (TrainingScenes(config, torch.device("cpu")) for _ in range(2))
-    with ThreadPoolExecutor(2) as ahead.drawers:
+@pytest.mark.parametrize("name", ["mnist-conv", "translated60-convnet", "cluttered60-conv", "pairs100-convnet"])
+def test_scenes_that_threads_prepare_and_a_gpu_draws_are_those_that_numpy_draws(name, fake_mnist):
+    config = CLASSIFIERS[name].but(optimizer={"batch_size": 8})
+    numpys, gpus = (TrainingScenes(config, torch.device("cpu")) for _ in range(2))
+    gpus.twin = SCENES[type(gpus.world)](gpus.world, gpus.device)
+    with ThreadPoolExecutor(2) as gpus.threads:
         for update in (0, 1, 2, 3, 4, 5, 1, 2):  # it goes back to a checkpoint
-            for one, other in zip(at_once.of(update), ahead.of(update), strict=True):
+            for one, other in zip(numpys.of(update), gpus.of(update), strict=True):
                 assert torch.equal(one, other)
 
 
