@@ -24,7 +24,7 @@ FLOORS = {
         "__init__", "config", "layers", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
         "findings", "update_graph", "training", "watching", "command_line",
     ],
-    "agents/classifiers": ["__init__", "config", "networks", "presets", "evaluation", "training", "command_line"],
+    "agents/classifiers": ["__init__", "config", "networks", "presets", "scenes", "evaluation", "training", "command_line"],
     "agents/sb3": ["__init__", "config", "hyperparams", "presets", "vec_env", "hybrid_policy", "evaluation", "training", "command_line"],
     "agents/scaling": [
         "__init__", "families", "forecast", "cluster", "trials", "space", "search_record", "search",

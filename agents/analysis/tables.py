@@ -20,16 +20,19 @@ RAY_COSTS = RESULTS / "ray_costs.json"
 STEP_SPEED = RESULTS / "step_speed.json"
 
 PAPER: dict[str, float | None] = {
-    "mnist-fc256": 1.69, "mnist-conv": 1.21,
+    "mnist-fc256": 1.69, "mnist-conv": 1.21, "mnist-convnet": None, "mnist-convnet-small": None,
     "mnist-2": 3.79, "mnist-3": 1.51, "mnist-4": 1.54, "mnist-5": 1.34, "mnist-6": 1.12, "mnist-7": 1.07,
     "translated60-fc64": 6.42, "translated60-fc256": 2.63, "translated60-conv": 1.62,
+    "translated60-convnet": None, "translated60-convnet-small": None,
     "translated60-4": 1.54, "translated60-6": 1.22, "translated60-8": 1.2, "translated60-8-conv": 1.2,
     "translated60-stop": 1.2, "translated60-prices": 1.2,
     "cluttered60-fc64": 28.58, "cluttered60-fc256": 11.96, "cluttered60-conv": 8.09,
+    "cluttered60-convnet": None, "cluttered60-convnet-small": None,
     "cluttered60-4": 4.96, "cluttered60-6": 4.08, "cluttered60-8": 4.04, "cluttered60-8-conv": 4.04, "cluttered60-random": 14.4,
     "cluttered60-stop": 4.04, "cluttered60-prices": 4.04,
-    "cluttered100-conv": 14.35,
+    "cluttered100-conv": 14.35, "cluttered100-convnet": None, "cluttered100-convnet-small": None,
     "cluttered100-4": 9.41, "cluttered100-6": 8.31, "cluttered100-8": 8.11, "cluttered100-8-conv": 8.11, "cluttered100-random": 28.4,
+    "pairs100-convnet": None, "sum100-convnet": None, "mega500-convnet": None,
     "mnist-6-faithful": 1.12, "catch": 15.0, "catch-faithful": 15.0,
     "catch-center": None, "catch-random": None, "catch-full-view": None,
     "catch-48": None, "catch-fast": None, "catch-two-balls": None,

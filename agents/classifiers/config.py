@@ -10,16 +10,19 @@ from agents.experiment.settings import EpisodesRun, ExperimentConfig, Settings, 
 
 @dataclass(frozen=True)
 class NetworkConfig(Settings):
-    """Layers: Mnih et al. 2014, section 4.1, "Models"."""
+    """Layers: those of Mnih et al. 2014, section 4.1, "Models", or of a small convolutional network of today."""
 
     filters: int = 0
     """Filters of a convolution of 10x10 with stride 5 that comes first; 0 for none."""
     hidden_sizes: tuple[int, ...] = (256, 256)
     """Rectifiers of each fully connected layer."""
+    stages: tuple[int, ...] = ()
+    """Channels of each stage of a network of today, in place of the paper's: two convolutions of 3x3, the first with stride 2, with batch norm
+    and rectifiers; the mean over all places answers."""
 
     def __post_init__(self) -> None:
-        if self.filters < 0 or any(size < 1 for size in self.hidden_sizes):
-            raise ValueError(f"A layer cannot have {min(self.filters, *self.hidden_sizes)} units.")
+        if self.filters < 0 or any(size < 1 for size in (*self.hidden_sizes, *self.stages)):
+            raise ValueError(f"A layer cannot have {min(self.filters, *self.hidden_sizes, *self.stages)} units.")
         super().__post_init__()
 
 
@@ -33,9 +36,14 @@ class OptimizerConfig(Settings):
     """Decoupled weight decay of Adam."""
     batch_size: int = 128
     """Scenes of one update."""
+    weight_averaging: float = 0.0
+    """The network that is scored and saved has an average of the weights, which keeps this share of itself at every update; 0 for the weights as
+    they are. As our agent has it."""
 
     def __post_init__(self) -> None:
         demand_positive(self, "learning_rate", "batch_size")
+        if self.weight_averaging >= 1:
+            raise ValueError(f"weight_averaging must be below 1, got {self.weight_averaging!r}.")
         super().__post_init__()
 
 

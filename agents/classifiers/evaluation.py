@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from agents.classifiers.config import ClassifierConfig
+from agents.experiment.device import autocast
 from agents.experiment.episodes import HeldOutEpisodes
 from agents.experiment.score import Score
 
@@ -29,10 +29,13 @@ def held_out_scenes(config: ClassifierConfig, split: str, lanes: int | None = No
 
 
 def evaluate(network: nn.Module, config: ClassifierConfig, split: str) -> Score:
-    """Scores a network on every scene of a split."""
-    device = next(network.parameters()).device
-    right: list[bool] = []
-    with torch.no_grad():
+    """Scores a network on every scene of a split, as many at once as an update has."""
+    device, training = next(network.parameters()).device, network.training
+    right: list[Tensor] = []
+    network.eval()
+    with torch.no_grad(), autocast(config, device):
         for scenes, labels in held_out_scenes(config, split):
-            right += (network(scenes.to(device)).argmax(1).cpu() == labels).tolist()
-    return Score.of(np.array(right))
+            named = [network(part.to(device)).argmax(1) for part in torch.split(scenes, config.optimizer.batch_size)]
+            right.append(torch.cat(named).cpu() == labels)
+    network.train(training)
+    return Score.of(torch.cat(right).numpy())

@@ -1,19 +1,16 @@
-"""Trains a classifier: scenes drawn, a step down the cross entropy, again; with reports, checkpoints and exact resumption.
-
-Axes: B batch, C channels, H and W the scene's sides.
-"""
+"""Trains a classifier: scenes drawn, a step down the cross entropy, again; with reports, checkpoints and exact resumption."""
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from functools import lru_cache, partial
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
@@ -21,9 +18,9 @@ from tqdm import tqdm
 from agents.classifiers.config import ClassifierConfig
 from agents.classifiers.evaluation import evaluate
 from agents.classifiers.networks import make_network
+from agents.classifiers.scenes import TrainingScenes
 from agents.experiment.checkpoint import demand_device, load_checkpoint, restoring, save_checkpoint
-from agents.experiment.device import prepare_torch
-from agents.experiment.episodes import make_split
+from agents.experiment.device import autocast, prepare_torch
 from agents.experiment.run_folder import (
     CHECKPOINT,
     Saved,
@@ -44,12 +41,14 @@ from agents.experiment.score import Score
 
 save_state = partial(save_checkpoint, holds="a classifier")
 load_state = partial(load_checkpoint, settings=ClassifierConfig, holds="a classifier")
+MUST_BE_FINITE = ("The loss", "The gradient", "The norm of the weights after the step")
 
 
 class ClassifierTrainer:
     """One training run in its folder.
 
-    What is drawn depends on the seed and the number of the update alone, so a resumed run ends with the same numbers.
+    What is drawn depends on the seed and the number of the update alone, so a resumed run ends with the same numbers. A GPU is waited for
+    at reports alone.
 
     Args:
         config: the run's settings.
@@ -64,20 +63,17 @@ class ClassifierTrainer:
         self.config, self.folder = config, folder
         self.commits, self.devices = [current_commit()], [device_name(self.device)]
         torch.manual_seed(config.seed)
-        envs = make_split(config, 1, "train", training=True).unwrapped
-        if not (hasattr(envs, "whole_scenes") and envs.tells_label):
-            raise ValueError(
-                f"A classifier needs whole scenes with labels, as GlimpseMNIST has them: {config.env} has none."
-            )
-        self.world, self.recipe = envs, envs.recipe
-        self.batch_size = config.optimizer.batch_size
-        if self.batch_size > envs.num_images:
-            raise ValueError(f"batch_size must be at most {envs.num_images}, the training images.")
-        shape = (envs.screen[2], *self.recipe.canvas)
-        self.network = make_network(config.network, shape, len(envs.class_names)).to(self.device)
+        self.scenes = TrainingScenes(config, self.device)
+        self.network = make_network(config.network, self.scenes.shape, self.scenes.num_classes).to(self.device)
         settings = config.optimizer
+        self.scored = copy.deepcopy(self.network) if settings.weight_averaging else self.network  # the average
+        self.weights: list[Tensor] = [*self.network.parameters()]
+        self.averages, self.averaged = (  # with the means and variances of batch norms
+            [value for value in network.state_dict().values() if value.is_floating_point()]
+            for network in (self.scored, self.network)
+        )
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+            self.weights, settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         self.update, self.seconds = 0, 0.0
         self.curve: list[dict[str, float]] = []  # validation scores so far
@@ -85,13 +81,14 @@ class ClassifierTrainer:
     @property
     def frames(self) -> int:
         """Scenes seen so far."""
-        return self.update * self.batch_size
+        return self.update * self.config.optimizer.batch_size
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds: tensors and primitives."""
         return {
             "config": self.config.to_json(),
-            "network": self.network.state_dict(),
+            "network": self.scored.state_dict(),
+            **({"learner": self.network.state_dict()} if self.scored is not self.network else {}),
             "optimizer": self.optimizer.state_dict(),
             "update": self.update,
             "seconds": self.seconds,
@@ -109,7 +106,9 @@ class ClassifierTrainer:
         """
         demand_device(self.folder / CHECKPOINT, state, self.config, self.device)
         with restoring(self.folder / CHECKPOINT, state, self.config, self.optimizer):
-            self.network.load_state_dict(state["network"])
+            self.scored.load_state_dict(state["network"])
+            if self.scored is not self.network:
+                self.network.load_state_dict(state["learner"])
             self.optimizer.load_state_dict(state["optimizer"])
             for name in ("update", "seconds", "curve"):
                 setattr(self, name, state[name])
@@ -121,55 +120,54 @@ class ClassifierTrainer:
         """Writes a checkpoint."""
         save_state(self.folder / CHECKPOINT, self.state())
 
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """The training scenes (B, C, H, W) of this update, and their labels (B,); every epoch has an order of its own."""
-        size, seed = self.batch_size, self.config.seed
-        count = self.world.num_images
-        epoch, place = divmod(self.update, count // size)
-        index = _order(count, seed, epoch)[place * size : (place + 1) * size]
-        draws = np.random.default_rng((seed, self.update, 1)).random((size, self.recipe.num_draws))
-        if self.world.fixed_scenes:
-            draws = self.world.held_out_draws(index)[:, 3:]
-        scenes, labels = self.world.whole_scenes(index, draws)
-        pixels = torch.from_numpy(scenes).to(self.device).permute(0, 3, 1, 2)
-        return pixels.float() / 255, torch.from_numpy(labels).to(self.device)
+    def step(self) -> Tensor:
+        """One update; returns its loss, the norms of gradient and of weights after it, and the share of scenes named rightly.
 
-    def step(self) -> tuple[Tensor, Tensor]:
-        """One update; returns the loss, and the share of scenes named rightly before it.
-
-        Raises:
-            FloatingPointError: if anything is not finite that should be; the last checkpoint is still good.
+        They stay on the device: nothing here waits for a GPU.
         """
         progress = self.update / self.config.total_updates
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optimizer.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-        scenes, labels = self.draw()
-        logits = self.network(scenes)
-        loss = nn.functional.cross_entropy(logits, labels)
-        self._demand_finite("The loss", loss)
+        scenes, labels = self.scenes.of(self.update)
+        with autocast(self.config, self.device):
+            logits = self.network(scenes)
+        loss = nn.functional.cross_entropy(logits.float(), labels)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        parameters = [*self.network.parameters()]
-        self._demand_finite("The gradient", *(parameter.grad for parameter in parameters))
+        gradient = _norm([weight.grad for weight in self.weights if weight.grad is not None])
         self.optimizer.step()
-        self._demand_finite("The norm of the weights after the step", *parameters)
         self.update += 1
-        return loss.detach(), (logits.argmax(1) == labels).float().mean()
+        self._average()
+        success = (logits.argmax(1) == labels).float().mean()
+        return torch.stack([loss.detach(), gradient, _norm(self.weights), success])
 
-    def _demand_finite(self, what: str, *values: Tensor | None) -> None:
-        norms = torch.stack(torch._foreach_norm([value for value in values if value is not None]))
-        demand_finite(what, norms, self.update, self.folder)
+    def _average(self) -> None:
+        """Brings the average a step nearer to the weights, and its batch norms' means and variances to theirs."""
+        if self.scored is self.network:
+            return
+        # The first weights are soon forgotten.
+        keep = min(self.config.optimizer.weight_averaging, self.update / (self.update + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(self.averages, self.averaged, 1 - keep)
 
     def report(self, updates: int) -> dict[str, float]:
-        """Makes so many updates; returns a line for `metrics.jsonl` with their means."""
-        losses, successes = zip(*(self.step() for _ in range(updates)), strict=True)
-        loss, success = (float(torch.stack(found).mean()) for found in (losses, successes))
+        """Makes so many updates; returns a line for `metrics.jsonl` with their means.
+
+        Raises:
+            FloatingPointError: if anything was not finite that should be; the last checkpoint is still good.
+        """
+        first = self.update
+        noted = torch.stack([self.step() for _ in range(updates)]).cpu()
+        for number, values in enumerate(noted, start=first):
+            for what, value in zip(MUST_BE_FINITE, values, strict=False):
+                demand_finite(what, value, number, self.folder)
+        loss, *_, success = noted.mean(0).tolist()
         seen = {"episodes": self.frames, "frames": self.frames}
         return {"update": self.update, **seen, "success": success, "loss": loss}
 
     def score(self, split: str) -> Score:
-        """Scores the network as it is on every scene of a split."""
-        return evaluate(self.network, self.config, split)
+        """Scores the network as it is, or the average of its weights, on every scene of a split."""
+        return evaluate(self.scored, self.config, split)
 
 
 def train(config: ClassifierConfig, folder: Path, resume: bool = False, saved: Saved = nobody) -> dict[str, Any]:
@@ -183,7 +181,7 @@ def train(config: ClassifierConfig, folder: Path, resume: bool = False, saved: S
 
     Raises:
         OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
-        FloatingPointError: see `ClassifierTrainer.step`.
+        FloatingPointError: see `ClassifierTrainer.report`.
     """
     with reserved(folder):
         trainer = ClassifierTrainer(config, folder)
@@ -196,9 +194,9 @@ def _make_updates(trainer: ClassifierTrainer, saved: Saved = nobody) -> None:
     run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
     trainer.save()  # so that there is always a checkpoint to go on from
     evaluate_every = max(1, total // run.evaluations) if run.evaluations else total + 1
-    started, before = time.monotonic(), trainer.seconds
+    started, before, batch = time.monotonic(), trainer.seconds, trainer.config.optimizer.batch_size
     with (
-        tqdm(total=total * trainer.batch_size, initial=trainer.frames, unit="img", unit_scale=True) as bar,
+        tqdm(total=total * batch, initial=trainer.frames, unit="img", unit_scale=True) as bar,
         interruptible() as interrupted,
         SummaryWriter(str(folder), purge_step=trainer.frames) as board,
     ):
@@ -213,7 +211,7 @@ def _make_updates(trainer: ClassifierTrainer, saved: Saved = nobody) -> None:
                 bar.write(f"{trainer.frames:>9} images: {score}")
             trainer.seconds = before + time.monotonic() - started
             record(folder, board, line, trainer.seconds)
-            bar.update((trainer.update - first) * trainer.batch_size)
+            bar.update((trainer.update - first) * batch)
             bar.set_postfix_str(f"success {line['success']:.3f}")
             if evaluating:
                 trainer.save()
@@ -222,10 +220,10 @@ def _make_updates(trainer: ClassifierTrainer, saved: Saved = nobody) -> None:
     trainer.save()
 
 
-@lru_cache(maxsize=1)
-def _order(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """In which order an epoch walks through the training images."""
-    return np.random.default_rng((seed, epoch, 2)).permutation(count)
+def _norm(values: Sequence[Tensor]) -> Tensor:
+    """The norm of all values together."""
+    norm: Tensor = torch.stack(torch._foreach_norm([*values])).norm()
+    return norm
 
 
 def _result(trainer: ClassifierTrainer) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -46,6 +47,13 @@ def find_device(name: str) -> torch.device:
 def send(source: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """Copies a processor's tensor to that place on a device, which is returned; a GPU fetches it when it comes to it."""
     return place.copy_(source.pin_memory() if place.device.type == "cuda" else source, non_blocking=True)
+
+
+def autocast(config: ExperimentConfig, device: torch.device) -> AbstractContextManager[Any]:
+    """Matrix products in bfloat16, where settings and machine want it."""
+    if config.run.matmul_precision != "bfloat16" or not multiplies_bfloat16(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 @cache

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gymnasium as gym
@@ -14,17 +15,23 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from agents.analysis.reproduction import reproduce_command  # noqa: E402
+from agents.analysis.tables import PAPER  # noqa: E402
 from agents.classifiers import training  # noqa: E402
 from agents.classifiers.command_line import train_command  # noqa: E402
 from agents.classifiers.config import ClassifierConfig  # noqa: E402
-from agents.classifiers.evaluation import held_out_scenes  # noqa: E402
+from agents.classifiers.evaluation import evaluate, held_out_scenes  # noqa: E402
 from agents.classifiers.networks import make_network  # noqa: E402
 from agents.classifiers.presets import PRESETS as CLASSIFIERS  # noqa: E402
+from agents.classifiers.scenes import TrainingScenes, order  # noqa: E402
 from agents.classifiers.training import ClassifierTrainer, load_state, save_state  # noqa: E402
+from agents.experiment.device_worlds import SCENES  # noqa: E402
+from agents.experiment.episodes import make_split  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, TIMES, reserved  # noqa: E402
 from agents.ram import command_line  # noqa: E402
+from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.checkpoint import save_state as save_agent  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
+from agents.ram.presets import PRESETS as AGENTS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ClassifierConfig().but(
@@ -32,6 +39,7 @@ TINY = ClassifierConfig().but(
     optimizer={"batch_size": 8},
     run={"episodes": 88, "report_every": 2, "evaluations": 3},
 )
+MODERN = TINY.but(network={"stages": (4, 6)}, optimizer={"weight_averaging": 0.9})
 SIDES = {"mnist": 28, "translated60": 60, "cluttered60": 60, "cluttered100": 100}
 
 
@@ -68,9 +76,33 @@ def test_every_row_has_the_parameters_of_the_paper(name, weights, biases):
     assert network(torch.zeros(3, *scene_shape(name))).shape == (3, 10)
 
 
-def test_every_row_of_the_paper_has_a_preset_that_names_itself():
-    assert len(CLASSIFIERS) == 9
+def test_every_preset_names_itself_and_is_a_row_of_the_tables():
     assert all(name == config.name for name, config in CLASSIFIERS.items())
+    assert CLASSIFIERS.keys() <= PAPER.keys()
+    assert len([name for name in CLASSIFIERS if PAPER[name]]) == 9  # of the paper
+
+
+def test_networks_of_the_paper_begin_with_the_weights_of_he_et_al():
+    first = make_network(CLASSIFIERS["cluttered60-fc256"].network, scene_shape("cluttered60"), 10)[1]
+    assert first.weight.std().item() == pytest.approx((2 / 3600) ** 0.5, rel=0.01)
+    assert not first.bias.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "agent"), [("mnist", "mnist-6"), *((scene, f"{scene}-8-conv") for scene in [*SIDES][1:])]
+)
+def test_network_of_today_has_about_the_parameters_of_our_best_agent(name, agent, fake_mnist):
+    network = make_network(CLASSIFIERS[f"{name}-convnet"].network, scene_shape(name), 10)
+    ours = make_agent(AGENTS[agent], make_split(AGENTS[agent], 1, "train"))
+    one, other = (sum(parameter.numel() for parameter in model.parameters()) for model in (network, ours))
+    assert one == pytest.approx(other, rel=0.02)
+
+
+def test_network_of_today_takes_scenes_of_any_size():
+    network = make_network(MODERN.network, (3, 20, 30), 7).eval()
+    assert network(torch.zeros(2, 3, 20, 30)).shape == network(torch.zeros(2, 3, 9, 5)).shape == (2, 7)
+    layers = [type(layer).__name__ for layer in network]
+    assert layers == [*["Conv2d", "BatchNorm2d", "ReLU"] * 4, "AdaptiveAvgPool2d", "Flatten", "Linear"]
 
 
 def test_every_layer_but_the_last_is_followed_by_rectifiers():
@@ -115,7 +147,7 @@ def test_fixed_training_scenes_are_the_same_in_every_epoch(fake_mnist, tmp_path)
     for _ in range(2):
         seen = []
         for _ in range(2):
-            seen += [scene.numpy().tobytes() for scene in trainer.draw()[0]]
+            seen += [scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]]
             trainer.update += 1
         epochs.append(set(seen))
     assert epochs[0] == epochs[1]
@@ -134,10 +166,10 @@ def test_scenes_that_are_not_square_are_trained_on_and_scored_as_they_are(fake_m
 def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mnist, tmp_path):
     config = CLASSIFIERS["cluttered60-conv"].but(optimizer={"batch_size": 4})
     trainer = ClassifierTrainer(config, tmp_path)
-    scenes, labels = trainer.draw()
+    scenes, labels = trainer.scenes.of(trainer.update)
     env = gym.make_vec(config.env, num_envs=4).unwrapped
-    index = training._order(30, config.seed, 0)[:4]
-    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.recipe.num_draws))
+    index = order(30, config.seed, 0)[:4]
+    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.scenes.world.recipe.num_draws))
     env.begin(np.arange(4), np.hstack([np.zeros((4, 3)), draws]), {"index": index})
     np.testing.assert_array_equal(scenes, env._scenes.transpose(0, 3, 1, 2) / np.float32(255))
     assert labels.tolist() == env.data.labels[index].tolist()
@@ -149,7 +181,7 @@ def test_every_epoch_shows_each_image_once_in_a_new_order(fake_mnist, tmp_path):
     for _ in range(2):
         seen = []
         for _ in range(3):
-            seen += [scene.numpy().tobytes() for scene in trainer.draw()[0]]
+            seen += [scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]]
             trainer.update += 1
         epochs.append(seen)
     assert set(epochs[0]) == set(epochs[1])
@@ -159,12 +191,85 @@ def test_every_epoch_shows_each_image_once_in_a_new_order(fake_mnist, tmp_path):
 
 def test_scenes_of_a_digit_are_drawn_anew_in_every_epoch(fake_mnist, tmp_path):
     trainer = ClassifierTrainer(TINY.but(env="GlimpseMNIST-Translated60-v0", optimizer={"batch_size": 30}), tmp_path)
-    one = {scene.numpy().tobytes() for scene in trainer.draw()[0]}
+    one = {scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]}
     trainer.update += 1
-    assert not one & {scene.numpy().tobytes() for scene in trainer.draw()[0]}
+    assert not one & {scene.numpy().tobytes() for scene in trainer.scenes.of(trainer.update)[0]}
+
+
+@pytest.mark.parametrize("name", ["mnist-conv", "translated60-convnet", "cluttered60-conv", "pairs100-convnet"])
+def test_scenes_that_threads_prepare_and_a_gpu_draws_are_those_that_numpy_draws(name, fake_mnist):
+    config = CLASSIFIERS[name].but(optimizer={"batch_size": 8})
+    numpys, gpus = (TrainingScenes(config, torch.device("cpu")) for _ in range(2))
+    gpus.twin = SCENES[type(gpus.world)](gpus.world, gpus.device)
+    with ThreadPoolExecutor(2) as gpus.threads:
+        for update in (0, 1, 2, 3, 4, 5, 1, 2):  # it goes back to a checkpoint
+            for one, other in zip(numpys.of(update), gpus.of(update), strict=True):
+                assert torch.equal(one, other)
+
+
+def test_digits_are_moved_and_distorted_in_training_alone(fake_mnist):
+    plain, moved = (
+        TINY.but(train_env_args=words, optimizer={"batch_size": 30}) for words in ((), ("overhang=2", "distortion=0.1"))
+    )
+    one, other = (TrainingScenes(config, torch.device("cpu")).of(0)[0] for config in (plain, moved))
+    assert one.shape == other.shape
+    assert not torch.equal(one, other)
+    one, other = (next(held_out_scenes(config, "validation"))[0] for config in (plain, moved))
+    assert torch.equal(one, other)
 
 
 # Training
+
+
+def test_average_of_the_weights_is_what_is_scored_and_saved(fake_mnist, tmp_path):
+    trainer = ClassifierTrainer(MODERN, tmp_path)
+    expected = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    for update in (1, 2, 3):
+        trainer.step()
+        keep = min(0.9, update / (update + 10))
+        for name, value in trainer.network.state_dict().items():
+            if value.is_floating_point():  # of batch norms the means and variances too
+                expected[name] = keep * expected[name] + (1 - keep) * value
+    trainer.save()
+    saved = load_state(tmp_path / CHECKPOINT)
+    for name, value in trainer.network.state_dict().items():
+        assert torch.equal(saved["learner"][name], value)
+        if value.is_floating_point():
+            torch.testing.assert_close(saved["network"][name], expected[name])
+            assert not torch.equal(saved["network"][name], value)
+
+
+def test_a_score_depends_on_no_other_scene_and_leaves_batch_norms_as_they_are(fake_mnist, tmp_path):
+    trainer = ClassifierTrainer(MODERN.but(optimizer={"weight_averaging": 0.0}), tmp_path)
+    trainer.report(4)
+    before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
+    one = evaluate(trainer.scored, trainer.config, "test")
+    other = evaluate(trainer.scored, trainer.config.but(optimizer={"batch_size": 1}), "test")
+    assert one.error_percent == other.error_percent
+    assert all(torch.equal(before[name], value) for name, value in trainer.network.state_dict().items())
+    assert trainer.network.training
+
+
+def test_training_leaves_nothing_on_the_processor(fake_mnist, tmp_path, monkeypatch):
+    """PyTorch's device "meta" stands in for a GPU: its tensors have no values, and refuse to be mixed with others."""
+    adam = torch.optim.AdamW
+    monkeypatch.setattr(training, "prepare_torch", lambda config: torch.device("meta"))
+    monkeypatch.setattr(torch.optim, "AdamW", lambda *args, fused, **settings: adam(*args, **settings))
+    trainer = ClassifierTrainer(MODERN, tmp_path)
+    assert {trainer.step().device.type for _ in range(2)} == {"meta"}
+    assert {value.device.type for value in trainer.scored.state_dict().values()} == {"meta"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_an_update_does_not_wait_for_the_gpu(fake_mnist, tmp_path):
+    trainer = ClassifierTrainer(MODERN.but(run={"device": "cuda", "matmul_precision": "bfloat16"}), tmp_path)
+    trainer.report(2)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        trainer.step()
+        trainer.step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_training_lowers_the_error_on_the_images_that_it_saw(fake_mnist, tmp_path):
@@ -196,9 +301,10 @@ def test_learning_rate_falls_to_zero_as_a_cosine(fake_mnist, tmp_path):
     assert rates == pytest.approx([1e-3, 0.5e-3, 0])
 
 
-def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(fake_mnist, tmp_path, monkeypatch):
+@pytest.mark.parametrize("config", [TINY, MODERN], ids=["of the paper", "of today"])
+def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(config, fake_mnist, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    result = training.train(TINY, whole)
+    result = training.train(config, whole)
     step = ClassifierTrainer.step
 
     def interrupted(self):
@@ -208,13 +314,13 @@ def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(fake_mnist, t
 
     with monkeypatch.context() as patch:
         patch.setattr(ClassifierTrainer, "step", interrupted)
-        assert training.train(TINY, parts) == {}
+        assert training.train(config, parts) == {}
     assert load_state(parts / CHECKPOINT)["update"] == 6  # the report under way was finished
     assert not (parts / RESULT).exists()
     for name in (METRICS, TIMES):
         with (parts / name).open("a") as file:
             file.write("a line after the checkpoint\n")
-    resumed = training.train(TINY, parts, resume=True)
+    resumed = training.train(config, parts, resume=True)
     one, other = (load_state(folder / CHECKPOINT) for folder in (whole, parts))
     assert all(torch.equal(one["network"][name], other["network"][name]) for name in one["network"])
     assert (whole / METRICS).read_text() == (parts / METRICS).read_text()
@@ -341,6 +447,8 @@ def test_state_that_does_not_fit_the_run_is_refused(fake_mnist, tmp_path):
         ({"optimizer": {"learning_rate": float("nan")}}, "learning_rate"),
         ({"network": {"hidden_sizes": (64, 0)}}, "0 units"),
         ({"network": {"filters": -1}}, "-1 units"),
+        ({"network": {"stages": (8, 0)}}, "0 units"),
+        ({"optimizer": {"weight_averaging": 1.0}}, "weight_averaging must be below 1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_by_name(settings, message):
@@ -367,7 +475,7 @@ def test_command_trains_a_preset_and_goes_on_with_its_folder(fake_mnist, tmp_pat
     flags = ["--preset", "mnist-conv", "--run.episodes", "60", "--optimizer.batch-size", "20", "--run-dir", "run"]
     train_command(flags)
     result = json.loads((tmp_path / "run" / RESULT).read_text())
-    assert result["config"]["network"] == {"filters": 8, "hidden_sizes": [256]}
+    assert result["config"]["network"] == {"filters": 8, "hidden_sizes": [256], "stages": []}
     with pytest.raises(SystemExit, match="--resume"):
         train_command(flags)
     (tmp_path / "run" / RESULT).unlink()
