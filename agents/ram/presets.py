@@ -20,30 +20,29 @@ _MNIST = Config().but(
     run={"episodes": 90 * EPOCH},
 )
 
-# On a wide canvas the gaze moves relative to where it is, two looks in five explore, first far and then near, and each is
-# paid what its glimpse alone tells of the class. After a tenth of the training the gaze stays as it is, or it would drift, and
-# the classifier learns from what a greedy agent sees. Answers are trained at every glimpse, so that one agent can be scored with fewer of
-# them (docs/experiments.md).
-_WIDE = _MNIST.but(
-    env_args=("initial_location=center",),
-    network={"initialization": "he", "glimpse_gain": 3.0},
+# Where no preset fits: a core that remembers, pixels standardised by what is seen, answers at every look, and a gaze with a pathway of its own
+# that learns by comparing looks.
+GENERAL = Config(name="general").but(
+    network={"core": "lstm", "input": "standardized", "previous_action": True, "baseline_hidden": 128},
     gaze={
+        "pathway": "separate",
+        "hidden": 128,
         "mean": "relative",
         "std": 0.4,
-        "std_final": 0.15,
-        "exploration_share": 0.4,
-        "exploration_fraction": 0.1,
-        "learning_fraction": 0.1,
+        "exploration_fraction": 0.3,
+        "border_penalty": 1.0,
     },
-    learning={
-        "early_answer_weight": 1.0,
-        "glance_weight": 1.0,
-        "look_reward": "glance",
-        "gae_lambda": 0.5,
-        "normalize_advantages": True,
+    counterfactual=CounterfactualConfig(greedy_share=0.8),
+    learning={"early_answer_weight": 1.0, "normalize_advantages": True, "entropy_bonus": 0.01, "batch_size": 128},
+    optimizer={
+        "method": "adam",
+        "learning_rate": 2e-3,
+        "gaze_learning_rate": 1e-3,
+        "annealing": "cosine",
+        "max_grad_norm": 5.0,
+        "weight_averaging": 0.99,
     },
-    optimizer={"learning_rate": 2e-3, "gaze_learning_rate": 1e-3, "weight_averaging": 0.99},
-    run={"episodes": 40 * EPOCH, "matmul_precision": "bfloat16"},
+    run={"episodes": 1_000_000, "matmul_precision": "bfloat16"},
 )
 
 # A ball is one pixel, dim in coarse patches, so glimpses are brightened; everything learns from the reward alone, through one core.
@@ -62,31 +61,6 @@ _CATCH = Config(env="CatchBall-v0").but(
     },
     optimizer={"method": "adam", "learning_rate": 1e-3, "max_grad_norm": 1.0, "weight_averaging": 0.99},
     run={"episodes": CATCH_FRAMES // 23, "evaluations": 20, "matmul_precision": "bfloat16"},
-)
-
-# Where no preset fits: a core that remembers, pixels standardised by what is seen, answers at every look, and a gaze with a pathway of its own
-# that learns by comparing looks.
-GENERAL = Config(name="general").but(
-    network={"core": "lstm", "input": "standardized", "previous_action": True, "baseline_hidden": 128},
-    gaze={
-        "pathway": "separate",
-        "hidden": 128,
-        "mean": "relative",
-        "std": 0.4,
-        "exploration_fraction": 0.3,
-        "border_penalty": 1.0,
-    },
-    counterfactual=CounterfactualConfig(),
-    learning={"early_answer_weight": 1.0, "normalize_advantages": True, "entropy_bonus": 0.01, "batch_size": 128},
-    optimizer={
-        "method": "adam",
-        "learning_rate": 2e-3,
-        "gaze_learning_rate": 1e-3,
-        "annealing": "cosine",
-        "max_grad_norm": 5.0,
-        "weight_averaging": 0.99,
-    },
-    run={"episodes": 1_000_000, "matmul_precision": "bfloat16"},
 )
 
 # The same where nothing is to be answered: who moves in a world that moves learns by REINFORCE, as in Catch, whatever the pixels are like.
@@ -108,9 +82,14 @@ DEFAULTS = {
 
 def _centered() -> dict[str, Config]:
     """28x28 digits, two to seven glimpses."""
-    # Centered digits always look the same, and 90 epochs of that overfit: in training they are moved about by up to two pixels.
+    # Centered digits always look the same, and many epochs of that overfit: in training they are moved about, turned, stretched and slanted.
     rows = {
-        f"mnist-{n}": _MNIST.but(env_args=(f"num_glimpses={n}",), train_env_args=("overhang=2",)) for n in range(4, 8)
+        f"mnist-{n}": GENERAL.but(
+            env_args=(f"num_glimpses={n}",),
+            train_env_args=("overhang=2", "distortion=0.1"),
+            run={"episodes": 60 * EPOCH},
+        )
+        for n in range(4, 8)
     }
     # With few looks none can be spent on a random place or on finding the digit: the first is at its upper half
     # (docs/experiments.md), and digits move by one pixel only.
@@ -121,23 +100,26 @@ def _centered() -> dict[str, Config]:
 
 
 def _wide() -> dict[str, Config]:
-    """Digits somewhere on a canvas, alone or among clutter."""
+    """Digits somewhere on a canvas, alone or among clutter: the general recipe for longer, from the centre, with and without convolutions."""
     rows = {}
     for scene in ("translated60", "cluttered60", "cluttered100"):
         env = f"GlimpseMNIST-{scene.capitalize()}-v0"
         # A digit without clutter is learnt by heart: in training it is turned, stretched and slanted a little.
         distorted = ("distortion=0.15",) if scene == "translated60" else ()
         for glimpses in (4, 6, 8):
-            rows[f"{scene}-{glimpses}"] = _WIDE.but(
+            rows[f"{scene}-{glimpses}"] = GENERAL.but(
                 env=env,
-                env_args=(f"num_glimpses={glimpses}", *_WIDE.env_args),
+                env_args=(f"num_glimpses={glimpses}", "initial_location=center"),
                 train_env_args=distorted,
-                run={"scored_glimpses": tuple(range(2, glimpses))},
+                run={"episodes": 30 * EPOCH, "scored_glimpses": tuple(range(2, glimpses))},
             )
-        rows[f"{scene}-8-conv"] = rows[f"{scene}-8"].but(network={"convolutions": (32, 64)})
+        eight = rows[f"{scene}-8"]
+        rows[f"{scene}-8-conv"] = eight.but(network={"convolutions": (32, 64)})
         if scene != "translated60":
             random = {"policy": "random", "pathway": "shared"}
-            rows[f"{scene}-random"] = _WIDE.but(env=env, env_args=("num_glimpses=8",), gaze=random)
+            rows[f"{scene}-random"] = eight.but(
+                env_args=("num_glimpses=8",), gaze=random, counterfactual=None, run={"scored_glimpses": ()}
+            )
     return rows
 
 
@@ -196,13 +178,13 @@ def _two_million_frames(rows: dict[str, Config]) -> dict[str, Config]:
 
 
 def _beyond() -> dict[str, Config]:
-    """Many objects, huge images, moving scenes: the general recipe with a convolutional glimpse network, in large batches that a GPU likes."""
-    base = GENERAL.but(network={"convolutions": (32, 64)}, learning={"batch_size": 512})
+    """Many objects and huge images: the general recipe with a convolutional glimpse network, in larger batches."""
+    base = GENERAL.but(network={"convolutions": (32, 64)}, learning={"batch_size": 256})
     sizes = {  # looks, and millions of episodes
-        "Pairs100": ((4, 8), 8),
-        "Sum100": ((4, 8), 8),
-        "Mega500": ((16,), 4),
-        "Mega1500": ((32,), 2),
+        "Pairs100": ((4, 8), 4),
+        "Sum100": ((4, 8), 3),
+        "Mega500": ((16,), 2),
+        "Mega1500": ((32,), 1),
     }
     rows = {}
     for scene, (budgets, millions) in sizes.items():
