@@ -20,7 +20,7 @@ from agents.classifiers.evaluation import evaluate
 from agents.classifiers.networks import make_network
 from agents.classifiers.scenes import TrainingScenes
 from agents.experiment.checkpoint import demand_device, load_checkpoint, restoring, save_checkpoint
-from agents.experiment.device import autocast, prepare_torch
+from agents.experiment.device import autocast, device_name, prepare_torch
 from agents.experiment.run_folder import (
     CHECKPOINT,
     Saved,
@@ -29,7 +29,6 @@ from agents.experiment.run_folder import (
     current_commit,
     cut_logs,
     demand_finite,
-    device_name,
     interruptible,
     log_sizes,
     nobody,

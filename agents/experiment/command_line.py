@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium.error
-import torch
 
 from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL
 from agents.experiment.settings import ExperimentConfig
@@ -27,7 +26,6 @@ EXPECTED = (
     OSError,
     FloatingPointError,
     MemoryError,
-    torch.OutOfMemoryError,
     DatasetNotFound,
     NoDisplay,
     gymnasium.error.Error,
@@ -57,7 +55,10 @@ class ResumableFlags(RunFlags):
 
 
 def command(work: Callable[..., None]) -> Callable[..., None]:
-    """A command: it finds modules in the working directory, and an error that was foreseen ends it in one sentence."""
+    """A command: it finds modules in the working directory, and an error that was foreseen ends it in one sentence.
+
+    It says something before it loads PyTorch, which takes seconds: modules of commands load that where they first need it.
+    """
 
     @wraps(work)
     def run(*args: Sequence[str]) -> None:
@@ -65,12 +66,23 @@ def command(work: Callable[..., None]) -> Callable[..., None]:
             sys.path.append(os.getcwd())
         try:
             work(*args)
-        except EXPECTED as error:
+        except expected() as error:
             sys.exit(f"error: {error}")
         except KeyboardInterrupt:
             sys.exit(130)
 
     return run
+
+
+def expected() -> tuple[type[Exception], ...]:
+    """The errors that were foreseen; PyTorch's, where it has been loaded."""
+    torch = sys.modules.get("torch")
+    return EXPECTED if torch is None else (*EXPECTED, torch.OutOfMemoryError)
+
+
+def say(text: str) -> None:
+    """Prints a line that is seen at once, in a file too."""
+    print(text, flush=True)
 
 
 def arguments(argv: Sequence[str] | None) -> list[str]:
@@ -95,7 +107,7 @@ def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentCo
     if any((folder / name).exists() for name in (CHECKPOINT, METRICS, MODEL)):
         raise ValueError(f"{folder} holds a run already: go on with it by --resume, or name another --run-dir.")
     try:
-        print("\n".join(announcement(config, origin, folder)))
+        say("\n".join(announcement(config, origin, folder)))
         yield folder
     finally:
         if run_dir is None:
@@ -126,7 +138,7 @@ def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], di
     resumed = config.but(env=env or config.env, run={"device": device or config.run.device})
     if resumed.env_id != config.env_id:
         raise ValueError(f"--resume goes on in {config.env_id}: --env can only add its module, got {env}.")
-    print(f"Going on with {config.title} in {folder}")
+    say(f"Going on with {config.title} in {folder}")
     return resumed
 
 

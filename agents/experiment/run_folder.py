@@ -18,15 +18,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch.utils.tensorboard import SummaryWriter
+from typing import TYPE_CHECKING, Any
 
 from agents.experiment.settings import RunConfig
 
 if sys.platform != "win32":
     import fcntl
+
+if TYPE_CHECKING:
+    import torch  # a command line reads this module before it has told anything
 
 CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
 MODEL = "model.zip"  # of Stable-Baselines3
@@ -172,7 +172,7 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def record(folder: Path, board: SummaryWriter, line: Mapping[str, float], seconds: float) -> None:
+def record(folder: Path, board: Any, line: Mapping[str, float], seconds: float) -> None:
     """Appends a report, with its "update" and "frames", to the logs and to TensorBoard's curves."""
     append_line(folder / METRICS, line)
     append_line(folder / TIMES, {"update": line["update"], "seconds": seconds})
@@ -247,6 +247,8 @@ def provenance(seconds: float, commits: Sequence[str], devices: Sequence[str], r
         devices: that it was made on, in turn, as `device_name` has them.
         run: how it was carried out.
     """
+    import torch
+
     packages = ("torch", "numpy", "gymnasium")
     return {
         "minutes": round(seconds / 60, 2),
@@ -259,9 +261,3 @@ def provenance(seconds: float, commits: Sequence[str], devices: Sequence[str], r
         "matmul_precision": torch.get_float32_matmul_precision(),
         "machine": f"{' and '.join(devices)}, {run.threads} thread(s), {platform.machine()}",
     }
-
-
-def device_name(device: torch.device) -> str:
-    """A device's type and, of a GPU, its make."""
-    there = device.type == "cuda" and torch.cuda.is_available()
-    return f"{device.type} ({torch.cuda.get_device_name(device)})" if there else device.type

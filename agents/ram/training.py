@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.experiment.checkpoint import demand_device, restoring
-from agents.experiment.device import prepare_torch
+from agents.experiment.device import device_name, prepare_torch
 from agents.experiment.device_worlds import DeviceWorld, on_device
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
@@ -28,7 +28,6 @@ from agents.experiment.run_folder import (
     current_commit,
     cut_logs,
     demand_finite,
-    device_name,
     interruptible,
     log_sizes,
     nobody,

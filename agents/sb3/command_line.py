@@ -12,7 +12,6 @@ from agents.experiment.command_line import RunFlags, arguments, command, flag_va
 from agents.sb3.config import Sb3Config
 from agents.sb3.hyperparams import over, tuned
 from agents.sb3.presets import PRESETS
-from agents.sb3.training import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,4 +37,6 @@ def train_command(argv: Sequence[str] | None = None) -> None:
             algo_args=over(origin.algo_args, config.algo_args, "algo_args"),
         )
     with new_run(flags.run_dir, config, origin) as folder:
+        from agents.sb3.training import train
+
         train(config, folder)

@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from agents.experiment.checkpoint import first_line
-from agents.experiment.device import prepare_torch
+from agents.experiment.device import device_name, prepare_torch
 from agents.experiment.episodes import make_envs
 from agents.experiment.run_folder import (
     LOGS,
@@ -29,7 +29,6 @@ from agents.experiment.run_folder import (
     Saved,
     current_commit,
     cut_logs,
-    device_name,
     interruptible,
     nobody,
     provenance,
