@@ -56,6 +56,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         num_images: how many images `reset(options={"index": i})` chooses among; None where episodes cannot be chosen.
         tells_label: whether actions have a choice named "answer", whose right option is in `info`, privileged, as "label".
         one_answer: whether the choice "answer" has one right option in each episode, and is paid for it at the end alone.
+        success_word: what a success is called, as in "95 % caught".
         max_glimpses: the most glimpses that an episode can have; None where there is no such number.
         lane_bytes: memory that one lane takes.
         screen_changes: whether there is something new to see after every step.
@@ -101,6 +102,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     num_images: int | None = None
     tells_label: bool = False
     one_answer: bool = False
+    success_word: str = "won"
     max_glimpses: int | None = None
     screen_changes: bool = True
     glimpse_after_end: bool = True
@@ -575,6 +577,7 @@ class RetinaEnv(gym.Env[Any, Any]):
     num_images = _of_lane("num_images")
     tells_label = _of_lane("tells_label")
     one_answer = _of_lane("one_answer")
+    success_word = _of_lane("success_word")
     max_glimpses = _of_lane("max_glimpses")
     lane_bytes = _of_lane("lane_bytes")
     screen_changes = _of_lane("screen_changes")

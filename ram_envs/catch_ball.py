@@ -27,6 +27,7 @@ class CatchBallVectorEnv(RetinaVectorEnv):
     screen_changes = True
     retina_defaults = {"patch_size": 6, "num_scales": 3, "location_grid": 5}
     gamma = 0.5
+    success_word = "caught"
 
     def __init__(
         self,

@@ -53,6 +53,7 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     glimpse_after_end = False
     screen_changes = False
     one_answer = True
+    success_word = "right"
     reset_options = RetinaVectorEnv.reset_options | {"index"}
     past_choices: tuple[str, ...] | None = ()  # an answer that did not count changed nothing
     labels: NDArray[np.int64]

@@ -50,6 +50,8 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         one_of("motion", motion, MOTIONS)
         one_of("split", split, SPLITS)
         self.reward = reward
+        if reward == "follow":
+            self.success_word = "followed"
         self.data = choose_images(dataset, split, folder, images, labels, num_classes)
         self.labels, self.class_names = self.data.labels, tuple(map(str, range(self.data.num_classes)))
         _, *sides, channels = self.data.images.shape

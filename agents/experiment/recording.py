@@ -33,6 +33,12 @@ def write_video(path: Path, frames: list[Pixels], fps: float) -> None:
         )
 
 
+def gif(frames: list[Pixels], fps: float) -> bytes:
+    """Frames as the content of a .gif."""
+    written: bytes = imageio.imwrite("<bytes>", frames, duration=1000 / fps, loop=0, extension=".gif")
+    return written
+
+
 def _even(frame: Pixels) -> Pixels:
     """The frame with even sides, as video wants them: a last row or column twice."""
     height, width = frame.shape[:2]

@@ -172,12 +172,10 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def record(folder: Path, board: Any, line: Mapping[str, float], seconds: float) -> None:
-    """Appends a report, with its "update" and "frames", to the logs and to TensorBoard's curves."""
+def record(folder: Path, line: Mapping[str, float], seconds: float) -> None:
+    """Appends a report, with its "update", to the logs."""
     append_line(folder / METRICS, line)
     append_line(folder / TIMES, {"update": line["update"], "seconds": seconds})
-    for name, value in line.items():
-        board.add_scalar(name, value, line["frames"])
 
 
 def log_sizes(folder: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ import torch
 
 from agents.experiment.device_worlds import on_device
 from agents.experiment.episodes import HeldOutEpisodes
-from agents.experiment.score import Score
+from agents.experiment.score import Score, count_looks
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.config import Config
 from agents.ram.rollout import collect_rollout
@@ -39,7 +39,7 @@ def evaluate(
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
     envs = on_device(held_out.envs, agent.device)
     generator = torch.Generator(agent.device).manual_seed(0)
-    successes, glimpses = [], []
+    successes, glimpses, looks = [], [], count_looks(np.zeros((0, 2)))
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():
         for batch in held_out:
@@ -56,6 +56,7 @@ def evaluate(
             successes.append(rollout.successes.cpu().numpy()[batch.counted])
             glimpses.append(rollout.num_glimpses.cpu().numpy()[batch.counted])
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
+            looks += count_looks(rollout.seen_from[playing > 0].cpu().numpy())
             found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)
             longest = max(distances.shape[1], found.shape[1])
             before, found = (np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in (distances, found))
@@ -63,4 +64,4 @@ def evaluate(
     held_out.envs.close()
     means = distances[0] / np.maximum(distances[1], 1)
     told = None if np.isnan(means).any() else means.tolist()
-    return Score.of(np.concatenate(successes), np.concatenate(glimpses), told)
+    return Score.of(np.concatenate(successes), np.concatenate(glimpses), told, looks)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_split
-from agents.ram.agent import Decision
+from agents.ram.agent import Decision, RecurrentAttentionAgent
 from agents.ram.checkpoint import load_agent, load_state
 from agents.ram.config import Config
 from agents.ram.rollout import collect_rollout
@@ -41,11 +42,31 @@ def watch_episodes(
     config = config or load_state(checkpoint)["config"].but(run={"device": "cpu"})
     prepare_torch(config)
     envs = make_split(config, 1, "test", render_mode="rgb_array")
-    agent = load_agent(checkpoint, envs)
+    return play_episodes(load_agent(checkpoint, envs), envs, show, episodes, seed, price)
+
+
+def play_episodes(
+    agent: RecurrentAttentionAgent,
+    envs: Any,
+    show: Callable[[View], None],
+    episodes: int = 1,
+    seed: int = 0,
+    price: float | None = None,
+) -> int:
+    """Lets an agent play, greedily, in the one lane of an environment, which is closed then; returns how many ended in success.
+
+    Args:
+        agent: who plays.
+        envs: with one lane, drawn.
+        show: see `watch_episodes`.
+        episodes: how many.
+        seed: of the first.
+        price: see `watch_episodes`.
+    """
 
     def see(decision: Decision) -> None:
-        bars = {name: torch.softmax(logits, -1).numpy() for name, logits in decision.logits.items()}
-        envs.unwrapped.annotate(**bars, value=decision.baseline.clamp(0, 1)[:, None].numpy())
+        bars = {name: torch.softmax(logits, -1).cpu().numpy() for name, logits in decision.logits.items()}
+        envs.unwrapped.annotate(**bars, value=decision.baseline.clamp(0, 1)[:, None].cpu().numpy())
         show(envs.unwrapped.view())
 
     succeeded = 0

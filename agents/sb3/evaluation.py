@@ -5,15 +5,17 @@ Axes: B lanes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from gymnasium import spaces
 
-from agents.experiment.episodes import Batch, HeldOutEpisodes
-from agents.experiment.score import Score
+from agents.experiment.episodes import Batch, HeldOutEpisodes, make_split
+from agents.experiment.score import Score, count_looks
 from agents.experiment.settings import ExperimentConfig
 from agents.sb3.vec_env import read_hybrid
+from ram_envs.rendering import View
 
 
 class Predicts(Protocol):
@@ -43,11 +45,13 @@ def evaluate(
         lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
     """
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
+    looks = count_looks(np.zeros((0, 2)))
     successes: list[bool] = []
     glimpses: list[int] = []
     distances: list[list[float]] = []  # of each step, of the lanes still playing
     for batch in held_out:
-        right, taken, steps = _play(model, held_out.envs, batch)
+        right, taken, steps, seen_from = _play(model, held_out.envs, batch)
+        looks += count_looks(seen_from)
         successes += right.tolist()
         glimpses += taken.tolist()
         distances += [[] for _ in range(len(steps) - len(distances))]
@@ -55,25 +59,47 @@ def evaluate(
             known += found.tolist()
     held_out.envs.close()
     means = [float(np.mean(step)) for step in distances if step]
-    return Score.of(np.array(successes), np.array(glimpses), means or None)
+    return Score.of(np.array(successes), np.array(glimpses), means or None, looks)
 
 
-def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
-    """One episode per lane; of the lanes counted: successes, glimpses taken, and per step the distances of the gaze (playing,)."""
+def play_episodes(model: Predicts, config: ExperimentConfig, show: Callable[[View], None], episodes: int) -> float:
+    """Plays that many validation episodes, one after the other; returns how many pictures are to be shown a second.
+
+    Args:
+        model: who plays, with its likeliest actions.
+        config: whose environment.
+        show: called with what there is to see at every step, and once more when an episode is over.
+        episodes: how many.
+    """
+    envs = make_split(config, 1, "validation", render_mode="rgb_array")
+    for seed in range(episodes):
+        _play(model, envs, Batch(seed, None, np.ones(1, np.bool_)), lambda: show(envs.unwrapped.view()))
+        show(envs.unwrapped.view())
+    envs.close()
+    return float(envs.metadata["render_fps"])
+
+
+def _play(
+    model: Predicts, envs: Any, batch: Batch, see: Callable[[], None] = lambda: None
+) -> tuple[Any, Any, Any, Any]:
+    """One episode per lane; of the lanes counted: successes, glimpses taken, per step the distances of the gaze (playing,), and where
+    all glimpses were taken (glimpses, 2)."""
     observation, info = envs.reset(seed=batch.seed, options=batch.options)
     space = envs.single_action_space
     state, over = None, np.zeros(envs.num_envs, np.bool_)
-    start, right, distances = ~over, over.copy(), []
+    start, right, distances, looks = ~over, over.copy(), [], []
     while not over.all():
+        see()
+        playing, locations = batch.counted & ~over, envs.unwrapped.locations
+        looks.append(locations[playing])
         targets = info.get("target_locations", info.get("target_location"))  # (B, D, 2) or (B, 2)
         if targets is not None:
-            seen_from = envs.unwrapped.locations[:, None]
-            off = np.linalg.norm(seen_from - targets.reshape(len(targets), -1, 2), axis=2).min(1)
-            distances.append(off[batch.counted & ~over])
+            off = np.linalg.norm(locations[:, None] - targets.reshape(len(targets), -1, 2), axis=2).min(1)
+            distances.append(off[playing])
         actions, state = model.predict(observation, state, start, deterministic=True)
         actions = read_hybrid(actions, space) if isinstance(space, spaces.Dict) else actions
         observation, _, terminated, truncated, info = envs.step(actions)
         over = terminated | truncated
         right |= info.get("is_success", False) & info.get("_is_success", False)
         start = np.zeros_like(over)
-    return right[batch.counted], info["num_glimpses"][batch.counted], distances
+    return right[batch.counted], info["num_glimpses"][batch.counted], distances, np.concatenate(looks)

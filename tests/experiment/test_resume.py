@@ -11,12 +11,13 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents.experiment import episodes, run_folder  # noqa: E402
+from agents.experiment import board, episodes, run_folder  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, TIMES  # noqa: E402
 from agents.ram import training  # noqa: E402
 from agents.ram.checkpoint import load_state, save_state  # noqa: E402
@@ -250,7 +251,7 @@ def test_full_disk_ends_the_run_in_a_sentence_and_leaves_a_checkpoint_to_go_on_f
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     at_update(monkeypatch, 5, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1])))
-    monkeypatch.setattr(training.SummaryWriter, "add_scalar", lambda *_: None)  # a thread of its own would complain too
+    monkeypatch.setattr(board, "SummaryWriter", MagicMock())  # a thread of its own would complain too
     try:
         with pytest.raises(OSError, match=r"stopped at update \d+, .* --resume") as stopped:
             train(TINY, tmp_path)

@@ -3,6 +3,7 @@
 import json
 import math
 import signal
+from unittest.mock import MagicMock
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +16,7 @@ pytest.importorskip("sb3_contrib")
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor  # noqa: E402
 
-from agents.experiment import episodes  # noqa: E402
+from agents.experiment import board, episodes  # noqa: E402
 from agents.experiment.episodes import make_envs  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL, RESULT, reserved  # noqa: E402
 from agents.ram.agent import make_agent  # noqa: E402
@@ -417,7 +418,7 @@ def test_lines_of_an_attempt_that_was_not_finished_are_not_mixed_in(tmp_path):
 def test_full_disk_ends_the_run_in_a_sentence_and_leaves_no_half_model(tmp_path, monkeypatch):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(sb3_training.SummaryWriter, "add_scalar", lambda *_: None)  # it would complain too, in a thread
+    monkeypatch.setattr(board, "SummaryWriter", MagicMock())  # a thread of its own would complain too
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
         with pytest.raises(OSError, match=r"stopped at frame 80, as it could not write there: File too large\.$"):
