@@ -18,6 +18,7 @@ from agents.experiment.command_line import (
     named_preset,
     new_run,
     say,
+    say_next,
 )
 
 
@@ -39,9 +40,9 @@ def train_command(argv: Sequence[str] | None = None) -> None:
         say(f"Reading {flags.resume}")
         from agents.classifiers.training import load_state, train
 
-        train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
+        say_next(train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True), flags.resume)
         return
     with new_run(flags.run_dir, flags.config, origin) as folder:
         from agents.classifiers.training import train
 
-        train(flags.config, folder)
+        say_next(train(flags.config, folder), folder)

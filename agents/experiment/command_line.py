@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 
 import gymnasium.error
 
-from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL
+from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL, RESULT, shell_command
 from agents.experiment.settings import ExperimentConfig
 from ram_envs.datasets import DatasetNotFound
 from ram_envs.window import NoDisplay
@@ -83,6 +84,21 @@ def expected() -> tuple[type[Exception], ...]:
 def say(text: str) -> None:
     """Prints a line that is seen at once, in a file too."""
     print(text, flush=True)
+
+
+def say_next(result: Mapping[str, Any], folder: Path, *scripts: str) -> None:
+    """Says, after a training that was not interrupted, where its result is, and the commands that come next, to be copied.
+
+    Args:
+        result: of the training; empty if it was interrupted.
+        folder: of the run.
+        scripts: that take a `--checkpoint`.
+    """
+    if not result:
+        return
+    commands = [shell_command(script, "--checkpoint", folder) for script in scripts]
+    commands.append(f"tensorboard --logdir {shlex.quote(str(folder))}")
+    say("\n  ".join([f"All scores are in {folder / RESULT}. Next:", *commands]))
 
 
 def arguments(argv: Sequence[str] | None) -> list[str]:

@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import sys
@@ -127,11 +128,20 @@ def carry_out(
     with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
         make_updates(trainer)
         if trainer.update < total:
-            print(f"Stopped after {trainer.update} of {total} updates; go on with --resume {folder}")
+            going_on = shell_command(trainer.config.command, "--resume", folder)
+            print(f"Stopped after {trainer.update} of {total} updates. To go on:\n  {going_on}")
             return {}
         result = make_result(trainer)
         write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
     return result
+
+
+def shell_command(script: str, *words: object) -> str:
+    """A command to copy, that runs one of our scripts from where this one was given."""
+    path = Path(__file__).resolve().parents[1] / script
+    with suppress(ValueError):  # on another drive than the working directory
+        path = Path(os.path.relpath(path))
+    return shlex.join(["python", str(path), *map(str, words)])
 
 
 def demand_finite(what: str, values: torch.Tensor, update: int, folder: Path) -> None:

@@ -22,6 +22,7 @@ from agents.experiment.command_line import (
     named_preset,
     new_run,
     say,
+    say_next,
 )
 from agents.experiment.episodes import make_envs
 from agents.experiment.recording import demand_video, write_video
@@ -31,6 +32,7 @@ from ram_envs import OWN_IMAGES
 from ram_envs.rendering import View, draw_view
 from ram_envs.window import Window
 
+NEXT = ("watch_ram.py", "evaluate_ram.py")  # after a training
 PAUSE = 2.0  # seconds for which the end of an episode stays
 
 
@@ -106,13 +108,14 @@ def train_command(argv: Sequence[str] | None = None) -> None:
         from agents.ram.checkpoint import load_state
         from agents.ram.training import train
 
-        train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
+        resumed = train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
+        say_next(resumed, flags.resume, *NEXT)
         return
     config = flags.config if flags.images is None else with_images(flags.config, flags.images)
     with new_run(flags.run_dir, config, origin) as folder:
         from agents.ram.training import train
 
-        train(config, folder)
+        say_next(train(config, folder), folder, *NEXT)
 
 
 def with_images(config: Config, folder: Path) -> Config:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from agents.experiment.command_line import RunFlags, arguments, command, flag_value, named_preset, new_run
+from agents.experiment.command_line import RunFlags, arguments, command, flag_value, named_preset, new_run, say_next
 from agents.sb3.config import Sb3Config
 from agents.sb3.hyperparams import over, tuned
 from agents.sb3.presets import PRESETS
@@ -39,4 +39,4 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     with new_run(flags.run_dir, config, origin) as folder:
         from agents.sb3.training import train
 
-        train(config, folder)
+        say_next(train(config, folder), folder)
