@@ -66,7 +66,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     A world of one's own is a subclass. Its constructor takes `num_envs`, its own keywords and `**retina`, and hands on what is
     described below. It must define `begin`, `advance` and `screens`; it may define `facts`, `caption`, `outcome`, `keys`,
-    `rules`, `last_glimpse` and `rewind`, set the attributes above, and read these:
+    `goal`, `rules`, `last_glimpse` and `rewind`, set the attributes above, and read these:
 
         steps: (N,) actions taken in the present episode.
         terminated, truncated: (N,) whether the episode is over.
@@ -266,6 +266,10 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def keys(self) -> dict[tuple[int, ...], dict[str, Any]]:
         """Keys (of pygame) held together -> the choices they make; () for none, missing where the world waits for a key."""
         return {(): {}}
+
+    def goal(self) -> str:
+        """What a player is to do, in a sentence."""
+        return "Collect as much reward as you can."
 
     def rules(self) -> list[str]:
         """Lines that tell a player what mouse and keys do; none where they do what they do in the worlds here."""

@@ -94,6 +94,10 @@ class CatchBallVectorEnv(RetinaVectorEnv):
             facts["target_location"] = to_location(ball, self.screen_size, self.screen_size)
         return facts
 
+    def goal(self) -> str:
+        balls = "the ball" if self.num_balls == 1 else f"all {self.num_balls} balls, one after the other,"
+        return f"Catch {balls} with the paddle on the bottom row."
+
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
         """The arrow keys move the paddle."""
         pygame = load_pygame()

@@ -180,6 +180,9 @@ class ClassificationVectorEnv(RetinaVectorEnv):
             facts["label"] = labels
         return facts
 
+    def goal(self) -> str:
+        return f"Which of {len(self.class_names)} classes is it? You have {self.num_glimpses} glimpses."
+
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
         """The digit keys answer, 0 to 9, and so stop."""
         answers = range(min(len(self.class_names), 10))

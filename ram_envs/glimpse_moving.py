@@ -135,6 +135,11 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
     def caption(self, lane: int) -> list[tuple[str, str]]:
         return [*super().caption(lane), ("followed", f"{self._followed[lane]}/{self.num_glimpses - 1}")]
 
+    def goal(self) -> str:
+        if self.reward == "follow":
+            return f"Follow the moving digit for {self.num_glimpses} frames."
+        return f"Which digit is moving? The video has {self.num_glimpses} frames."
+
     def rules(self) -> list[str]:
         """What the mouse and the keys do."""
         if self.reward == "follow":
