@@ -56,7 +56,7 @@ def evaluate(
             successes.append(rollout.successes.cpu().numpy()[batch.counted])
             glimpses.append(rollout.num_glimpses.cpu().numpy()[batch.counted])
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
-            looks += count_looks(rollout.seen_from[playing > 0].cpu().numpy())
+            looks += count_looks(rollout.seen_from.cpu().numpy()[playing.cpu().numpy() > 0])
             found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)
             longest = max(distances.shape[1], found.shape[1])
             before, found = (np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in (distances, found))
