@@ -229,8 +229,11 @@ class Trainer:
             self.config.optimizer.max_grad_norm,
             [group["params"] for group in self.optimizer.param_groups],
         )
+        learning = [
+            [weight for weight in group if weight.grad is not None] for group in groups
+        ]  # a gaze may stay as it is
         if greatest:
-            norms = tuple(torch.nn.utils.clip_grad_norm_(group, greatest) for group in groups)
+            norms = tuple(torch.nn.utils.clip_grad_norm_(group, greatest) for group in learning if group)
         else:
             norms = torch._foreach_norm([weight.grad for weight in self.weights if weight.grad is not None])
         norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
