@@ -26,7 +26,7 @@ from ram_envs.arguments import BadArgument, as_array, check_keywords, shown, who
 from ram_envs.glimpse_history import LONGEST, GlimpseHistory
 from ram_envs.glimpse_sensor import GlimpseSensor, to_pixels
 from ram_envs.gymnasium_versions import AutoresetMode, VectorEnv
-from ram_envs.rendering import View, draw_view, tile
+from ram_envs.rendering import VERDICTS, View, draw_view, tile
 from ram_envs.retina_settings import (
     RENDER_MODES,
     VECTOR_KEYWORDS,
@@ -65,7 +65,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     A world of one's own is a subclass. Its constructor takes `num_envs`, its own keywords and `**retina`, and hands on what is
     described below. It must define `begin`, `advance` and `screens`; it may define `facts`, `caption`, `outcome`, `keys`,
-    `rules`, `last_glimpse` and `rewind`, set the attributes above, and read these:
+    `rules`, `option_names`, `last_glimpse` and `rewind`, set the attributes above, and read these:
 
         steps: (N,) actions taken in the present episode.
         terminated, truncated: (N,) whether the episode is over.
@@ -108,6 +108,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
     retina_defaults: ClassVar[Mapping[str, Any]] = {}
     gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
+    verdicts: ClassVar[Mapping[bool, str]] = VERDICTS  # what pictures call an outcome
     _window: Window | None = None  # here, so that Gymnasium before 1.4 can close what was never made whole
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -260,6 +261,10 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         """Whether the episode of a lane, which has terminated, was a success: by default the fact "is_success", if there is one."""
         successes = self.facts(self.terminated).get("is_success")
         return None if successes is None else bool(successes[lane])
+
+    def option_names(self) -> Mapping[str, Sequence[str]]:
+        """Names of the options of the choices that have some, for the bars in pictures: choice -> a name per option."""
+        return {}
 
     def keys(self) -> dict[tuple[int, ...], dict[str, Any]]:
         """Keys (of pygame) held together -> the choices they make; () for none, missing where the world waits for a key."""
@@ -535,14 +540,17 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             raise gym.error.ResetNeeded("Call reset() before render().")
         scene = self._scene(lane)
         height, width = scene.shape[:2]
+        outcome = self.outcome(lane) if self.terminated[lane] else None
         return View(
             scene=scene,
             squares=self.sensor.footprints(self._locations[[lane]], height, width)[0],
             fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
             glimpse=self._glimpses[lane].copy(),
             caption=self.caption(lane),
-            outcome=self.outcome(lane) if self.terminated[lane] else None,
+            outcome=outcome,
+            verdict="" if outcome is None else self.verdicts[outcome],
             bars={name: values[lane] for name, values in self._bars.items()},
+            names=self.option_names(),
             gamma=self.gamma,
             stage=self.screen[:2],
         )
