@@ -20,12 +20,13 @@ from agents.experiment.recording import write_video
 from agents.ram.checkpoint import load_state
 from agents.ram.presets import DEFAULTS
 from agents.ram.watching import watch_episodes
-from ram_envs.rendering import BACKGROUND, BRIGHT, DIM, PATH_COLOUR, Pixels, View, draw_view, foveated
+from ram_envs.rendering import BACKGROUND, BRIGHT, DIM, PATH_COLOUR, Colour, Pixels, View, draw_view, foveated
 
 
-def _rgb(colour: tuple[int, int, int]) -> tuple[float, ...]:
+def _rgb(colour: Colour) -> tuple[float, float, float]:
     """A colour as Matplotlib takes it."""
-    return tuple(channel / 255 for channel in colour)
+    red, green, blue = colour
+    return red / 255, green / 255, blue / 255
 
 
 ORANGE, LIGHT, GREY, DARK = map(_rgb, (PATH_COLOUR, BRIGHT, DIM, BACKGROUND))
