@@ -110,8 +110,8 @@ def stopping_paths(path: Path) -> None:
 
 def agents_at_work(path: Path, columns: int = 6) -> None:
     """A row per agent, an episode per column: where it looked, as heat and path, and how sure it was of the right answer as it went."""
-    figure = plt.figure(figsize=(1.5 + 2 * columns, 2.75 * len(AT_WORK)), facecolor=DARK)
-    left = 1.5 / (1.5 + 2 * columns)
+    figure = plt.figure(figsize=(1.7 + 2 * columns, 2.75 * len(AT_WORK)), facecolor=DARK)
+    left = 1.7 / (1.7 + 2 * columns)
     grid = figure.add_gridspec(
         len(AT_WORK), columns, left=left, right=0.99, top=0.95, bottom=0.02, hspace=0.16, wspace=0.05
     )
@@ -130,7 +130,7 @@ def agents_at_work(path: Path, columns: int = 6) -> None:
                     if "label" in dict(views[0].caption)
                     else "its estimate\nof the reward"
                 )
-                for panel, text, size in ((scene, title, 13), (curve, f"{sure},\nfrom 0 to 1", 8)):
+                for panel, text, size in ((scene, title, 14), (curve, f"{sure},\nfrom 0 to 1", 11)):
                     style: dict[str, Any] = {"ha": "right", "va": "center", "transform": panel.transAxes}
                     panel.text(-0.06, 0.5, text, color=LIGHT if panel is scene else GREY, fontsize=size, **style)
     figure.savefig(path, dpi=80, facecolor=DARK, metadata={"Software": None})
@@ -161,7 +161,7 @@ def _draw_gaze(panel: Any, views: list[View]) -> None:
     _draw_path(panel, views[-1].fixations, (height, width), "white")
     good = bool(views[-1].outcome)
     colour = "#2ecf9f" if good else "#ff7a3c"  # the outcome's colours, lighter, to be read on dark
-    panel.set_title(f"{'✓' if good else '✗'} {views[-1].verdict}", color=colour, fontsize=11, pad=3, fontweight="bold")
+    panel.set_title(f"{'✓' if good else '✗'} {views[-1].verdict}", color=colour, fontsize=14, pad=4, fontweight="bold")
 
 
 def _heat(view: View) -> NDArray[np.floating]:
@@ -188,7 +188,7 @@ def _draw_certainty(panel: Any, views: list[View]) -> None:
     panel.stairs(sure, edges, color=ORANGE, linewidth=1.5, baseline=None)
     panel.set(xlim=(0, len(sure)), ylim=(0, 1.02))
     name = "" if right is None else f"it is a {right}: "
-    panel.text(0.04, 0.12, f"{name}{sure[-1]:.2f}", color=LIGHT, fontsize=10, transform=panel.transAxes)
+    panel.text(0.04, 0.12, f"{name}{sure[-1]:.2f}", color=LIGHT, fontsize=13, transform=panel.transAxes)
 
 
 def _draw_path(panel: Any, fixations: NDArray[np.floating], shape: tuple[int, int], colour: Any = ORANGE) -> None:
