@@ -40,6 +40,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return SETTINGS.sub(lambda found: settings_table(ROOT / found[1], found[2]), markdown)
 
 
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Marks names in code, which are not to be broken at their hyphens."""
+    return re.sub(r"<code>([^<\s]{1,36})</code>", r'<code class="name">\1</code>', html)
+
+
 def code(path: Path, name: str) -> str:
     """The function or class of that name, as a block."""
     text = path.read_text(encoding="utf-8")

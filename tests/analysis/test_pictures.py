@@ -111,7 +111,7 @@ def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist,
     shutil.copytree(curves.RESULTS / "searches", results / "searches")
     for module in (curves, episode_pictures):
         monkeypatch.setattr(module, "RESULTS", results)
-    monkeypatch.setattr(curves, "load_results", lambda: dict.fromkeys([*curves.WATCHED, *curves.CATCH], [RUN]))
+    monkeypatch.setattr(curves, "load_results", lambda: {name: [RUN] for name in (*curves.WATCHED, *curves.CATCH)})
     monkeypatch.setattr("sys.argv", ["plots.py", "--out", str(tmp_path / "docs")])
     plots.main()
     assert "Left out" not in capsys.readouterr().out
