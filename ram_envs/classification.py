@@ -53,11 +53,11 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     glimpse_after_end = False
     screen_changes = False
     one_answer = True
-    success_word = "right"
     reset_options = RetinaVectorEnv.reset_options | {"index"}
     past_choices: tuple[str, ...] | None = ()  # an answer that did not count changed nothing
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+    verdicts = {True: "right", False: "wrong"}
     when: str = "stop"  # the choice that says whether the answer counts
 
     def __init__(
@@ -191,6 +191,9 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     def last_glimpse(self, lane: int = 0) -> bool:
         """Whether the glimpses of a lane are used up: the next action answers."""
         return bool(self.steps[lane] + 1 >= self.num_glimpses)
+
+    def option_names(self) -> Mapping[str, Sequence[str]]:
+        return {"answer": self.class_names, self.when: ("no", "yes")}
 
     def caption(self, lane: int) -> list[tuple[str, str]]:
         over, answer = self.terminated[lane], self._answers[lane]

@@ -51,7 +51,7 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         one_of("split", split, SPLITS)
         self.reward = reward
         if reward == "follow":
-            self.success_word = "followed"
+            self.verdicts = {True: "followed", False: "lost"}
         self.data = choose_images(dataset, split, folder, images, labels, num_classes)
         self.labels, self.class_names = self.data.labels, tuple(map(str, range(self.data.num_classes)))
         _, *sides, channels = self.data.images.shape

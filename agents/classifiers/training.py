@@ -72,7 +72,7 @@ class ClassifierTrainer:
         self.optimizer = torch.optim.AdamW(
             self.weights, settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
-        self.batch_size, self.success_word = settings.batch_size, self.scenes.world.success_word
+        self.batch_size, self.success_word = settings.batch_size, self.scenes.world.verdicts[True]
         self.update, self.seconds = 0, 0.0
         self.found: list[tuple[int, Tensor]] = []  # by updates that were not settled yet
         self.window: dict[str, float] = {}  # sums since the last report

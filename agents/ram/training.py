@@ -66,7 +66,7 @@ class Trainer:
         self.devices = [device_name(self.device)]
         torch.manual_seed(config.seed)
         self.envs = on_device(make_split(config, config.learning.batch_size, "train", training=True), self.device)
-        self.batch_size, self.success_word = self.envs.num_envs, self.envs.unwrapped.success_word
+        self.batch_size, self.success_word = self.envs.num_envs, self.envs.unwrapped.verdicts[True]
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
         self.finest = min(self.agent.pixel_size) * self.envs.unwrapped.sensor.patch_size / 2  # half the patch, as a way

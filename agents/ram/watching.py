@@ -26,7 +26,7 @@ def watch_episodes(
     seed: int = 0,
     price: float | None = None,
 ) -> int:
-    """Lets an agent play, greedily, on episodes that it has not seen; returns how many ended in success.
+    """Lets an agent play, greedily, on validation episodes, which it did not learn from; returns how many ended in success.
 
     Args:
         checkpoint: of the agent.
@@ -41,7 +41,7 @@ def watch_episodes(
     """
     config = config or load_state(checkpoint)["config"].but(run={"device": "cpu"})
     prepare_torch(config)
-    envs = make_split(config, 1, "test", render_mode="rgb_array")
+    envs = make_split(config, 1, "validation", render_mode="rgb_array")
     return play_episodes(load_agent(checkpoint, envs), envs, show, episodes, seed, price)
 
 

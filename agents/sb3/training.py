@@ -118,7 +118,7 @@ class Reporter(BaseCallback):
 
     def _on_training_start(self) -> None:
         envs: Any = self.training_env
-        self.success_word = envs.envs.unwrapped.success_word
+        self.success_word = envs.envs.unwrapped.verdicts[True]
 
     def _on_rollout_start(self) -> None:
         demand_finite_weights(self.model)
