@@ -29,14 +29,17 @@ class HybridDistribution(DiagGaussianDistribution):
 
     Args:
         sizes: number of options of each choice.
+        mean_scale: factor of the mean location that the layer gives. About as large as the standard deviation it keeps the location's
+            gradient, which grows as that shrinks, from drowning the choices'.
 
     Attributes:
         last: (B,) whether the action is the episode's last whatever it chooses; None where all that an action says counts. The
             choices are then an answer, and 1 to end the episode with it.
     """
 
-    def __init__(self, sizes: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[int], mean_scale: float = 1.0) -> None:
         super().__init__(2)
+        self.mean_scale = mean_scale
         self.sizes = list(sizes)
         self.logits: list[Tensor] = []  # (B, options) of each choice
         self.last: Tensor | None = None
@@ -48,7 +51,7 @@ class HybridDistribution(DiagGaussianDistribution):
     def proba_distribution(self, mean_actions: Tensor, log_std: Tensor) -> HybridDistribution:
         """Takes what the layer gave (B, 2 + K); returns itself."""
         mean, *self.logits = torch.split(mean_actions, [2, *self.sizes], dim=1)
-        super().proba_distribution(mean, log_std)
+        super().proba_distribution(self.mean_scale * mean, log_std)
         return self
 
     def log_prob(self, actions: Tensor) -> Tensor:
@@ -82,12 +85,32 @@ class HybridDistribution(DiagGaussianDistribution):
         return torch.cat([location, *(option.to(location) for option in options)], dim=1)
 
 
+class Brightened(FlattenExtractor):
+    """A flat observation, brighter: `policy_kwargs={"features_extractor_kwargs": {"gain": 10.0}}`.
+
+    A single lit pixel among hundreds that are dark moves a network's first layer little; brighter, it is learned from sooner.
+
+    Args:
+        observation_space: of flat observations.
+        gain: factor of every number.
+    """
+
+    def __init__(self, observation_space: spaces.Box, gain: float = 1.0) -> None:
+        super().__init__(observation_space)
+        self.gain = gain
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """(B, ...) -> (B, numbers of one)."""
+        return self.gain * super().forward(observations)
+
+
 class _Hybrid(ActorCriticPolicy):
     """What the two policies below share.
 
     Args:
         location_std: initial standard deviation of the location, in half image sides.
         final_std: where it is given, the standard deviation falls there in a straight line, if `anneal` is called; it is not learned.
+        mean_scale: see `HybridDistribution`.
         learn_std: whether it is learned; otherwise it stays as it is.
         glimpse_width: numbers of one glimpse in observations that show all glimpses of the episode, the first ones zeros until the last is
             taken (`obs_mode="history"`); it makes known which action is the last. 0 where all that an action says counts.
@@ -99,23 +122,24 @@ class _Hybrid(ActorCriticPolicy):
         *args: Any,
         location_std: float = 0.3,
         final_std: float | None = None,
+        mean_scale: float = 1.0,
         learn_std: bool = True,
         glimpse_width: int = 0,
         **kwargs: Any,
     ) -> None:
         self.location_std, self.final_std = location_std, final_std
         self.learn_std = learn_std and final_std is None
-        self.glimpse_width = glimpse_width
+        self.mean_scale, self.glimpse_width = mean_scale, glimpse_width
         space = kwargs.get("observation_space", args[0] if args else None)
         kwargs.setdefault(
-            "features_extractor_class", CombinedExtractor if isinstance(space, spaces.Dict) else FlattenExtractor
+            "features_extractor_class", CombinedExtractor if isinstance(space, spaces.Dict) else Brightened
         )
         super().__init__(*args, **{"log_std_init": math.log(location_std), **kwargs})
 
     def _build(self, lr_schedule: Any) -> None:
         """Puts the hybrid distribution where SB3 has made a Gaussian for the Box, then makes the layers."""
         assert isinstance(self.action_space, spaces.Box), "A hybrid policy needs NativeVecEnv(hybrid=True)."
-        self.action_dist = HybridDistribution([int(last) + 1 for last in self.action_space.high[2:]])
+        self.action_dist = HybridDistribution([int(last) + 1 for last in self.action_space.high[2:]], self.mean_scale)
         super()._build(lr_schedule)
         self.log_std.requires_grad_(self.learn_std)
 
@@ -140,7 +164,7 @@ class _Hybrid(ActorCriticPolicy):
             self.log_std.data.fill_(math.log(self.final_std + remaining * (self.location_std - self.final_std)))
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = ("location_std", "final_std", "learn_std", "glimpse_width")
+        own = ("location_std", "final_std", "mean_scale", "learn_std", "glimpse_width")
         return {**super()._get_constructor_parameters(), **{name: getattr(self, name) for name in own}}
 
 
