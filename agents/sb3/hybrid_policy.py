@@ -112,6 +112,7 @@ class _Hybrid(ActorCriticPolicy):
         final_std: where it is given, the standard deviation falls there in a straight line, if `anneal` is called; it is not learned.
         mean_scale: see `HybridDistribution`.
         learn_std: whether it is learned; otherwise it stays as it is.
+        stop_logit: what the logit of the last choice's last option begins at, where it is to stop: below 0, episodes are long at first.
         glimpse_width: numbers of one glimpse in observations that show all glimpses of the episode, the first ones zeros until the last is
             taken (`obs_mode="history"`); it makes known which action is the last. 0 where all that an action says counts.
         **kwargs: as SB3's policies take them.
@@ -124,12 +125,13 @@ class _Hybrid(ActorCriticPolicy):
         final_std: float | None = None,
         mean_scale: float = 1.0,
         learn_std: bool = True,
+        stop_logit: float = 0.0,
         glimpse_width: int = 0,
         **kwargs: Any,
     ) -> None:
         self.location_std, self.final_std = location_std, final_std
         self.learn_std = learn_std and final_std is None
-        self.mean_scale, self.glimpse_width = mean_scale, glimpse_width
+        self.mean_scale, self.stop_logit, self.glimpse_width = mean_scale, stop_logit, glimpse_width
         space = kwargs.get("observation_space", args[0] if args else None)
         kwargs.setdefault(
             "features_extractor_class", CombinedExtractor if isinstance(space, spaces.Dict) else Brightened
@@ -142,6 +144,7 @@ class _Hybrid(ActorCriticPolicy):
         self.action_dist = HybridDistribution([int(last) + 1 for last in self.action_space.high[2:]], self.mean_scale)
         super()._build(lr_schedule)
         self.log_std.requires_grad_(self.learn_std)
+        self.action_net.bias.data[-1] += self.stop_logit
 
     def extract_features(self, obs: Any, *args: Any) -> Any:
         """As SB3 has it, which begins every forward pass here."""
@@ -164,7 +167,7 @@ class _Hybrid(ActorCriticPolicy):
             self.log_std.data.fill_(math.log(self.final_std + remaining * (self.location_std - self.final_std)))
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        own = ("location_std", "final_std", "mean_scale", "learn_std", "glimpse_width")
+        own = ("location_std", "final_std", "mean_scale", "learn_std", "stop_logit", "glimpse_width")
         return {**super()._get_constructor_parameters(), **{name: getattr(self, name) for name in own}}
 
 

@@ -222,6 +222,18 @@ def test_hybrid_policy_knows_the_last_action_by_a_full_history_alone(fake_mnist)
         assert model.policy.get_distribution(torch.as_tensor(model.env.reset())).last is None
 
 
+def test_hybrid_policy_begins_as_it_is_told_to(fake_mnist):
+    words = "policy_kwargs={'stop_logit':-3.0,'mean_scale':0.5,'features_extractor_kwargs':{'gain':10.0}}"
+    policy = hybrid_model("obs_mode=history", algo_args=(words,)).policy
+    policy.action_net.weight.data.zero_()
+    policy.action_net.bias.data[:2] = 0.8
+    found = policy.get_distribution(torch.rand(4, *policy.observation_space.shape))
+    assert found.mode()[:, :2].tolist() == [pytest.approx([0.4, 0.4])] * 4
+    assert found.logits[1].diff(dim=1).flatten().tolist() == pytest.approx([-3.0] * 4)
+    seen = torch.rand(4, *policy.observation_space.shape)
+    assert torch.equal(policy.features_extractor(seen), 10 * seen)
+
+
 def test_standard_deviation_falls_in_a_straight_line_where_it_is_asked_to(tmp_path):
     words = (*FAST["ppo"], "policy_kwargs={'location_std':0.4,'final_std':0.1}")
     config = tiny("ppo", "hybrid").but(algo_args=words)
