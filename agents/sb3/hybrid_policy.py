@@ -144,6 +144,7 @@ class _Hybrid(ActorCriticPolicy):
         self.action_dist = HybridDistribution([int(last) + 1 for last in self.action_space.high[2:]], self.mean_scale)
         super()._build(lr_schedule)
         self.log_std.requires_grad_(self.learn_std)
+        assert isinstance(self.action_net, nn.Linear)
         self.action_net.bias.data[-1] += self.stop_logit
 
     def extract_features(self, obs: Any, *args: Any) -> Any:
@@ -159,6 +160,7 @@ class _Hybrid(ActorCriticPolicy):
     def _tell_last(self, obs: Any) -> None:
         """Tells the distribution whose action is the last: where no glimpse of the history is missing."""
         if self.glimpse_width:
+            assert isinstance(self.action_dist, HybridDistribution)
             self.action_dist.last = obs[:, : self.glimpse_width].any(1)
 
     def anneal(self, remaining: float) -> None:

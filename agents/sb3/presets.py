@@ -36,16 +36,24 @@ def _rows() -> dict[str, Sb3Config]:
     digits, catch = tuned("ppo", "GlimpseMNIST-v0"), tuned("ppo", "CatchBall-v0")
     whole_screen = ("patch_size=24", "num_scales=1", "initial_location=center", "history=2")
     free = {"policy_kwargs": {"net_arch": [256, 256], **_NARROW, **_LOOK_ON}, "batch_size": 768}
-    bright = {"net_arch": [128, 128], **_NARROW, "features_extractor_kwargs": {"gain": 10.0}}
+    bright = {**_NARROW, "features_extractor_kwargs": {"gain": 10.0}}
+    lstm = {"net_arch": [], "lstm_hidden_size": 128, **_ONE_CORE}
+    core_of_digits, core_of_catch = tuned("recurrent_ppo", "GlimpseMNIST-v0"), tuned("recurrent_ppo", "CatchBall-v0")
     return rows | {
         "mnist-2m-ppo-history": digits,
         "mnist-2m-ppo-hybrid": _hybrid(digits, ("obs_mode=history",), **free),
+        "mnist-2m-recurrent-ppo-hybrid": _hybrid(
+            core_of_digits, ("obs_mode=flat",), policy_kwargs={**lstm, **_NARROW, **_LOOK_ON}, batch_size=768
+        ),
+        "catch-2m-recurrent-ppo-hybrid": _hybrid(
+            core_of_catch, ("obs_mode=flat", "pooling=sum"), policy_kwargs={**lstm, **bright}, ent_coef=0.05
+        ),
         "catch-2m-ppo-center": catch,
         "catch-2m-ppo-full-view": catch.but(env_args=over(catch.env_args, whole_screen, "env_args")),
         "catch-2m-ppo-hybrid": _hybrid(
             catch,
             ("obs_mode=history", "history=3", "pooling=sum"),
-            policy_kwargs=bright,
+            policy_kwargs={"net_arch": [128, 128], **bright},
             ent_coef=0.05,
             batch_size=736,
         ),

@@ -105,8 +105,8 @@ class Reporter(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         demand_finite_weights(self.model)
-        if self.config.policy == "hybrid":
-            self.model.policy.anneal(self.model._current_progress_remaining)
+        if isinstance(policy := self.model.policy, HybridPolicy | RecurrentHybridPolicy):
+            policy.anneal(self.model._current_progress_remaining)
 
     def _on_step(self) -> bool:
         self.ended += [info for info in self.locals["infos"] if "episode" in info]
