@@ -86,8 +86,8 @@ def test_commands_name_files_presets_and_environments_that_exist(code):
         assert (ROOT / script).exists()
     presets = pytest.importorskip("agents.ram.presets").PRESETS
     for name in re.findall(r"--(?:preset|rows) ([\w-]+)", code):
-        classifiers = pytest.importorskip("agents.classifiers.presets").PRESETS
-        assert name in presets or name in classifiers
+        others = [pytest.importorskip(f"agents.{family}.presets").PRESETS for family in ("classifiers", "sb3")]
+        assert any(name in found for found in (presets, *others))
     for env_id in re.findall(r"--env (\S+)", code):
         module, _, name = env_id.rpartition(":")
         if module.startswith("examples."):
