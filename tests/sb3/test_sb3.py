@@ -398,7 +398,7 @@ def test_every_image_is_scored_once(fake_mnist):
         (["--algo", "ppo", "--env-args", "split=train"], "env_args cannot have split"),
         (["--algo", "ppo", "--device", "gpu"], 'device must be "cpu", "cuda" or "auto"'),
         (["--algo", "ppo", "--seed", "-1"], "seed must be at least 0"),
-        (["--preset", "catch"], "preset must be one of ['catch-2m-ppo', "),
+        (["--preset", "catch"], "preset must be one of ['catch-2m-dqn-center', "),
     ],
 )
 def test_what_cannot_work_ends_in_one_sentence(argv, said, tmp_path, fake_mnist):
