@@ -35,6 +35,7 @@ def _rows() -> dict[str, Sb3Config]:
     }
     digits, catch = tuned("ppo", "GlimpseMNIST-v0"), tuned("ppo", "CatchBall-v0")
     whole_screen = ("patch_size=24", "num_scales=1", "initial_location=center", "history=2")
+    with_last_move = ("obs_mode=history", "history=1", "pooling=sum")
     free = {"policy_kwargs": {"net_arch": [256, 256], **_NARROW, **_LOOK_ON}, "batch_size": 768}
     bright = {**_NARROW, "features_extractor_kwargs": {"gain": 10.0}}
     lstm = {"net_arch": [], "lstm_hidden_size": 128, **_ONE_CORE}
@@ -46,7 +47,7 @@ def _rows() -> dict[str, Sb3Config]:
             core_of_digits, ("obs_mode=flat",), policy_kwargs={**lstm, **_NARROW, **_LOOK_ON}, batch_size=768
         ),
         "catch-2m-recurrent-ppo-hybrid": _hybrid(
-            core_of_catch, ("obs_mode=flat", "pooling=sum"), policy_kwargs={**lstm, **bright}, ent_coef=0.05
+            core_of_catch, with_last_move, policy_kwargs={**lstm, **bright}, ent_coef=0.05
         ),
         "catch-2m-ppo-center": catch,
         "catch-2m-ppo-full-view": catch.but(env_args=over(catch.env_args, whole_screen, "env_args")),
