@@ -61,13 +61,24 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
     envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, **config.env_kwargs(training=True))
     form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
     policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
+    kwargs = {"seed": config.seed, "device": config.run.device, **config.algo_kwargs()}
     if hybrid:
         policy = RecurrentHybridPolicy if recurrent else HybridPolicy
-    kwargs = {"seed": config.seed, "device": config.run.device, **config.algo_kwargs()}
+        width = glimpse_width(envs.envs.unwrapped)
+        kwargs["policy_kwargs"] = {"glimpse_width": width, **kwargs.get("policy_kwargs", {})}
     try:
         return ALGORITHMS[config.algo](policy, envs, **kwargs)
     except Exception as error:  # an algorithm stumbles in any way over keywords that make no sense
         raise ValueError(f"algo_args of {config.algo}: {first_line(error)}") from None
+
+
+def glimpse_width(envs: Any) -> int:
+    """What a hybrid policy is told by that name: 0 where every action counts, or the observations do not tell which one is the last."""
+    if not envs.one_answer or envs.obs_mode != "history":
+        return 0
+    count, size = envs.max_glimpses, envs.single_observation_space.shape[0]
+    width = int(np.prod(envs.sensor.glimpse_shape(envs.screen[2]))) + 2
+    return width if size == count * width else 0
 
 
 class Reporter(BaseCallback):
@@ -122,6 +133,8 @@ class Reporter(BaseCallback):
 
     def _on_rollout_start(self) -> None:
         demand_finite_weights(self.model)
+        if isinstance(policy := self.model.policy, HybridPolicy | RecurrentHybridPolicy):
+            policy.anneal(self.model._current_progress_remaining)
 
     def _on_step(self) -> bool:
         self.ended += [info for info in self.locals["infos"] if "episode" in info]
