@@ -239,6 +239,4 @@ def _agent_words(row: Row) -> Iterator[str]:
         yield "two convolutions"
     if config["optimizer"]["method"] == "sgd":
         yield "the paper's own recipe"
-    if config.get("counterfactual"):
-        yield "general recipe"
     yield from (setting_words(key, value) for key, value in row.other_world.items())
