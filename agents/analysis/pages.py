@@ -20,6 +20,7 @@ from agents.analysis.tables import (
     step_speed_table,
     stopping_table,
     times_table,
+    times_to_errors_table,
 )
 
 ROOT = RESULTS.parent
@@ -32,6 +33,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "times": times_table,
     "gpu": gpu_table,
     "step speed": step_speed_table,
+    "time to accuracy": times_to_errors_table,
     "ray costs": ray_costs_table,
     "ray simulation": ray_simulation_table,
 }

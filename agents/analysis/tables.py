@@ -222,6 +222,38 @@ def step_speed_table(path: Path = STEP_SPEED) -> str:
     return "\n".join(lines)
 
 
+REACHED = {
+    "mnist-6": (2.0, 1.2), "mnist-2m-ram": (5.0, 2.5), "cluttered60-8": (5.0, 3.0), "cluttered60-2m-ram": (10.0, 7.0), "catch": (5.0, 1.0),
+}  # fmt: skip
+"""Preset -> validation errors in % that it is asked how soon it reaches."""
+
+
+def times_to_errors_table(results: Path = RESULTS) -> str:
+    """A Markdown table of the minutes that a preset's runs took to bring the validation error down, by their curves."""
+    lines = [
+        "| preset | validation error, % | millions of episodes | minutes | seeds | processor |",
+        "|---|---|---|---|---|---|",
+    ]
+    for preset, errors in REACHED.items():
+        runs = [json.loads(path.read_text()) for path in sorted(results.glob(f"{preset}-seed*.json"))]
+        for error in errors:
+            when = [(_reached(run, error), run) for run in runs]
+            reached = [(episodes, run) for episodes, run in when if episodes is not None]
+            if reached:
+                episodes = statistics.mean(each for each, _ in reached)
+                took = statistics.mean(each / run["curve"][-1]["episodes"] * run["minutes"] for each, run in reached)
+                lines.append(
+                    f"| `{preset}` | {error} | {episodes / 1e6:.2f} | {took:.1f} | {len(reached)} of {len(runs)} "
+                    f"| {runs[0]['machine'].split(',')[0]} |"
+                )
+    return "\n".join(lines)
+
+
+def _reached(run: dict[str, Any], error: float) -> float | None:
+    """The episodes after which a run was first scored at most so wrong on validation episodes."""
+    return next((float(point["episodes"]) for point in run["curve"] if point["error_percent"] <= error), None)
+
+
 def gpu_table(path: Path = GPU) -> str:
     """A Markdown table of how fast a GPU trains, from the measurements of `gpu_table.py`."""
     if not path.exists():

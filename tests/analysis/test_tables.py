@@ -67,6 +67,21 @@ def test_the_best_of_a_task_is_chosen_by_validation_and_another_world_is_another
     ]
 
 
+def test_the_minutes_to_an_error_are_the_share_of_the_run_until_it_was_first_scored_so(tmp_path):
+    def write(seed, errors):
+        curve = [{"episodes": 1_000_000 * (i + 1), "error_percent": error} for i, error in enumerate(errors)]
+        found = {"curve": curve, "minutes": 10.0 * len(errors), "machine": "cpu, 1 thread(s)"}
+        (tmp_path / f"mnist-6-seed{seed}.json").write_text(json.dumps(found))
+
+    write(1, [3.0, 1.9, 2.5, 1.5])
+    write(2, [2.1, 2.2, 2.0, 1.1])
+    rows = table_rows(tables.times_to_errors_table(tmp_path))
+    assert rows == [
+        ["`mnist-6`", "2.0", "2.50", "25.0", "2 of 2", "cpu"],
+        ["`mnist-6`", "1.2", "4.00", "40.0", "1 of 2", "cpu"],
+    ]
+
+
 def test_a_gaze_that_is_worth_no_more_than_random_looks_is_named():
     def looked(seed, error, random):
         gazes = {"other_gazes": {} if random is None else {"random": random}}
