@@ -206,8 +206,8 @@ def _make_updates(trainer: ClassifierTrainer, saved: Saved = nobody) -> None:
             evaluating = trainer.update // evaluate_every > first // evaluate_every
             if evaluating:
                 score = trainer.score("validation")
-                line["validation_error_percent"] = error = score.error_percent
-                trainer.curve.append({"episodes": trainer.frames, "frames": trainer.frames, "error_percent": error})
+                line |= {f"validation_{name}": value for name, value in score.figure().items()}
+                trainer.curve.append({"episodes": trainer.frames, "frames": trainer.frames, **score.figure()})
                 bar.write(f"{trainer.frames:>9} images: {score}")
             trainer.seconds = before + time.monotonic() - started
             record(folder, board, line, trainer.seconds)

@@ -117,7 +117,7 @@ class HeldOutEpisodes:
     Args:
         config: whose environment, and how much memory it may take.
         split: "validation" or "test".
-        episodes: how many; None for all images of the split, or as many as `FRESH_EPISODES` has.
+        episodes: how many; None for all images of the split, or as many fresh ones as `config.run.fresh_episodes` or `FRESH_EPISODES` has.
         lanes: episodes side by side; None for as many as there are, up to `MOST_LANES`, and as fit in
             `config.run.evaluation_memory`.
         **kwargs: keywords of the environment.
@@ -141,7 +141,7 @@ class HeldOutEpisodes:
         if episodes is not None and episodes < 1:
             raise ValueError(f"episodes must be at least 1, got {episodes}.")
         images, lane_bytes = _ask(make_split(config, 1, split, **kwargs), "num_images", "lane_bytes")
-        available = FRESH_EPISODES[split] if images is None else images
+        available = (config.run.fresh_episodes or FRESH_EPISODES[split]) if images is None else images
         self.total = min(episodes or available, available)
         self.split, self._by_image = split, images is not None
         fit = max(1, config.run.evaluation_memory * 10**6 // lane_bytes)

@@ -39,7 +39,7 @@ def evaluate(
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
     envs = on_device(held_out.envs, agent.device)
     generator = torch.Generator(agent.device).manual_seed(0)
-    successes, glimpses = [], []
+    successes, returns, glimpses, told = [], [], [], False
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():
         for batch in held_out:
@@ -54,6 +54,8 @@ def evaluate(
                 prices=price,
             )
             successes.append(rollout.successes.cpu().numpy()[batch.counted])
+            told |= rollout.tells_success
+            returns.append(rollout.rewards.sum(0).cpu().numpy()[batch.counted])
             glimpses.append(rollout.num_glimpses.cpu().numpy()[batch.counted])
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
             found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)
@@ -62,5 +64,7 @@ def evaluate(
             distances = before + found
     held_out.envs.close()
     means = distances[0] / np.maximum(distances[1], 1)
-    told = None if np.isnan(means).any() else means.tolist()
-    return Score.of(np.concatenate(successes), np.concatenate(glimpses), told)
+    if not told:
+        return Score.of_returns(np.concatenate(returns), np.concatenate(glimpses))
+    off = None if np.isnan(means).any() else means.tolist()
+    return Score.of(np.concatenate(successes), np.concatenate(glimpses), off)

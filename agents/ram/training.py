@@ -246,7 +246,8 @@ class Trainer:
         """What an update is to report, and how many frames it played."""
         found = {
             "frames": rollout.active.sum(),
-            "success": rollout.successes.float().mean(),
+            **({"success": rollout.successes.float().mean()} if rollout.tells_success else {}),
+            "return": rollout.rewards.sum(0).mean(),
             "glimpses": rollout.num_glimpses.float().mean(),
             **parts,
         }
@@ -360,7 +361,8 @@ def _make_updates(trainer: Trainer, saved: Saved = nobody) -> None:
             trainer.seconds = before + time.monotonic() - started
             record(folder, board, line, trainer.seconds)
             speed = trainer.frames / max(trainer.seconds, 1e-9)
-            bar.set_postfix_str(f"success {line['success']:.3f}, {speed / 1000:.1f}k frames/s")
+            shown = "success" if "success" in line else "return"
+            bar.set_postfix_str(f"{shown} {line[shown]:.3f}, {speed / 1000:.1f}k frames/s")
             if evaluating or time.monotonic() - last > 60 * run.checkpoint_minutes:
                 trainer.save()
                 saved(100 * trainer.update / total, trainer.curve)
@@ -372,11 +374,11 @@ def _make_updates(trainer: Trainer, saved: Saved = nobody) -> None:
 def _validate(trainer: Trainer, bar: Any) -> dict[str, float]:
     """Scores the agent on the validation episodes, for the curve and the report."""
     score = trainer.score("validation")
-    point = {"episodes": trainer.episodes, "frames": trainer.frames, "error_percent": score.error_percent}
-    trainer.curve.append(point)
+    trainer.curve.append({"episodes": trainer.episodes, "frames": trainer.frames, **score.figure()})
     bar.write(f"{trainer.episodes:>9} episodes, {trainer.frames:>10} frames: {score}")
     found = score.to_dict()
-    line = {"validation_error_percent": found["error_percent"], "validation_glimpses": found["mean_glimpses"]}
+    line = {f"validation_{name}": value for name, value in score.figure().items()}
+    line["validation_glimpses"] = found["mean_glimpses"]
     return line | ({"validation_gaze_distance": found["gaze_distance"][-1]} if trainer.tells_target else {})
 
 
@@ -402,7 +404,7 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         **scored(),
         "fewer_glimpses": fewer,
         "prices": priced,
-        "other_gazes": {gaze: trainer.score("validation", gaze).error_percent for gaze in others},
+        "other_gazes": {gaze: next(iter(trainer.score("validation", gaze).figure().values())) for gaze in others},
         "curve": trainer.curve,
         "frames": trainer.frames,
         **provenance(trainer.seconds, trainer.commits, trainer.devices, config.run),

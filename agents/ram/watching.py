@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_split
+from agents.experiment.score import Score
 from agents.ram.agent import Decision
 from agents.ram.checkpoint import load_agent, load_state
 from agents.ram.config import Config
@@ -24,8 +26,8 @@ def watch_episodes(
     episodes: int = 1,
     seed: int = 0,
     price: float | None = None,
-) -> int:
-    """Lets an agent play, greedily, on episodes that it has not seen; returns how many ended in success.
+) -> Score:
+    """Lets an agent play, greedily, on episodes that it has not seen.
 
     Args:
         checkpoint: of the agent.
@@ -48,11 +50,13 @@ def watch_episodes(
         envs.unwrapped.annotate(**bars, value=decision.baseline.clamp(0, 1)[:, None].numpy())
         show(envs.unwrapped.view())
 
-    succeeded = 0
+    rollouts = []
     with torch.no_grad():
         for episode in range(episodes):
-            rollout = collect_rollout(agent, envs, seed=seed + episode, greedy=True, prices=price, watch=see)
-            succeeded += int(rollout.successes.sum())
+            rollouts.append(collect_rollout(agent, envs, seed=seed + episode, greedy=True, prices=price, watch=see))
             show(envs.unwrapped.view())
     envs.close()
-    return succeeded
+    glimpses = np.concatenate([rollout.num_glimpses.numpy() for rollout in rollouts])
+    if not any(rollout.tells_success for rollout in rollouts):
+        return Score.of_returns(np.array([float(rollout.rewards.sum()) for rollout in rollouts]), glimpses)
+    return Score.of(np.concatenate([rollout.successes.numpy() for rollout in rollouts]), glimpses)

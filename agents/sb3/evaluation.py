@@ -13,7 +13,7 @@ from gymnasium import spaces
 from agents.experiment.episodes import Batch, HeldOutEpisodes
 from agents.experiment.score import Score
 from agents.experiment.settings import ExperimentConfig
-from agents.sb3.vec_env import read_hybrid
+from agents.sb3.vec_env import read_hybrid, with_gaze
 
 
 class Predicts(Protocol):
@@ -32,6 +32,7 @@ def evaluate(
     *,
     episodes: int | None = None,
     lanes: int | None = None,
+    gaze: str = "learned",
 ) -> Score:
     """Plays every image of the split once, or the split's fresh episodes, as our agent is scored.
 
@@ -41,29 +42,40 @@ def evaluate(
         split: "validation" or "test".
         episodes: how many; None for all, see `HeldOutEpisodes`.
         lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
+        gaze: in the action mode "dict", who looks, see `with_gaze`.
     """
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
     successes: list[bool] = []
+    returns: list[float] = []
+    told = False
     glimpses: list[int] = []
     distances: list[list[float]] = []  # of each step, of the lanes still playing
+    generator = np.random.default_rng(0)
     for batch in held_out:
-        right, taken, steps = _play(model, held_out.envs, batch)
-        successes += right.tolist()
+        right, earned, taken, steps = _play(model, held_out.envs, batch, gaze, generator)
+        told |= right is not None
+        successes += [] if right is None else right.tolist()
+        returns += earned.tolist()
         glimpses += taken.tolist()
         distances += [[] for _ in range(len(steps) - len(distances))]
         for known, found in zip(distances, steps, strict=False):
             known += found.tolist()
     held_out.envs.close()
+    if not told:
+        return Score.of_returns(np.array(returns), np.array(glimpses))
     means = [float(np.mean(step)) for step in distances if step]
     return Score.of(np.array(successes), np.array(glimpses), means or None)
 
 
-def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
-    """One episode per lane; of the lanes counted: successes, glimpses taken, and per step the distances of the gaze (playing,)."""
+def _play(
+    model: Predicts, envs: Any, batch: Batch, gaze: str, generator: np.random.Generator
+) -> tuple[Any, Any, Any, Any]:
+    """One episode per lane; of the lanes counted: successes (None where the world tells of none), returns, glimpses taken, and per
+    step the distances of the gaze (playing,)."""
     observation, info = envs.reset(seed=batch.seed, options=batch.options)
     space = envs.single_action_space
     state, over = None, np.zeros(envs.num_envs, np.bool_)
-    start, right, distances = ~over, over.copy(), []
+    start, right, told, returns, distances = ~over, over.copy(), False, np.zeros(envs.num_envs), []
     while not over.all():
         targets = info.get("target_locations", info.get("target_location"))  # (B, D, 2) or (B, 2)
         if targets is not None:
@@ -71,9 +83,13 @@ def _play(model: Predicts, envs: Any, batch: Batch) -> tuple[Any, Any, Any]:
             off = np.linalg.norm(seen_from - targets.reshape(len(targets), -1, 2), axis=2).min(1)
             distances.append(off[batch.counted & ~over])
         actions, state = model.predict(observation, state, start, deterministic=True)
-        actions = read_hybrid(actions, space) if isinstance(space, spaces.Dict) else actions
-        observation, _, terminated, truncated, info = envs.step(actions)
+        if isinstance(space, spaces.Dict):
+            actions = with_gaze(gaze, read_hybrid(actions, space), generator)
+        observation, rewards, terminated, truncated, info = envs.step(actions)
         over = terminated | truncated
+        returns += rewards
+        told |= "is_success" in info
         right |= info.get("is_success", False) & info.get("_is_success", False)
         start = np.zeros_like(over)
-    return right[batch.counted], info["num_glimpses"][batch.counted], distances
+    successes = right[batch.counted] if told else None
+    return successes, returns[batch.counted], info["num_glimpses"][batch.counted], distances

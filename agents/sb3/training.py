@@ -56,7 +56,8 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
     """
     make_envs(config, 1, training=True).close()  # complains of what none of ours can have
     hybrid, recurrent = config.policy == "hybrid", config.algo == "recurrent_ppo"
-    envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, **config.env_kwargs(training=True))
+    words = config.env_kwargs(training=True)
+    envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, gaze=config.gaze, **words)
     form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
     policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
     if hybrid:
@@ -114,19 +115,21 @@ class Reporter(BaseCallback):
         self.episodes += len(self.ended)
         line: dict[str, float] = {"update": updates, "episodes": self.episodes, "frames": frames}
         if self.ended:
-            line["success"] = float(np.mean([info["is_success"] for info in self.ended]))
+            if all("is_success" in info for info in self.ended):
+                line["success"] = float(np.mean([info["is_success"] for info in self.ended]))
             line["glimpses"] = float(np.mean([info["num_glimpses"] for info in self.ended]))
             line["return"] = float(np.mean([info["episode"]["r"] for info in self.ended]))
         recorded = self.logger.name_to_value.items()
         line |= {name.removeprefix("train/"): float(value) for name, value in recorded if name.startswith("train/")}
         due = frames * self.config.run.evaluations // self.config.run.frames
         if due > self.evaluated:
-            score = evaluate(self.model, self.config, "validation")
+            score = evaluate(self.model, self.config, "validation", gaze=self.config.gaze)
             found = score.to_dict()
-            line |= {"validation_error_percent": score.error_percent, "validation_glimpses": found["mean_glimpses"]}
+            line |= {f"validation_{name}": value for name, value in score.figure().items()}
+            line["validation_glimpses"] = found["mean_glimpses"]
             if "gaze_distance" in found:
                 line["validation_gaze_distance"] = found["gaze_distance"][-1]
-            self.curve.append({"episodes": self.episodes, "frames": frames, "error_percent": score.error_percent})
+            self.curve.append({"episodes": self.episodes, "frames": frames, **score.figure()})
             self.bar.write(f"{self.episodes:>9} episodes, {frames:>10} frames: {score}")
         record(self.folder, self.board, line, time.monotonic() - self.started)
         if due > self.evaluated:
@@ -199,7 +202,7 @@ def _result(model: BaseAlgorithm, config: Sb3Config, curve: list[dict[str, float
     """What an agent's run leaves, less where it comes from."""
     scores = {}
     for split in ("validation", *(["test"] if config.run.score_test else [])):
-        scores[split] = evaluate(model, config, split)
+        scores[split] = evaluate(model, config, split, gaze=config.gaze)
         print(f"{split}: {scores[split]}")
     return {
         "config": config.to_dict(),

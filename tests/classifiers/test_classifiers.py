@@ -169,7 +169,7 @@ def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mn
     scenes, labels = trainer.scenes.of(trainer.update)
     env = gym.make_vec(config.env, num_envs=4).unwrapped
     index = order(30, config.seed, 0)[:4]
-    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.scenes.world.recipe.num_draws))
+    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.scenes.world.scene_draws))
     env.begin(np.arange(4), np.hstack([np.zeros((4, 3)), draws]), {"index": index})
     np.testing.assert_array_equal(scenes, env._scenes.transpose(0, 3, 1, 2) / np.float32(255))
     assert labels.tolist() == env.data.labels[index].tolist()
