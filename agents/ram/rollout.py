@@ -30,7 +30,7 @@ class Rollout:
         last: (T, B), 1 at each lane's last step: its answer counted, and its location was never looked at.
         locations: (T, B, 2) as sampled, before any clipping.
         explored: (T, B), 1 where the location was sampled, 0 where it is the mean or not the agent's own.
-        choices: name -> (T, B).
+        choices: name -> (T, B); "control" -> (T, B, K).
         candidates: (T, K, B, 2) places that were compared, and what would be known after each: `candidate_scores` (T, K, B);
             None where the gaze does not learn so.
         prices: of a glimpse, as they were told.
@@ -108,7 +108,7 @@ def collect_rollout(
             location = _look(gaze, decision.location, targets, len(tape.locations), generator)
             if watch is not None:
                 watch(decision)
-            action: Any = {"location": location, **decision.choices}
+            action: Any = {"location": location, **agent.actions(decision.choices)}
             action = action if twin else {name: each.cpu().numpy() for name, each in action.items()}
             observation, reward, terminated, truncated, info = envs.step(action)
             tape.act(decision, location, reward, terminated, truncated, info)
