@@ -75,3 +75,22 @@ def test_sprites_are_put_on_photographs(tmp_path):
             pixels = numpy.asarray(scene)
         assert pixels.shape == (400, 600, 3)
         assert 45**2 < (pixels[..., 0] > 128).sum() < 100**2
+    larger = [
+        "--photographs",
+        "photographs",
+        "--images",
+        "1",
+        "--seed",
+        "1",
+        "--size",
+        "1000x900",
+        "--sprite",
+        "200",
+        "200",
+    ]
+    subprocess.run([*command, *larger], cwd=tmp_path, check=True)
+    added = sorted(set((tmp_path / "found").glob("*/*.jpg")) - set(made))
+    assert len(added) == 10
+    with image.open(added[0]) as scene:
+        assert scene.size == (1000, 900)
+        assert 198**2 < (numpy.asarray(scene)[..., 0] > 128).sum() < 202**2

@@ -92,7 +92,7 @@ def test_numbers_are_drawn_around_the_mean_or_are_it():
 
 
 def test_the_environment_gets_its_own_units_within_its_bounds():
-    agent, rollout, envs = play(settings())
+    _agent, rollout, envs = play(settings())
     taken = np.stack([env.unwrapped.taken for env in envs.unwrapped.worlds.envs], axis=1)
     wanted = rollout.choices["control"].numpy() * [2, 0.5] + [0, 0.5]
     np.testing.assert_allclose(taken, wanted.clip(BOX.low, BOX.high), rtol=1e-5, atol=1e-6)
@@ -113,15 +113,20 @@ def test_a_control_is_learned_and_scored_by_its_return(tmp_path):
     result = train(config, tmp_path)
     # A knob that knows nothing gets -3 at best: 1 off in each of three steps.
     assert result["validation"]["mean_return"] > -1.5
-    assert "success" not in result["validation"] and "error_percent" not in result["validation"]
+    assert "success" not in result["validation"]
+    assert "error_percent" not in result["validation"]
     assert result["validation"]["mean_glimpses"] == 4
     assert {"mean_return", "episodes", "frames"} == set(result["curve"][-1])
     assert set(result["other_gazes"]) == {"center", "random"}
     line = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])
-    assert "return" in line and "success" not in line and "validation_mean_return" in line
+    assert "return" in line
+    assert "success" not in line
+    assert "validation_mean_return" in line
     envs = make_envs(config, 1)
     assert load_agent(tmp_path / "checkpoint.pt", envs).control_network.shape == (2,)
     views = []
     score = watch_episodes(tmp_path / "checkpoint.pt", views.append, config, episodes=2)
-    assert score.success is None and score.mean_return > -2 and "return" in str(score)
+    assert score.success is None
+    assert score.mean_return > -2
+    assert "return" in str(score)
     assert len(views) == 2 * 4
