@@ -4,6 +4,7 @@ ram-envs play --env examples.minigrid_lava:RetinaLavaGap-v0           # docs/any
 python agents/train_ram.py --env examples.minigrid_lava:RetinaLavaGap-v0
 """
 
+import gymnasium as gym
 from gymnasium.spaces import Discrete
 
 import ram_envs
@@ -20,3 +21,8 @@ ram_envs.register_retina(
     initial_location="center",
     key_bindings={"left": 0, "right": 1, "up": 2},
 )
+
+if __name__ == "__main__":
+    env = gym.make("RetinaLavaGap-v0")
+    observation, info = env.reset(seed=0)
+    print(f"glimpse {observation['glimpse'].shape} of {env.unwrapped.lane.screen}, actions {env.action_space}")
