@@ -21,6 +21,7 @@ from agents.analysis.tables import (
     stopping_table,
     times_table,
 )
+from agents.analysis.world_tables import world_table
 
 ROOT = RESULTS.parent
 MARK = re.compile(r"<!-- ([a-z][^:]*): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
@@ -41,6 +42,7 @@ TABLES_OF: dict[str, Callable[[str], str]] = {
     "ablations": ablation_table,
     "stopping": stopping_table,
     "search": search_table,
+    "worlds": world_table,
 }
 """The first word of a mark -> what makes the table of the name that follows."""
 
