@@ -151,8 +151,6 @@ class RunConfig(Settings):
     """How often the agent is scored on validation episodes during training; 0 for never."""
     score_test: bool = True
     """Whether a finished run is scored on the test episodes too; turn it off while choosing settings."""
-    fresh_episodes: int | None = None
-    """Episodes of a score in a world without images, of which each is played once; None for 5,000 of validation and 20,000 of test."""
     report_every: int = 100
     """Updates between two reports; with Stable-Baselines3 frames."""
     evaluation_memory: int = 1024
@@ -166,8 +164,6 @@ class RunConfig(Settings):
 
     def __post_init__(self) -> None:
         demand_positive(self, "report_every", "evaluation_memory", "threads")
-        if self.fresh_episodes is not None:
-            demand_positive(self, "fresh_episodes")
         super().__post_init__()
 
 

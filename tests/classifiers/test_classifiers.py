@@ -110,15 +110,6 @@ def test_every_layer_but_the_last_is_followed_by_rectifiers():
     assert layers == ["Conv2d", "ReLU", "Flatten", "Linear", "ReLU", "Linear"]
 
 
-def test_convolutions_that_keep_the_greatest_value_take_any_size():
-    network = make_network(ClassifierConfig().network.but(convolutions=(4, 8), hidden_sizes=(16,)), (3, 20, 30), 5)
-    names = ["Conv2d", "ReLU", "Conv2d", "ReLU", "AdaptiveMaxPool2d", "Flatten", "Linear", "ReLU", "Linear"]
-    assert [type(layer).__name__ for layer in network] == names
-    assert network(torch.zeros(2, 3, 20, 30)).shape == network(torch.zeros(2, 3, 400, 600)).shape == (2, 5)
-    with pytest.raises(ValueError, match="filters go without convolutions"):
-        ClassifierConfig().network.but(filters=8, convolutions=(4,))
-
-
 # Scenes
 
 
@@ -131,11 +122,11 @@ def test_a_folder_of_images_is_learned_whole(tmp_path):
     config = TINY.but(
         env="GlimpseImages-v0",
         env_args=(f"images={tmp_path / 'photos'}", "largest_side=20"),
-        network={"convolutions": (4,), "hidden_sizes": (8,)},
+        network={"stages": (4,)},
         optimizer={"batch_size": 8, "learning_rate": 0.02},
     )
     trainer = ClassifierTrainer(config, tmp_path)
-    scenes, labels = trainer.draw()
+    scenes, labels = trainer.scenes.of(0)
     assert scenes.shape == (8, 3, 12, 20)
     assert (scenes[:, 2, 0, 0] > 0.5).int().tolist() == labels.tolist()
     trainer.report(40)

@@ -10,6 +10,7 @@ from gymnasium import spaces
 torch = pytest.importorskip("torch")
 
 import ram_envs  # noqa: E402
+from agents.experiment import episodes  # noqa: E402
 from agents.experiment.episodes import make_envs  # noqa: E402
 from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.checkpoint import load_agent  # noqa: E402
@@ -54,7 +55,7 @@ def registered():
 
 
 def settings(**run):
-    run = {"episodes": 64, "fresh_episodes": 8, "evaluations": 1, "report_every": 1, "device": "cpu", **run}
+    run = {"episodes": 64, "evaluations": 1, "report_every": 1, "device": "cpu", **run}
     return GENERAL_MOVES.but(
         env="RetinaThermostat-v0", network={"hidden_size": 32}, learning={"batch_size": 32}, run=run
     )
@@ -108,8 +109,9 @@ def test_reward_moves_the_mean_and_the_deviation():
     assert "control_entropy" in parts
 
 
-def test_a_control_is_learned_and_scored_by_its_return(tmp_path):
-    config = settings(episodes=32 * 150, fresh_episodes=40).but(optimizer={"learning_rate": 5e-3})
+def test_a_control_is_learned_and_scored_by_its_return(tmp_path, monkeypatch):
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 400, "test": 400})
+    config = settings(episodes=32 * 150).but(optimizer={"learning_rate": 5e-3})
     result = train(config, tmp_path)
     # A knob that knows nothing gets -3 at best: 1 off in each of three steps.
     assert result["validation"]["mean_return"] > -1.5

@@ -9,6 +9,7 @@ pytest.importorskip("stable_baselines3")
 pytest.importorskip("sb3_contrib")
 
 import ram_envs
+from agents.experiment import episodes
 from agents.sb3.config import Sb3Config
 from agents.sb3.training import train
 from agents.sb3.vec_env import NativeVecEnv
@@ -57,8 +58,9 @@ def test_another_gaze_needs_a_location_of_its_own():
         Sb3Config(gaze="center")
 
 
-def test_a_world_without_success_is_scored_by_its_return(tmp_path):
-    run = {"num_envs": 4, "frames": 64, "report_every": 32, "evaluations": 2, "fresh_episodes": 5}
+def test_a_world_without_success_is_scored_by_its_return(tmp_path, monkeypatch):
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 30, "test": 50})
+    run = {"num_envs": 4, "frames": 64, "report_every": 32, "evaluations": 2}
     algo_args = ("n_steps=8", "batch_size=16", "n_epochs=1")
     config = Sb3Config(algo="ppo", policy="hybrid", env="RetinaBandit-v0", gaze="random", algo_args=algo_args)
     result = train(config.but(run=run), tmp_path)
