@@ -172,7 +172,7 @@ def _add_control(
     means: Tensor,
     agent: RecurrentAttentionAgent,
     advantages: Tensor,
-    entropy_bonus: float,
+    entropy_bonus: float | Tensor,
 ) -> None:
     """REINFORCE for the numbers of a control, with a bonus on their entropy."""
     assert agent.control_network is not None
