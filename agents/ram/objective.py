@@ -152,7 +152,7 @@ def _add_choice(
     name: str,
     logits: Tensor,
     advantages: Tensor,
-    entropy_bonus: float | Tensor | Tensor,
+    entropy_bonus: float | Tensor,
 ) -> None:
     """REINFORCE for a choice that was sampled, with a bonus on its entropy."""
     mask = rollout.active
