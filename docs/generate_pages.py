@@ -18,6 +18,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+import ram_envs
 from ram_envs import ENV_IDS, OWN_IMAGES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,6 +38,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Puts in what comes from the code."""
     markdown = CODE.sub(lambda found: code(ROOT / found[1], found[2]), markdown)
     return SETTINGS.sub(lambda found: settings_table(ROOT / found[1], found[2]), markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Marks names in code, which are not to be broken at their hyphens."""
+    return re.sub(r"<code>([^<\s]{1,36})</code>", r'<code class="name">\1</code>', html)
 
 
 def code(path: Path, name: str) -> str:
@@ -78,8 +84,12 @@ def photographs() -> str:
 
 
 def index_page() -> str:
-    """The list of all environments."""
-    lines = ["# Environments", "", "| id | glimpse | action space | settings |", "|---|---|---|---|"]
+    """All environments: a card each, with its moving picture, then a table of their spaces and settings."""
+    about = dict(re.findall(r"^\| `([\w-]+)` \| (.+) \|$", ram_envs.__doc__ or "", re.MULTILINE))
+    lines = ["# Environments", "", '<div class="gallery" markdown>', ""]
+    for env_id in (*ENV_IDS, OWN_IMAGES):
+        lines += [card(env_id, about[env_id]), ""]
+    lines += ["</div>", "", "| id | glimpse | action space | settings |", "|---|---|---|---|"]
     for env_id in (*ENV_IDS, OWN_IMAGES):
         env = make(env_id)
         settings = ", ".join(f"`{name}={value}`" for name, value in gym.spec(env_id).kwargs.items())
@@ -95,12 +105,24 @@ def index_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def picture(env_id: str) -> str:
+    """The environment's moving picture, from its page: of images of your own there is none, and the logo stands for it."""
+    name = f"{env_id.removesuffix('-v0')}.gif"
+    return f"../{name}" if (ROOT / "docs" / name).exists() else "../logo.svg"
+
+
+def card(env_id: str, about: str) -> str:
+    """An entry of the gallery."""
+    image = f"![Episodes in {env_id}]({picture(env_id)}){{ loading=lazy }}"
+    return f"-   [{image}]({env_id}.md)\n\n    [{env_id}]({env_id}.md)\n\n    {about[0].upper()}{about[1:]}"
+
+
 def environment_page(env_id: str) -> str:
     """An environment's page: picture, spaces, the class docstring, the value of every argument."""
     env_class = type(make(env_id).unwrapped)
     lines = [f"# {env_id}", ""]
-    if (ROOT / "docs" / f"{env_id.removesuffix('-v0')}.gif").exists():
-        lines += [f"![Episodes in {env_id}](../{env_id.removesuffix('-v0')}.gif)", ""]
+    if env_id != OWN_IMAGES:
+        lines += [f"![Episodes in {env_id}]({picture(env_id)})", ""]
     given = ', images="photos/"' if env_id == OWN_IMAGES else ""
     lines += [
         "```python",

@@ -67,11 +67,11 @@ class OddOneOutVectorEnv(RetinaVectorEnv):
     def keys(self):
         return {(): {"stop": 0}} | {(ord(str(answer)),): {"answer": answer, "stop": 1} for answer in range(4)}
 
+    def goal(self):
+        return f"Which of the four shapes is the odd one? You have {self.num_glimpses} glimpses."
+
     def rules(self):
-        return [
-            "Click to look there next.",
-            "Which is the odd one? 0 upper left, 1 upper right, 2 lower left, 3 lower right.",
-        ]
+        return ["Click to look there next.", "0 upper left, 1 upper right, 2 lower left, 3 lower right."]
 
     def last_glimpse(self, lane=0):
         return bool(self.steps[lane] + 1 >= self.num_glimpses)

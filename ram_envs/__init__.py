@@ -5,13 +5,13 @@ Importing this package registers the environments:
 | id | what is behind the retina |
 |---|---|
 | `GlimpseMNIST-v0` | 28x28 digits, one scale of 8x8, 6 glimpses |
-| `GlimpseMNIST-Translated60-v0` | digits somewhere on 60x60, three scales of 12x12, 8 glimpses |
-| `GlimpseMNIST-Cluttered60-v0` | the same among 4 pieces of other digits |
-| `GlimpseMNIST-Cluttered100-v0` | on 100x100 among 8 pieces, four scales of 12x12 |
-| `GlimpseMNIST-Pairs100-v0` | two digits on 100x100 among 8 pieces of clutter: which two? |
+| `GlimpseMNIST-Translated60-v0` | a digit somewhere on 60x60, three scales of 12x12, 8 glimpses |
+| `GlimpseMNIST-Cluttered60-v0` | a digit somewhere on 60x60 among 4 pieces of other digits, three scales of 12x12 |
+| `GlimpseMNIST-Cluttered100-v0` | a digit somewhere on 100x100 among 8 pieces of other digits, four scales of 12x12 |
+| `GlimpseMNIST-Pairs100-v0` | two digits on 100x100 among 8 pieces of other digits: which two? |
 | `GlimpseMNIST-Sum100-v0` | two digits on 100x100: what is their sum? |
 | `GlimpseMNIST-Mega500-v0` | five digits on 500x500, three of one class: which? seven scales of 12x12, 16 glimpses |
-| `GlimpseMNIST-Mega1500-v0` | the same on 1500x1500 under 50 marks, eight scales, 32 glimpses |
+| `GlimpseMNIST-Mega1500-v0` | five digits on 1500x1500 under 50 marks, three of one class: which? eight scales of 12x12, 32 glimpses |
 | `GlimpseMNIST-Moving60-v0` | a digit that moves among 4 moving pieces on 60x60, 20 frames, one look at each |
 | `CatchBall-v0` | the ball game Catch on 24x24, three scales of 6x6 |
 | `GlimpseImages-v0` | a folder of your own images: `make("GlimpseImages-v0", images="photos/")` |

@@ -26,7 +26,7 @@ from ram_envs.arguments import BadArgument, as_array, check_keywords, shown, who
 from ram_envs.glimpse_history import LONGEST, GlimpseHistory
 from ram_envs.glimpse_sensor import GlimpseSensor, to_pixels
 from ram_envs.gymnasium_versions import AutoresetMode, VectorEnv
-from ram_envs.rendering import View, draw_view, tile
+from ram_envs.rendering import VERDICTS, View, draw_view, tile
 from ram_envs.retina_settings import (
     RENDER_MODES,
     VECTOR_KEYWORDS,
@@ -56,6 +56,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         num_images: how many images `reset(options={"index": i})` chooses among; None where episodes cannot be chosen.
         tells_label: whether actions have a choice named "answer", whose right option is in `info`, privileged, as "label".
         one_answer: whether the choice "answer" has one right option in each episode, and is paid for it at the end alone.
+        verdicts: the words for success (True) and failure (False), as in "95 % caught".
         max_glimpses: the most glimpses that an episode can have; None where there is no such number.
         lane_bytes: memory that one lane takes.
         screen_changes: whether there is something new to see after every step.
@@ -65,7 +66,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     A world of one's own is a subclass. Its constructor takes `num_envs`, its own keywords and `**retina`, and hands on what is
     described below. It must define `begin`, `advance` and `screens`; it may define `facts`, `caption`, `outcome`, `keys`,
-    `rules`, `last_glimpse` and `rewind`, set the attributes above, and read these:
+    `goal`, `rules`, `option_names`, `last_glimpse` and `rewind`, set the attributes above, and read these:
 
         steps: (N,) actions taken in the present episode.
         terminated, truncated: (N,) whether the episode is over.
@@ -101,6 +102,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     num_images: int | None = None
     tells_label: bool = False
     one_answer: bool = False
+    verdicts: Mapping[bool, str] = VERDICTS
     max_glimpses: int | None = None
     screen_changes: bool = True
     glimpse_after_end: bool = True
@@ -261,9 +263,17 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         successes = self.facts(self.terminated).get("is_success")
         return None if successes is None else bool(successes[lane])
 
+    def option_names(self) -> Mapping[str, Sequence[str]]:
+        """Names of the options of the choices that have some, for the bars in pictures: choice -> a name per option."""
+        return {}
+
     def keys(self) -> dict[tuple[int, ...], dict[str, Any]]:
         """Keys (of pygame) held together -> the choices they make; () for none, missing where the world waits for a key."""
         return {(): {}}
+
+    def goal(self) -> str:
+        """What a player is to do, in a sentence."""
+        return "Collect as much reward as you can."
 
     def rules(self) -> list[str]:
         """Lines that tell a player what mouse and keys do; none where they do what they do in the worlds here."""
@@ -535,14 +545,17 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             raise gym.error.ResetNeeded("Call reset() before render().")
         scene = self._scene(lane)
         height, width = scene.shape[:2]
+        outcome = self.outcome(lane) if self.terminated[lane] else None
         return View(
             scene=scene,
             squares=self.sensor.footprints(self._locations[[lane]], height, width)[0],
             fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
             glimpse=self._glimpses[lane].copy(),
             caption=self.caption(lane),
-            outcome=self.outcome(lane) if self.terminated[lane] else None,
+            outcome=outcome,
+            verdict="" if outcome is None else self.verdicts[outcome],
             bars={name: values[lane] for name, values in self._bars.items()},
+            names=self.option_names(),
             gamma=self.gamma,
             stage=self.screen[:2],
         )
@@ -575,6 +588,7 @@ class RetinaEnv(gym.Env[Any, Any]):
     num_images = _of_lane("num_images")
     tells_label = _of_lane("tells_label")
     one_answer = _of_lane("one_answer")
+    verdicts = _of_lane("verdicts")
     max_glimpses = _of_lane("max_glimpses")
     lane_bytes = _of_lane("lane_bytes")
     screen_changes = _of_lane("screen_changes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ class CatchBallVectorEnv(RetinaVectorEnv):
     screen_changes = True
     retina_defaults = {"patch_size": 6, "num_scales": 3, "location_grid": 5}
     gamma = 0.5
+    verdicts = {True: "caught", False: "missed"}
 
     def __init__(
         self,
@@ -93,10 +94,17 @@ class CatchBallVectorEnv(RetinaVectorEnv):
             facts["target_location"] = to_location(ball, self.screen_size, self.screen_size)
         return facts
 
+    def goal(self) -> str:
+        balls = "the ball" if self.num_balls == 1 else f"all {self.num_balls} balls, one after the other,"
+        return f"Catch {balls} with the paddle on the bottom row."
+
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
         """The arrow keys move the paddle."""
         pygame = load_pygame()
         return {(): {"move": 1}, (pygame.K_LEFT,): {"move": 0}, (pygame.K_RIGHT,): {"move": 2}}
+
+    def option_names(self) -> Mapping[str, Sequence[str]]:
+        return {"move": ("left", "stay", "right")}
 
     def caption(self, lane: int) -> list[tuple[str, str]]:
         return [

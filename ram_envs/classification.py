@@ -57,6 +57,7 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     past_choices: tuple[str, ...] | None = ()  # an answer that did not count changed nothing
     labels: NDArray[np.int64]
     class_names: tuple[str, ...]
+    verdicts = {True: "right", False: "wrong"}
     when: str = "stop"  # the choice that says whether the answer counts
 
     def __init__(
@@ -184,6 +185,9 @@ class ClassificationVectorEnv(RetinaVectorEnv):
             facts["label"] = labels
         return facts
 
+    def goal(self) -> str:
+        return f"Which of {len(self.class_names)} classes is it? You have {self.num_glimpses} glimpses."
+
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
         """The digit keys answer, 0 to 9, and so stop."""
         answers = range(min(len(self.class_names), 10))
@@ -192,6 +196,9 @@ class ClassificationVectorEnv(RetinaVectorEnv):
     def last_glimpse(self, lane: int = 0) -> bool:
         """Whether the glimpses of a lane are used up: the next action answers."""
         return bool(self.steps[lane] + 1 >= self.num_glimpses)
+
+    def option_names(self) -> Mapping[str, Sequence[str]]:
+        return {"answer": self.class_names, self.when: ("no", "yes")}
 
     def caption(self, lane: int) -> list[tuple[str, str]]:
         over, answer = self.terminated[lane], self._answers[lane]

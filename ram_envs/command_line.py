@@ -58,7 +58,7 @@ def _find(env_id: str) -> None:
             importlib.import_module(module)
         gym.spec(name)
     except (ImportError, gym.error.Error) as error:
-        known = f"one of {', '.join((*ENV_IDS, OWN_IMAGES))}, or another environment as MODULE:ID"
+        known = f"one of {', '.join((*ENV_IDS, OWN_IMAGES))}, another registered id, or MODULE:ID"
         raise ValueError(f"--env must be {known}, got {env_id!r} ({error}).") from None
 
 
@@ -101,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     about = "play in a window: the mouse is the gaze, and you see what the retina sees"
     play = commands.add_parser("play", help=about, description=about)
     play.add_argument(
-        "--env", default="CatchBall-v0", help="id of the environment, MODULE:ID for your own (default: %(default)s)"
+        "--env",
+        default="CatchBall-v0",
+        help="id of any registered environment, MODULE:ID for your own (default: %(default)s)",
     )
     play.add_argument("--games", type=_at_least_one, default=10, help="games of a session (default: %(default)s)")
     play.add_argument("--speed", type=_speed, default=4.0, help="steps a second in Catch (default: %(default)s)")

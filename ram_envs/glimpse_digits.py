@@ -155,6 +155,16 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
             caption[2:] = [("right", str(self._said[lane])), ("label", " ".join(names))]
         return caption
 
+    def goal(self) -> str:
+        fewest, most = self.recipe.digits
+        asked = {
+            "pair": "Which two digits are there?",
+            "sum": f"What is the sum of the {most} digits?" if fewest == most else "What is the sum of the digits?",
+            "majority": f"{most} digits: which is there more often than any other?",
+            "sequence": "Read out all digits from left to right.",
+        }
+        return f"{asked[self.answer]} You have {self.num_glimpses} glimpses."
+
     def keys(self) -> dict[tuple[int, ...], dict[str, int]]:
         """Digit keys answer: two of them held together where two digits are meant, Return for the other where both are the same."""
         if self.sequence:

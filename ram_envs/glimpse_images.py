@@ -173,6 +173,9 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
     def _scene(self, lane: int) -> NDArray[np.uint8]:
         return self.image(int(self._indices[lane]))
 
+    def goal(self) -> str:
+        return f"What is in the picture? You have {self.num_glimpses} glimpses."
+
     def rules(self) -> list[str]:
         """Which key is which class."""
         names = ", ".join(f"{key} {name}" for key, name in enumerate(self.class_names[:10]))

@@ -56,6 +56,10 @@ class GlimpseMNISTVectorEnv(ClassificationVectorEnv):
         """Scenes (N, H, W, C) of images (N,) by their draws (N, recipe.num_draws), and the right answers (N,)."""
         return draw_scenes(self.data.images, indices, draws, self.recipe)[0], self.labels[indices]
 
+    def goal(self) -> str:
+        among = " is whole, among pieces of others" if self.recipe.clutter_pieces else " is it"
+        return f"Which digit{among}? You have {self.num_glimpses} glimpses."
+
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         return self._scenes[lanes]
 

@@ -50,6 +50,8 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         one_of("motion", motion, MOTIONS)
         one_of("split", split, SPLITS)
         self.reward = reward
+        if reward == "follow":
+            self.verdicts = {True: "followed", False: "lost"}
         self.data = choose_images(dataset, split, folder, images, labels, num_classes)
         self.labels, self.class_names = self.data.labels, tuple(map(str, range(self.data.num_classes)))
         _, *sides, channels = self.data.images.shape
@@ -132,6 +134,11 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
 
     def caption(self, lane: int) -> list[tuple[str, str]]:
         return [*super().caption(lane), ("followed", f"{self._followed[lane]}/{self.num_glimpses - 1}")]
+
+    def goal(self) -> str:
+        if self.reward == "follow":
+            return f"Follow the moving digit for {self.num_glimpses} frames."
+        return f"Which digit is moving? The video has {self.num_glimpses} frames."
 
     def rules(self) -> list[str]:
         """What the mouse and the keys do."""

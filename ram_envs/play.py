@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import textwrap
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ CONTROLS = ("Tab shows the scene or hides it again (then the score does not coun
 LOOK_AND_ANSWER = ("Click to look there next.", "Press a digit key to answer.")
 LOOK_AND_MOVE = ("The mouse is where you look.", "The arrow keys move the paddle.")
 BEST_KEPT = 10
+CARD_WIDTH = 60  # letters of a line
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ class Player:
         """
         played: list[Game] = []
         rules = self.lane.rules() or (LOOK_AND_MOVE if self.lane.screen_changes else LOOK_AND_ANSWER)
-        self.wait(self.card(["", *rules, *CONTROLS, "", "Press a key to begin."]))
+        self.wait(self.card(["", self.lane.goal(), "", *rules, *CONTROLS, "", "Press a key to begin."]))
         while len(played) < games and not self.ended:
             won, points = tally(played)
             score = f"{won}/{len(played)}" if points is None else f"{points:.4g}"
@@ -115,10 +117,11 @@ class Player:
         return played
 
     def card(self, lines: list[str]) -> Pixels:
-        """Lines of text, as large as a picture of the game; the first is a title."""
+        """Lines of text, as large as a picture of the game, below what is played; long lines are broken."""
         self.env.reset()
         frame = draw_view(self.lane.view(), self.lane.render_size)
-        return draw_card(frame.shape[:2], [self.title, *lines])
+        broken = [part for line in lines for part in textwrap.wrap(line, CARD_WIDTH) or [""]]
+        return draw_card(frame.shape[:2], [self.title, *broken])
 
     def wait(self, frame: Pixels, seconds: float = 3600.0) -> None:
         """Shows a picture until a key or button is pressed, or the time is over."""
@@ -239,7 +242,8 @@ def play(
 
 
 def make_playable(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
-    """The environment as a `Player` takes it; one that is not behind the retina is put there, with these keywords."""
+    """The environment as a `Player` takes it; one that is not behind the retina is put there, with these keywords: it is seen as it
+    is rendered, unless its observations are images or `image` says what to look at."""
     form: dict[str, Any] = {"action_mode": "dict", "render_mode": "rgb_array", **kwargs}
     module, _, name = env_id.rpartition(":")
     if module:
@@ -248,8 +252,18 @@ def make_playable(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
     creator = load_env_creator(entry) if isinstance(entry, str) else entry
     if not isinstance(creator, type) or issubclass(creator, RetinaEnv):
         return gym.make(env_id, **form)
-    env = gym.make(env_id, render_mode="rgb_array") if form.get("image") == "render" else gym.make(env_id)
+    env = gym.make(env_id)
+    if "image" not in form and not _gives_images(env.observation_space):
+        form["image"] = "render"
+    if form.get("image") == "render":
+        env.close()
+        env = gym.make(env_id, render_mode="rgb_array")
     return RetinaWrapper(env, **form)
+
+
+def _gives_images(space: gym.Space[Any]) -> bool:
+    """Whether observations are what a retina can look at; where they are not, it looks at what is rendered."""
+    return isinstance(space, gym.spaces.Box) and space.dtype == np.uint8 and len(space.shape) in (2, 3, 4)
 
 
 def best_sessions(path: Path, session: Session | None = None) -> list[Session]:

@@ -11,6 +11,7 @@ Axes: H, W scene height and width; C channels; k scales; g patch size.
 pygame is imported when it is first needed, not with this module.
 """
 
+import io
 import math
 import os
 import warnings
@@ -37,6 +38,7 @@ SCALE_COLOURS: tuple[Colour, ...] = (  # finest scale first; a sixth begins agai
 )
 PATH_COLOUR: Colour = (230, 159, 0)
 OUTCOME_COLOURS: dict[bool, Colour] = {True: (0, 158, 115), False: (213, 94, 0)}
+VERDICTS: dict[bool, str] = {True: "success", False: "failure"}  # where a world has no words of its own
 BACKGROUND: Colour = (33, 36, 44)
 STRIP: Colour = (47, 51, 62)
 DIM: Colour = (158, 164, 178)
@@ -57,7 +59,10 @@ class View:
         caption: name and value of each fact in the strip, such as ("step", "3/6").
         outcome: None while the episode goes on; then whether it ended well, which colours the
             strip.
+        verdict: the word for the outcome, such as "right", which stands behind a tick or a cross.
         bars: name to values in [0, 1], such as {"class": probabilities, "value": [0.4]}.
+        names: name of a group of bars to the names of its bars, where they have some. Numbers stand below upright
+            bars; of words the most probable stand in front of lying bars.
         gamma: exponent of the brightness of what the agent sees; below 1 a lone lit pixel can still be made out in a
             coarse patch, and black and white stay what they are.
         hidden: whether the scene's place shows only what the glimpse tells of it, as a player is to see it.
@@ -70,13 +75,29 @@ class View:
     glimpse: NDArray[np.floating]
     caption: Sequence[tuple[str, str]] = ()
     outcome: bool | None = None
+    verdict: str = ""
     bars: Mapping[str, ArrayLike] = field(default_factory=dict)
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     gamma: float = 1.0
     hidden: bool = False
     stage: tuple[int, int] | None = None
 
 
-def draw_view(view: View, size: int = 512) -> Pixels:
+class Picture(Pixels):
+    """An array of pixels, uint8 (height, width, 3), that a notebook shows as a picture; what is computed of it is a plain array."""
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        return np.asarray(array) if array.ndim else array[()]
+
+    def _repr_png_(self) -> bytes | None:
+        if self.ndim != 3 or self.shape[2] != 3 or self.dtype != np.uint8 or self.size == 0:
+            return None  # a part of a picture: shown as numbers
+        file = io.BytesIO()
+        load_pygame().image.save(as_surface(np.ascontiguousarray(self)), file, "picture.png")
+        return file.getvalue()
+
+
+def draw_view(view: View, size: int = 512) -> Picture:
     """Draws one picture.
 
     Its shape depends on `size` and the shapes of stage (or scene) and glimpse, never on caption, outcome or
@@ -87,7 +108,7 @@ def draw_view(view: View, size: int = 512) -> Pixels:
         size: the picture's height, at least 256.
 
     Returns:
-        uint8 (size, width, 3), an array of its own.
+        uint8 (size, width, 3), an array of its own, which a notebook shows as a picture.
 
     Raises:
         ValueError: the size is below 256.
@@ -100,13 +121,14 @@ def draw_view(view: View, size: int = 512) -> Pixels:
     seen = foveated(glimpse, view.squares, view.scene.shape[:2])
     _draw_scene(frame, page, view, seen)
     _draw_panel(frame, page, page.foveated, seen, "what the agent sees", DIM)
+    g = glimpse.shape[-1]
+    _write(frame, f"{g}x{g} pixels see", page.legend, DIM)
     for s, patch in enumerate(_patches(glimpse, k)):
         x0, y0, x1, y1 = view.squares[s]
-        title = f"{x1 - x0} x {y1 - y0}"
-        _draw_panel(frame, page, page.patches[s], patch, title, _scale_colour(s))
+        _draw_panel(frame, page, page.patches[s], patch, f"{x1 - x0}x{y1 - y0}", _scale_colour(s))
     _draw_strip(frame, page, view)
-    _draw_bars(frame, page, view.bars)
-    return frame
+    _draw_bars(frame, page, view)
+    return frame.view(Picture)
 
 
 def scene_point(view: View, size: int, place: tuple[float, float]) -> tuple[float, float]:
@@ -149,7 +171,7 @@ def foveated(glimpse: NDArray[np.floating], squares: NDArray[np.integer], shape:
     return scene
 
 
-def tile(frames: Sequence[Pixels]) -> Pixels:
+def tile(frames: Sequence[Pixels]) -> Picture:
     """Lays frames of one shape out in a grid about as many wide as high, row by row.
 
     Args:
@@ -169,7 +191,7 @@ def tile(frames: Sequence[Pixels]) -> Pixels:
     grid = np.full((rows, height, columns, width, 3), BACKGROUND, np.uint8)
     for i, frame in enumerate(frames):
         grid[i // columns, :, i % columns] = frame
-    return grid.reshape(rows * height, columns * width, 3)
+    return grid.reshape(rows * height, columns * width, 3).view(Picture)
 
 
 def draw_card(shape: tuple[int, int], lines: Sequence[str]) -> Pixels:
@@ -226,6 +248,7 @@ class _Page(NamedTuple):
     title: int  # height of the small letters
     scene: _Box
     foveated: _Box
+    legend: _Box  # what the patches are
     patches: tuple[_Box, ...]  # (k,)
     caption: _Box
     bars: _Box
@@ -244,7 +267,7 @@ def _page_of(view: View, size: int) -> _Page:
 def _page(size: int, height: int, width: int, k: int, g: int) -> _Page:
     unit = size / 512
     margin, strip, column = (round(units * unit) for units in (12, 68, 256))
-    title = max(13, round(18 * unit))
+    title = max(14, round(18 * unit))
     side = size - strip - 2 * margin
     room = _Box(margin, margin, round(side * min(max(width / height, 0.6), 1.6)), side)
     scene = room.fitted(height, width)
@@ -254,8 +277,8 @@ def _page(size: int, height: int, width: int, k: int, g: int) -> _Page:
     cell = column // cells
     patch = min(round(132 * unit), cell - round(8 * unit))
     step = patch + title + margin  # from row to row
-    below = math.ceil(k / cells) * step
-    top = size - strip - margin - below + margin + title
+    below = math.ceil(k / cells) * step + title
+    top = size - strip - margin - below + margin + 2 * title
     patches = (_Box(left + s % cells * cell, top + s // cells * step, cell, patch) for s in range(k))
     seen = _Box(left, margin + title, column, side - title - below).fitted(height, width)
     return _Page(
@@ -264,6 +287,7 @@ def _page(size: int, height: int, width: int, k: int, g: int) -> _Page:
         title=title,
         scene=scene,
         foveated=seen._replace(y=max(scene.y, margin + title)),
+        legend=_Box(left, top - 2 * title - round(4 * unit), column, title),
         patches=tuple(box.fitted(g, g) for box in patches),
         caption=_Box(scene.x, size - strip, scene.width, strip),
         bars=_Box(left, size - strip, column, strip),
@@ -324,56 +348,127 @@ def _draw_strip(frame: Pixels, page: _Page, view: View) -> None:
         colour = np.array(OUTCOME_COLOURS[bool(view.outcome)])
         frame[box.y :] = (2 * np.array(STRIP) + colour) // 3
         frame[box.y : box.y + round(4 * unit)] = colour
-    cell = min(box.width / max(len(view.caption), 1), 96 * unit)
+    cell = min(box.width / (len(view.caption) + 1.5), 96 * unit)
+    below, high = box.y + round(32 * unit), round(34 * unit)
     for i, (name, value) in enumerate(view.caption):
         x, room = box.x + round(i * cell), round(cell - 6 * unit)
-        _write(frame, name, _Box(x, box.y + round(12 * unit), room, page.title), DIM)
-        _write(frame, value, _Box(x, box.y + round(32 * unit), room, round(34 * unit)), BRIGHT)
+        _write(frame, name, _Box(x, box.y + round(10 * unit), room, page.title), DIM)
+        _write(frame, value, _Box(x, below, room, high), BRIGHT)
+    if view.outcome is not None:
+        x, side = box.x + round(len(view.caption) * cell), round(24 * unit)
+        _paint(frame, _sign(view.outcome, side), x, below - round(2 * unit), BRIGHT)
+        gap = side + round(6 * unit)
+        room = box.x + box.width - x - gap
+        _write(frame, view.verdict or VERDICTS[view.outcome], _Box(x + gap, below, room, high), BRIGHT)
 
 
-def _draw_bars(frame: Pixels, page: _Page, bars: Mapping[str, ArrayLike]) -> None:
+def _draw_bars(frame: Pixels, page: _Page, view: View) -> None:
     """A group of bars for each name, the largest in the colour of the path."""
-    box, unit = page.bars, page.unit
-    floor, tallest = box.y + round(52 * unit), round(30 * unit)
-    groups = {name: np.nan_to_num(np.ravel(values)) for name, values in bars.items()}
-    slots = sum(max(len(values), 3) + 1 for values in groups.values())  # a name needs three
-    pitch, x = min(box.width / max(slots - 1, 1), 24 * unit), float(box.x)
+    groups = {name: np.nan_to_num(np.ravel(values)) for name, values in view.bars.items()}
+    slots = {name: _slots(values, view.names.get(name, ())) for name, values in groups.items()}
+    pitch = min(page.bars.width / max(sum(slots.values()) + len(slots) - 1, 1), 24 * page.unit)
+    x = float(page.bars.x)
     for name, values in groups.items():
-        room = max(len(values), 3) * pitch
-        _write(frame, name, _Box(round(x), box.y + round(6 * unit), round(room), page.title), DIM)
-        for i, value in enumerate(values.tolist()):
-            bar = _Box(round(x + i * pitch), floor - tallest, max(1, round(0.8 * pitch)), tallest)
-            bar.of(frame)[:] = BACKGROUND
-            height = round(min(max(value, 0), 1) * tallest)
-            colour = PATH_COLOUR if i == values.argmax() else DIM
-            bar.of(frame)[tallest - height :] = colour
-            if len(values) > 1 and pitch >= 8:
-                number = _Box(bar.x, floor + 2, bar.width, round(15 * unit))
-                _write(frame, str(i), number, DIM, centre=True)
-        x += room + pitch
+        names = [*view.names.get(name, ())][: len(values)]
+        names += map(str, range(len(names), len(values)))
+        box = _Box(round(x), page.bars.y, round(slots[name] * pitch), page.bars.height)
+        if all(map(str.isdigit, names)):
+            _draw_upright_bars(frame, page, box, name, values, names, pitch)
+        else:
+            _draw_lying_bars(frame, page, box, name, values, names)
+        x += box.width + pitch
+
+
+def _slots(values: NDArray[np.floating], names: Sequence[str]) -> int:
+    """How many bars' room a group takes: lying ones have words in front of them, upright ones a name above."""
+    if all(map(str.isdigit, names)):
+        return max(len(values), 3)
+    return 4 if max(map(len, names)) <= 3 else 9
+
+
+def _draw_upright_bars(
+    frame: Pixels, page: _Page, box: _Box, title: str, values: NDArray[np.floating], names: Sequence[str], pitch: float
+) -> None:
+    """A bar per value, its number below it where there is room; the largest is named above them."""
+    unit, best = page.unit, int(values.argmax()) if len(values) else 0
+    numbered = len(values) > 1 and pitch >= 10 and 15 * unit >= 11
+    named = f"{title}: {names[best]}" if len(values) > 1 else title
+    title = named if _letters(named, page.title).shape[1] <= box.width else title
+    _write(frame, title, _Box(box.x, box.y + round(6 * unit), box.width, page.title), DIM)
+    tallest = round(28 * unit) if numbered else box.height - page.title - round(12 * unit)
+    floor = box.y + round(8 * unit) + page.title + tallest
+    for i, value in enumerate(values.tolist()):
+        bar = _Box(round(box.x + i * pitch), floor - tallest, max(1, round(0.8 * pitch)), tallest)
+        bar.of(frame)[:] = BACKGROUND
+        height = round(min(max(value, 0), 1) * tallest)
+        bar.of(frame)[tallest - height :] = PATH_COLOUR if i == best else DIM
+        if numbered:
+            _write(frame, names[i], _Box(bar.x, floor + 2, bar.width, round(15 * unit)), DIM, centre=True)
+
+
+def _draw_lying_bars(
+    frame: Pixels, page: _Page, box: _Box, title: str, values: NDArray[np.floating], names: Sequence[str]
+) -> None:
+    """As many rows, a word and a bar each, as there is room for: all in their order, or the largest first."""
+    unit, row = page.unit, max(14, round(14 * page.unit))
+    _write(frame, title, _Box(box.x, box.y + round(6 * unit), box.width, page.title), DIM)
+    top = box.y + round(6 * unit) + page.title
+    rows = max(1, (box.y + box.height - top) // row)
+    ranked = np.argsort(-values, kind="stable")
+    shown = range(len(values)) if len(values) <= rows else ranked[:rows].tolist()
+    for place, i in enumerate(shown):
+        colour = PATH_COLOUR if i == ranked[0] else DIM
+        word = _Box(box.x, top + place * row, round(0.55 * box.width), row)
+        _write(frame, names[i], word, colour)
+        x = word.x + word.width + round(4 * unit)
+        bar = _Box(x, word.y + 1, box.x + box.width - x, row - round(4 * unit) - 1)
+        bar.of(frame)[:] = BACKGROUND
+        bar.of(frame)[:, : round(min(max(float(values[i]), 0), 1) * bar.width)] = colour
+
+
+def _sign(good: bool, side: int) -> NDArray[np.floating]:
+    """A tick or a cross: how much of each pixel it covers, (side, side, 1) in [0, 1]."""
+    lines = [((0.1, 0.55), (0.38, 0.85)), ((0.38, 0.85), (0.9, 0.2))]
+    if not good:
+        lines = [((0.15, 0.15), (0.85, 0.85)), ((0.85, 0.15), (0.15, 0.85))]
+    places = (np.indices((side, side))[::-1].transpose(1, 2, 0) + 0.5) / side  # (side, side, 2), x and y
+    nearest = np.full((side, side), np.inf)
+    for start, end in np.array(lines):
+        along = end - start
+        part = ((places - start) @ along / (along @ along)).clip(0, 1)
+        nearest = np.minimum(nearest, np.linalg.norm(places - start - part[..., None] * along, axis=-1))
+    mask: NDArray[np.floating] = (side * (0.09 - nearest) + 0.5).clip(0, 1)[..., None]
+    return mask
 
 
 def _write(frame: Pixels, text: str, box: _Box, colour: Colour, centre: bool = False) -> None:
     """Writes one line as high as the box, or lower where it would be too wide for it."""
-    mask = _letters(text, box.height, box.width)
-    x = box.x + (box.width - mask.shape[1]) // 2 if centre else box.x
-    area = frame[box.y : box.y + mask.shape[0], x : x + mask.shape[1]]
+    mask = _letters(text, box.height, max(box.width, 0))
+    _paint(frame, mask, box.x + (box.width - mask.shape[1]) // 2 if centre else box.x, box.y, colour)
+
+
+def _paint(frame: Pixels, mask: NDArray[np.floating], x: int, y: int, colour: Colour) -> None:
+    """Colours the frame as far as the mask (h, w, 1) in [0, 1] covers it."""
+    area = frame[y : y + mask.shape[0], x : x + mask.shape[1]]
     mask = mask[: area.shape[0], : area.shape[1]]
-    area[:] = area + (np.array(colour) - area) * mask
+    area[:] = np.rint(area + (np.array(colour) - area) * mask)
 
 
 @lru_cache(2048)
-def _letters(text: str, height: int, room: int) -> NDArray[np.floating]:
-    """How much of each pixel the text covers, (h, w, 1) in [0, 1].
+def _letters(text: str, height: int, room: int | None = None) -> NDArray[np.floating]:
+    """How much of each pixel the text covers, (h, w, 1) in [0, 1]; lower, if need be, to fit into the room.
 
-    What is kept is an array, because pygame's fonts die with `pygame.quit`.
+    It is drawn at twice the size and reduced, so that small letters keep their shapes. What is kept is an array, because
+    pygame's fonts die with `pygame.quit`.
     """
     pygame = load_pygame()
     pygame.font.init()
-    while (font := pygame.font.Font(None, height)).size(text)[0] > room and height > 9:
+    while (font := pygame.font.Font(None, 2 * height)).size(text)[0] > 2 * (room or np.inf) and height > 9:
         height -= 1
-    mask: Pixels = pygame.surfarray.array_alpha(font.render(text, True, BRIGHT))
-    return mask.T[:, : max(room, 0), None] / np.float32(255)
+    mask: Pixels = pygame.surfarray.array_alpha(font.render(text, True, BRIGHT)).T
+    mask = np.pad(mask, [(0, side % 2) for side in mask.shape])
+    halved: NDArray[np.float32] = mask.reshape(mask.shape[0] // 2, 2, -1, 2).mean((1, 3), dtype=np.float32) / 255
+    return halved[:, :room, None]
 
 
 @cache

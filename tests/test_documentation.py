@@ -16,6 +16,7 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
+import ram_envs
 from ram_envs import ENV_IDS, OWN_IMAGES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -189,3 +190,13 @@ def test_pages_build_without_a_warning(tmp_path):
     assert "class" in own
     assert "<!-- code" not in own
     assert "<table>" in (tmp_path / "site" / "results.html").read_text(encoding="utf-8")
+    gallery = (tmp_path / "site" / "environments" / "index.html").read_text(encoding="utf-8")
+    for env_id in (*ENV_IDS, OWN_IMAGES):
+        picture = "logo.svg" if env_id == OWN_IMAGES else f"{env_id.removesuffix('-v0')}.gif"
+        assert re.search(f'<a href="{env_id}.html"><img [^>]*src="../{picture}"', gallery), env_id
+    assert "md-footer__link--next" in gallery
+    reference = (tmp_path / "site" / "api.html").read_text(encoding="utf-8")
+    for name in ("RetinaEnv.annotate", "RetinaVectorEnv.look", "RetinaVectorEnv.view"):
+        assert f'id="ram_envs.batched_env.{name}"' in reference
+    for name in ram_envs.__all__:
+        assert name in reference

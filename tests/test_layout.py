@@ -18,11 +18,12 @@ FLOORS = {
         "glimpse_mnist", "glimpse_digits", "glimpse_moving", "glimpse_images", "catch_ball", "play", "__init__", "command_line",
     ],
     "agents/experiment": [
-        "__init__", "settings", "device", "torch_sensor", "device_worlds", "episodes", "score", "run_folder", "checkpoint", "recording", "command_line",
+        "__init__", "settings", "device", "torch_sensor", "device_worlds", "progress", "episodes", "score", "run_folder", "checkpoint", "recording",
+        "board", "reports", "updates", "command_line",
     ],
     "agents/ram": [
         "__init__", "config", "layers", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
-        "findings", "update_graph", "training", "watching", "command_line",
+        "findings", "update_graph", "watching", "training", "command_line",
     ],
     "agents/classifiers": ["__init__", "config", "networks", "presets", "scenes", "evaluation", "training", "command_line"],
     "agents/sb3": ["__init__", "config", "hyperparams", "presets", "vec_env", "hybrid_policy", "evaluation", "training", "command_line"],
@@ -31,8 +32,8 @@ FLOORS = {
     ],
     "agents/analysis": [
         "__init__", "world_tables", "tables", "setting_words", "ablation_tables", "findings", "result_tables", "pages",
-        "step_speed", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "image_times", "time_table", "gpu_table", "plots", "reproduction",
-        "ray_costs",
+        "step_speed", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "image_times", "time_table", "gpu_table", "curves", "episode_pictures",
+        "plots", "reproduction", "ray_costs",
     ],
     "agents": [
         "__init__", "train_ram", "evaluate_ram", "watch_ram", "train_sb3", "train_classifier", "reproduce_tables", "search",

@@ -21,9 +21,9 @@ import tyro
 from agents.analysis.pages import write_pages
 from agents.analysis.tables import GPU
 from agents.experiment.command_line import command, demand_at_least, demand_file
-from agents.experiment.device import find_device
+from agents.experiment.device import device_name, find_device
 from agents.experiment.device_worlds import DeviceWorld
-from agents.experiment.run_folder import current_commit, device_name, provenance
+from agents.experiment.run_folder import current_commit, provenance
 from agents.ram.config import Config
 from agents.ram.presets import GENERAL, PRESETS
 from agents.ram.training import Trainer

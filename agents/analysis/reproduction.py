@@ -14,11 +14,9 @@ import tyro
 from agents.analysis.pages import write_pages
 from agents.analysis.result_tables import headline_table
 from agents.analysis.tables import COMPARED, PAPER, RESULTS, load_results, no_better_than_random, result_path
-from agents.experiment.command_line import arguments, command, demand_at_least
-from agents.experiment.device import find_device
+from agents.experiment.command_line import arguments, command, demand_at_least, say
 from agents.experiment.run_folder import CHECKPOINT, RESULT, reserved
 from agents.experiment.settings import ExperimentConfig
-from agents.ram.checkpoint import export_agent
 from agents.scaling.cluster import RayFlag, connected, ray_address
 from agents.scaling.families import PRESETS, preset_settings
 from agents.scaling.forecast import announced, expected_minutes
@@ -75,6 +73,8 @@ class Run:
         """Copies the result, and the agent if it is to be shipped, to results/."""
         shutil.copy(self.folder / RESULT, result_path(self.row, self.seed, RESULTS))
         if self.ships:
+            from agents.ram.checkpoint import export_agent
+
             export_agent(self.folder / CHECKPOINT, RESULTS / f"{self.row}.pt")
 
 
@@ -105,7 +105,7 @@ def train_row(run: Run) -> dict[str, Any]:
 def train_one_by_one(missing: Sequence[Run]) -> bool:
     """Makes one run after the other; returns whether all were made."""
     for run in missing:
-        print(f"Training {run.row}, seed {run.seed}, in {run.folder}")
+        say(f"Training {run.row}, seed {run.seed}, in {run.folder}")
         if not train_row(run):
             return False
         run.keep()
@@ -148,12 +148,15 @@ def reproduce_command(argv: Sequence[str] | None = None) -> None:
         raise ValueError(f"rows must be among {sorted(PRESETS)}, got {sorted(unknown)}.")
     demand_at_least(0, seeds=min(flags.seeds, default=None))
     if flags.device is not None:
+        say(f"Looking for the device {flags.device}")
+        from agents.experiment.device import find_device
+
         find_device(flags.device)
     address = ray_address(flags.ray)
     RESULTS.mkdir(exist_ok=True)
     missing = missing_runs(flags)
     if missing and flags.ray is None:
-        print(announced([run.minutes for run in missing], 1))
+        say(announced([run.minutes for run in missing], 1))
     if missing and not (train_one_by_one(missing) if flags.ray is None else train_by_ray(missing, flags.runs, address)):
         return
     write_pages()

@@ -10,7 +10,6 @@ import tyro
 
 from agents.classifiers.config import ClassifierConfig
 from agents.classifiers.presets import PRESETS
-from agents.classifiers.training import load_state, train
 from agents.experiment.command_line import (
     ResumableFlags,
     arguments,
@@ -18,6 +17,8 @@ from agents.experiment.command_line import (
     interrupted_run,
     named_preset,
     new_run,
+    say,
+    say_next,
 )
 
 
@@ -36,7 +37,12 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     default = TrainCommand(config=origin)
     flags = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,), compact_help=True)
     if flags.resume is not None:
-        train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
+        say(f"Reading {flags.resume}")
+        from agents.classifiers.training import load_state, train
+
+        say_next(train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True), flags.resume)
         return
     with new_run(flags.run_dir, flags.config, origin) as folder:
-        train(flags.config, folder)
+        from agents.classifiers.training import train
+
+        say_next(train(flags.config, folder), folder)

@@ -16,9 +16,11 @@ from agents.experiment.episodes import HeldOutEpisodes
 from agents.experiment.score import Score
 
 
-def held_out_scenes(config: ClassifierConfig, split: str, lanes: int | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+def held_out_scenes(
+    config: ClassifierConfig, split: str, episodes: int | None = None, lanes: int | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Every scene of a split once, (B, C, H, W), with its labels (B,): those that an agent is scored on."""
-    held_out = HeldOutEpisodes(config, split, lanes=lanes)
+    held_out = HeldOutEpisodes(config, split, episodes, lanes)
     world = held_out.envs.unwrapped
     for batch in held_out:
         assert batch.options is not None, "Labelled scenes are chosen by their number."
@@ -28,13 +30,13 @@ def held_out_scenes(config: ClassifierConfig, split: str, lanes: int | None = No
     held_out.envs.close()
 
 
-def evaluate(network: nn.Module, config: ClassifierConfig, split: str) -> Score:
-    """Scores a network on every scene of a split, as many at once as an update has."""
+def evaluate(network: nn.Module, config: ClassifierConfig, split: str, episodes: int | None = None) -> Score:
+    """Scores a network on every scene of a split or on the first few, as many at once as an update has."""
     device, training = next(network.parameters()).device, network.training
     right: list[Tensor] = []
     network.eval()
     with torch.no_grad(), autocast(config, device):
-        for scenes, labels in held_out_scenes(config, split):
+        for scenes, labels in held_out_scenes(config, split, episodes):
             named = [network(part.to(device)).argmax(1) for part in torch.split(scenes, config.optimizer.batch_size)]
             right.append(torch.cat(named).cpu() == labels)
     network.train(training)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,15 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from agents.classifiers.config import ClassifierConfig
 from agents.classifiers.evaluation import evaluate
 from agents.classifiers.networks import make_network
 from agents.classifiers.scenes import TrainingScenes
 from agents.experiment.checkpoint import demand_device, load_checkpoint, restoring, save_checkpoint
-from agents.experiment.device import autocast, prepare_torch
+from agents.experiment.device import autocast, device_name, prepare_torch
 from agents.experiment.run_folder import (
     CHECKPOINT,
     Saved,
@@ -29,19 +26,19 @@ from agents.experiment.run_folder import (
     current_commit,
     cut_logs,
     demand_finite,
-    device_name,
-    interruptible,
     log_sizes,
     nobody,
     provenance,
-    record,
     reserved,
 )
 from agents.experiment.score import Score
+from agents.experiment.updates import make_updates
+from ram_envs.rendering import Pixels
 
 save_state = partial(save_checkpoint, holds="a classifier")
 load_state = partial(load_checkpoint, settings=ClassifierConfig, holds="a classifier")
 MUST_BE_FINITE = ("The loss", "The gradient", "The norm of the weights after the step")
+REPORTED = ("loss", "gradient_norm", "weights_norm", "success")  # what a step finds
 
 
 class ClassifierTrainer:
@@ -75,16 +72,29 @@ class ClassifierTrainer:
         self.optimizer = torch.optim.AdamW(
             self.weights, settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
+        self.batch_size, self.success_word = settings.batch_size, self.scenes.world.verdicts[True]
         self.update, self.seconds = 0, 0.0
+        self.found: list[tuple[int, Tensor]] = []  # by updates that were not settled yet
+        self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
 
     @property
     def frames(self) -> int:
         """Scenes seen so far."""
-        return self.update * self.config.optimizer.batch_size
+        return self.update * self.batch_size
+
+    @property
+    def episodes(self) -> int:
+        """The same, by the name that it has where a scene takes several frames."""
+        return self.frames
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds: tensors and primitives."""
+        """What a checkpoint holds: tensors and primitives.
+
+        Raises:
+            FloatingPointError: if anything was not finite that should be; the last checkpoint is still good.
+        """
+        self._settle()
         return {
             "config": self.config.to_json(),
             "network": self.scored.state_dict(),
@@ -92,6 +102,7 @@ class ClassifierTrainer:
             "optimizer": self.optimizer.state_dict(),
             "update": self.update,
             "seconds": self.seconds,
+            "window": self.window,
             "curve": self.curve,
             "commits": self.commits,
             "devices": self.devices,
@@ -110,6 +121,7 @@ class ClassifierTrainer:
             if self.scored is not self.network:
                 self.network.load_state_dict(state["learner"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.window = state.get("window", {})  # older checkpoints were written between two windows
             for name in ("update", "seconds", "curve"):
                 setattr(self, name, state[name])
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
@@ -139,7 +151,9 @@ class ClassifierTrainer:
         self.update += 1
         self._average()
         success = (logits.argmax(1) == labels).float().mean()
-        return torch.stack([loss.detach(), gradient, _norm(self.weights), success])
+        found = torch.stack([loss.detach(), gradient, _norm(self.weights), success])
+        self.found.append((self.update - 1, found))
+        return found
 
     def _average(self) -> None:
         """Brings the average a step nearer to the weights, and its batch norms' means and variances to theirs."""
@@ -150,24 +164,37 @@ class ClassifierTrainer:
         with torch.no_grad():
             torch._foreach_lerp_(self.averages, self.averaged, 1 - keep)
 
-    def report(self, updates: int) -> dict[str, float]:
-        """Makes so many updates; returns a line for `metrics.jsonl` with their means.
+    def _settle(self) -> None:
+        """Adds what updates found to the sums of the next report."""
+        found, self.found = self.found, []
+        rows = torch.stack([row for _, row in found]).cpu() if found else ()
+        for (number, _), row in zip(found, rows, strict=True):
+            for what, value in zip(MUST_BE_FINITE, row, strict=False):
+                demand_finite(what, value, number, self.folder)
+            for name, number_found in zip(REPORTED, row.tolist(), strict=True):
+                self.window[name] = self.window.get(name, 0.0) + number_found
+
+    def report(self) -> dict[str, float]:
+        """Means since the last report, a line for `metrics.jsonl`.
 
         Raises:
             FloatingPointError: if anything was not finite that should be; the last checkpoint is still good.
         """
-        first = self.update
-        noted = torch.stack([self.step() for _ in range(updates)]).cpu()
-        for number, values in enumerate(noted, start=first):
-            for what, value in zip(MUST_BE_FINITE, values, strict=False):
-                demand_finite(what, value, number, self.folder)
-        loss, *_, success = noted.mean(0).tolist()
-        seen = {"episodes": self.frames, "frames": self.frames}
-        return {"update": self.update, **seen, "success": success, "loss": loss}
+        self._settle()
+        every = self.config.run.report_every
+        since = self.update - every * ((self.update - 1) // every)
+        means = {name: total / since for name, total in self.window.items()}
+        self.window = {}
+        seen = {"update": self.update, "episodes": self.frames, "frames": self.frames}
+        return {**seen, **means, "learning_rate": self.optimizer.param_groups[0]["lr"]}
 
-    def score(self, split: str) -> Score:
-        """Scores the network as it is, or the average of its weights, on every scene of a split."""
-        return evaluate(self.scored, self.config, split)
+    def score(self, split: str, *, episodes: int | None = None) -> Score:
+        """Scores the network as it is, or the average of its weights, on every scene of a split or on the first few."""
+        return evaluate(self.scored, self.config, split, episodes)
+
+    def film(self) -> tuple[list[Pixels], float]:
+        """Nothing: a network that sees the whole scene at once has no episodes to show."""
+        return [], 1.0
 
 
 def train(config: ClassifierConfig, folder: Path, resume: bool = False, saved: Saved = nobody) -> dict[str, Any]:
@@ -186,38 +213,7 @@ def train(config: ClassifierConfig, folder: Path, resume: bool = False, saved: S
     with reserved(folder):
         trainer = ClassifierTrainer(config, folder)
         begin(trainer, resume, load_state)
-        return carry_out(trainer, partial(_make_updates, saved=saved), _result)
-
-
-def _make_updates(trainer: ClassifierTrainer, saved: Saved = nobody) -> None:
-    """Makes what is left of the run's updates; Ctrl-C ends it after the report under way."""
-    run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
-    trainer.save()  # so that there is always a checkpoint to go on from
-    evaluate_every = max(1, total // run.evaluations) if run.evaluations else total + 1
-    started, before, batch = time.monotonic(), trainer.seconds, trainer.config.optimizer.batch_size
-    with (
-        tqdm(total=total * batch, initial=trainer.frames, unit="img", unit_scale=True) as bar,
-        interruptible() as interrupted,
-        SummaryWriter(str(folder), purge_step=trainer.frames) as board,
-    ):
-        while trainer.update < total and not interrupted:
-            first = trainer.update
-            line = trainer.report(min(run.report_every, total - first))
-            evaluating = trainer.update // evaluate_every > first // evaluate_every
-            if evaluating:
-                score = trainer.score("validation")
-                line |= {f"validation_{name}": value for name, value in score.figure().items()}
-                trainer.curve.append({"episodes": trainer.frames, "frames": trainer.frames, **score.figure()})
-                bar.write(f"{trainer.frames:>9} images: {score}")
-            trainer.seconds = before + time.monotonic() - started
-            record(folder, board, line, trainer.seconds)
-            bar.update((trainer.update - first) * batch)
-            bar.set_postfix_str(f"success {line['success']:.3f}")
-            if evaluating:
-                trainer.save()
-                saved(100 * trainer.update / total, trainer.curve)
-    trainer.seconds = before + time.monotonic() - started
-    trainer.save()
+        return carry_out(trainer, partial(make_updates, saved=saved), _result)
 
 
 def _norm(values: Sequence[Tensor]) -> Tensor:

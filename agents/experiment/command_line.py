@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,9 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import gymnasium.error
-import torch
 
-from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL
+from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL, RESULT, shell_command
 from agents.experiment.settings import ExperimentConfig
 from ram_envs.datasets import DatasetNotFound
 from ram_envs.window import NoDisplay
@@ -27,7 +27,6 @@ EXPECTED = (
     OSError,
     FloatingPointError,
     MemoryError,
-    torch.OutOfMemoryError,
     DatasetNotFound,
     NoDisplay,
     gymnasium.error.Error,
@@ -57,7 +56,10 @@ class ResumableFlags(RunFlags):
 
 
 def command(work: Callable[..., None]) -> Callable[..., None]:
-    """A command: it finds modules in the working directory, and an error that was foreseen ends it in one sentence."""
+    """A command: it finds modules in the working directory, and an error that was foreseen ends it in one sentence.
+
+    It says something before it loads PyTorch, which takes seconds: modules of commands load that where they first need it.
+    """
 
     @wraps(work)
     def run(*args: Sequence[str]) -> None:
@@ -65,12 +67,38 @@ def command(work: Callable[..., None]) -> Callable[..., None]:
             sys.path.append(os.getcwd())
         try:
             work(*args)
-        except EXPECTED as error:
+        except expected() as error:
             sys.exit(f"error: {error}")
         except KeyboardInterrupt:
             sys.exit(130)
 
     return run
+
+
+def expected() -> tuple[type[Exception], ...]:
+    """The errors that were foreseen; PyTorch's, where it has been loaded."""
+    torch = sys.modules.get("torch")
+    return EXPECTED if torch is None else (*EXPECTED, torch.OutOfMemoryError)
+
+
+def say(text: str) -> None:
+    """Prints a line that is seen at once, in a file too."""
+    print(text, flush=True)
+
+
+def say_next(result: Mapping[str, Any], folder: Path, *scripts: str) -> None:
+    """Says, after a training that was not interrupted, where its result is, and the commands that come next, to be copied.
+
+    Args:
+        result: of the training; empty if it was interrupted.
+        folder: of the run.
+        scripts: that take a `--checkpoint`.
+    """
+    if not result:
+        return
+    commands = [shell_command(script, "--checkpoint", folder) for script in scripts]
+    commands.append(f"tensorboard --logdir {shlex.quote(str(folder))}")
+    say("\n  ".join([f"All scores are in {folder / RESULT}. Next:", *commands]))
 
 
 def arguments(argv: Sequence[str] | None) -> list[str]:
@@ -95,7 +123,7 @@ def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentCo
     if any((folder / name).exists() for name in (CHECKPOINT, METRICS, MODEL)):
         raise ValueError(f"{folder} holds a run already: go on with it by --resume, or name another --run-dir.")
     try:
-        print("\n".join(announcement(config, origin, folder)))
+        say("\n".join(announcement(config, origin, folder)))
         yield folder
     finally:
         if run_dir is None:
@@ -126,7 +154,7 @@ def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], di
     resumed = config.but(env=env or config.env, run={"device": device or config.run.device})
     if resumed.env_id != config.env_id:
         raise ValueError(f"--resume goes on in {config.env_id}: --env can only add its module, got {env}.")
-    print(f"Going on with {config.title} in {folder}")
+    say(f"Going on with {config.title} in {folder}")
     return resumed
 
 

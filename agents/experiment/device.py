@@ -56,6 +56,12 @@ def autocast(config: ExperimentConfig, device: torch.device) -> AbstractContextM
     return torch.autocast(device.type, torch.bfloat16)
 
 
+def device_name(device: torch.device) -> str:
+    """A device's type and, of a GPU, its make."""
+    there = device.type == "cuda" and torch.cuda.is_available()
+    return f"{device.type} ({torch.cuda.get_device_name(device)})" if there else device.type
+
+
 @cache
 def multiplies_bfloat16(device: str) -> bool:
     """Whether a "cuda" or "cpu" device has instructions for products in bfloat16; without, they take twice as long as in float32."""

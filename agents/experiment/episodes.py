@@ -17,6 +17,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 import ram_envs  # noqa: F401  registers the environments
+from agents.experiment.progress import bar
 from agents.experiment.settings import ExperimentConfig
 from ram_envs.batched_env import RetinaVectorEnv
 from ram_envs.retina_wrapper import RetinaVectorWrapper
@@ -114,7 +115,7 @@ class Batch:
 class HeldOutEpisodes:
     """The episodes that every family is scored on: each image of a split once, or fresh episodes of seeds kept for that.
 
-    Iterates over batches of as many as fit.
+    Iterates over batches of as many as fit, and shows on a terminal how far that is.
 
     Args:
         config: whose environment, and how much memory it may take.
@@ -154,7 +155,9 @@ class HeldOutEpisodes:
         self.envs = make_split(config, self.lanes, split, **kwargs)
 
     def __iter__(self) -> Iterator[Batch]:
-        for first in range(0, self.total, self.lanes):
-            index = np.arange(first, first + self.lanes)
-            options = {"index": np.minimum(index, self.total - 1)} if self._by_image else None
-            yield Batch(FRESH_SEEDS[self.split] + first, options, index < self.total)
+        with bar(f"scoring {self.split}", self.total, leave=False) as progress:
+            for first in range(0, self.total, self.lanes):
+                index = np.arange(first, first + self.lanes)
+                options = {"index": np.minimum(index, self.total - 1)} if self._by_image else None
+                yield Batch(FRESH_SEEDS[self.split] + first, options, index < self.total)
+                progress.update(min(self.lanes, self.total - first))

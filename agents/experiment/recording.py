@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import imageio.v3 as imageio
@@ -20,17 +21,23 @@ def demand_video(path: Path, fps: float | None) -> None:
         raise ValueError(f"--fps must be at most 100 for a .gif, which counts in hundredths of a second, got {fps}.")
 
 
-def write_video(path: Path, frames: list[Pixels], fps: float) -> None:
+def write_video(path: Path, frames: Sequence[Pixels], fps: float) -> None:
     """Writes frames as a .gif, an .mp4, or the last of them as a .png."""
     suffix = path.suffix.lower()
     if suffix == ".png":
         imageio.imwrite(path, frames[-1], extension=".png")
     elif suffix == ".gif":
-        imageio.imwrite(path, frames, duration=1000 / fps, loop=0, extension=".gif")
+        imageio.imwrite(path, list(frames), duration=1000 / fps, loop=0, extension=".gif")
     else:
         imageio.imwrite(
             path, np.stack([_even(frame) for frame in frames]), fps=fps, macro_block_size=2, extension=".mp4"
         )
+
+
+def gif(frames: list[Pixels], fps: float) -> bytes:
+    """Frames as the content of a .gif."""
+    written: bytes = imageio.imwrite("<bytes>", frames, duration=1000 / fps, loop=0, extension=".gif")
+    return written
 
 
 def _even(frame: Pixels) -> Pixels:

@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,15 +19,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch.utils.tensorboard import SummaryWriter
+from typing import TYPE_CHECKING, Any
 
 from agents.experiment.settings import RunConfig
 
 if sys.platform != "win32":
     import fcntl
+
+if TYPE_CHECKING:
+    import torch  # a command line reads this module before it has told anything
 
 CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
 MODEL = "model.zip"  # of Stable-Baselines3
@@ -127,11 +128,20 @@ def carry_out(
     with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
         make_updates(trainer)
         if trainer.update < total:
-            print(f"Stopped after {trainer.update} of {total} updates; go on with --resume {folder}")
+            going_on = shell_command(trainer.config.command, "--resume", folder)
+            print(f"Stopped after {trainer.update} of {total} updates. To go on:\n  {going_on}")
             return {}
         result = make_result(trainer)
         write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())
     return result
+
+
+def shell_command(script: str, *words: object) -> str:
+    """A command to copy, that runs one of our scripts from where this one was given."""
+    path = Path(__file__).resolve().parents[1] / script
+    with suppress(ValueError):  # on another drive than the working directory
+        path = Path(os.path.relpath(path))
+    return shlex.join(["python", str(path), *map(str, words)])
 
 
 def demand_finite(what: str, values: torch.Tensor, update: int, folder: Path) -> None:
@@ -172,12 +182,10 @@ def append_line(path: Path, line: Mapping[str, Any]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def record(folder: Path, board: SummaryWriter, line: Mapping[str, float], seconds: float) -> None:
-    """Appends a report, with its "update" and "frames", to the logs and to TensorBoard's curves."""
+def record(folder: Path, line: Mapping[str, float], seconds: float) -> None:
+    """Appends a report, with its "update", to the logs."""
     append_line(folder / METRICS, line)
     append_line(folder / TIMES, {"update": line["update"], "seconds": seconds})
-    for name, value in line.items():
-        board.add_scalar(name, value, line["frames"])
 
 
 def log_sizes(folder: Path) -> dict[str, int]:
@@ -247,6 +255,8 @@ def provenance(seconds: float, commits: Sequence[str], devices: Sequence[str], r
         devices: that it was made on, in turn, as `device_name` has them.
         run: how it was carried out.
     """
+    import torch
+
     packages = ("torch", "numpy", "gymnasium")
     return {
         "minutes": round(seconds / 60, 2),
@@ -259,9 +269,3 @@ def provenance(seconds: float, commits: Sequence[str], devices: Sequence[str], r
         "matmul_precision": torch.get_float32_matmul_precision(),
         "machine": f"{' and '.join(devices)}, {run.threads} thread(s), {platform.machine()}",
     }
-
-
-def device_name(device: torch.device) -> str:
-    """A device's type and, of a GPU, its make."""
-    there = device.type == "cuda" and torch.cuda.is_available()
-    return f"{device.type} ({torch.cuda.get_device_name(device)})" if there else device.type

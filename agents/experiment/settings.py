@@ -173,6 +173,8 @@ class EpisodesRun(RunConfig):
 
     episodes: int = 55_000 * 100
     """Episodes of the whole training; an epoch of MNIST has 55,000."""
+    checkpoint_minutes: float = 2.0
+    """Minutes between two checkpoints; one is always written with a score on the way, at the end and on Ctrl-C."""
 
     def __post_init__(self) -> None:
         demand_positive(self, "episodes")

@@ -21,20 +21,18 @@ from agents.experiment.command_line import (
     interrupted_run,
     named_preset,
     new_run,
+    say,
+    say_next,
 )
-from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_envs
 from agents.experiment.recording import demand_video, write_video
-from agents.ram.checkpoint import load_agent, load_state
 from agents.ram.config import Config
-from agents.ram.evaluation import evaluate
 from agents.ram.presets import PRESETS, preset_for
-from agents.ram.training import train
-from agents.ram.watching import watch_episodes
 from ram_envs import OWN_IMAGES
 from ram_envs.rendering import View, draw_view
 from ram_envs.window import Window
 
+NEXT = ("watch_ram.py", "evaluate_ram.py")  # after a training
 PAUSE = 2.0  # seconds for which the end of an episode stays
 
 
@@ -106,11 +104,18 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     switches = (tyro.conf.FlagConversionOff, tyro.conf.AvoidSubcommands)
     flags = tyro.cli(TrainCommand, args=argv, default=TrainCommand(config=origin), config=switches, compact_help=True)
     if flags.resume is not None:
-        train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
+        say(f"Reading {flags.resume}")
+        from agents.ram.checkpoint import load_state
+        from agents.ram.training import train
+
+        resumed = train(interrupted_run(flags.resume, argv, load_state), flags.resume, resume=True)
+        say_next(resumed, flags.resume, *NEXT)
         return
     config = flags.config if flags.images is None else with_images(flags.config, flags.images)
     with new_run(flags.run_dir, config, origin) as folder:
-        train(config, folder)
+        from agents.ram.training import train
+
+        say_next(train(config, folder), folder, *NEXT)
 
 
 def with_images(config: Config, folder: Path) -> Config:
@@ -128,6 +133,11 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
     if flags.json is not None:
         demand_file("--json", flags.json)
     path = checkpoint_path(flags.checkpoint)
+    say(f"Scoring {path}")
+    from agents.experiment.device import prepare_torch
+    from agents.ram.checkpoint import load_agent
+    from agents.ram.evaluation import evaluate
+
     config = _config_here(path, flags)
     prepare_torch(config)
     envs = make_envs(config, 1)
@@ -160,6 +170,9 @@ def watch_command(argv: Sequence[str] | None = None) -> None:
         demand_video(flags.video, flags.fps)
         demand_file("--video", flags.video)
     path = checkpoint_path(flags.checkpoint)
+    say(f"Playing {flags.episodes} episodes with {path}")
+    from agents.ram.watching import watch_episodes
+
     config = _config_here(path, flags)
     window, frames = Window(f"ram_envs: {config.env}"), []
     probe = make_envs(config, 1)
@@ -200,6 +213,8 @@ def demand_price(config: Config, price: float | None) -> None:
 
 def _config_here(path: Path, flags: EvaluateCommand | WatchCommand) -> Config:
     """The settings in a checkpoint, for what the flags ask of the agent on this machine."""
+    from agents.ram.checkpoint import load_state
+
     config: Config = load_state(path)["config"]
     demand_price(config, flags.price)
     return config.but(env=flags.env or config.env, env_args=(*config.env_args, *flags.env_args), run={"device": "cpu"})

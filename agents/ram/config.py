@@ -218,8 +218,6 @@ class StoppingConfig(Settings):
 class TrainingRun(EpisodesRun):
     """How long a run is, and how it is carried out."""
 
-    checkpoint_minutes: float = 2.0
-    """Minutes between two checkpoints; one is always written at the end and on Ctrl-C."""
     warm_start: str = ""
     """Checkpoint whose weights the agent starts from, relative to here or to the repository; weights that it lacks start anew."""
     scored_glimpses: tuple[int, ...] = ()

@@ -7,7 +7,7 @@ import torch
 
 from agents.experiment.device_worlds import on_device
 from agents.experiment.episodes import HeldOutEpisodes
-from agents.experiment.score import Score
+from agents.experiment.score import Score, count_looks
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.config import Config
 from agents.ram.rollout import collect_rollout
@@ -40,6 +40,7 @@ def evaluate(
     envs = on_device(held_out.envs, agent.device)
     generator = torch.Generator(agent.device).manual_seed(0)
     successes, returns, glimpses, told = [], [], [], False
+    looks = count_looks(np.zeros((0, 2)))
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():
         for batch in held_out:
@@ -58,6 +59,7 @@ def evaluate(
             returns.append(rollout.rewards.sum(0).cpu().numpy()[batch.counted])
             glimpses.append(rollout.num_glimpses.cpu().numpy()[batch.counted])
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
+            looks += count_looks(rollout.seen_from.cpu().numpy()[playing.cpu().numpy() > 0])
             found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)
             longest = max(distances.shape[1], found.shape[1])
             before, found = (np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in (distances, found))
@@ -65,6 +67,6 @@ def evaluate(
     held_out.envs.close()
     means = distances[0] / np.maximum(distances[1], 1)
     if not told:
-        return Score.of_returns(np.concatenate(returns), np.concatenate(glimpses))
+        return Score.of_returns(np.concatenate(returns), np.concatenate(glimpses), looks)
     off = None if np.isnan(means).any() else means.tolist()
-    return Score.of(np.concatenate(successes), np.concatenate(glimpses), off)
+    return Score.of(np.concatenate(successes), np.concatenate(glimpses), off, looks)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
 from agents.experiment.checkpoint import demand_device, restoring
-from agents.experiment.device import prepare_torch
+from agents.experiment.device import device_name, prepare_torch
 from agents.experiment.device_worlds import DeviceWorld, on_device
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
@@ -28,15 +25,13 @@ from agents.experiment.run_folder import (
     current_commit,
     cut_logs,
     demand_finite,
-    device_name,
-    interruptible,
     log_sizes,
     nobody,
     provenance,
-    record,
     reserved,
 )
 from agents.experiment.score import Score
+from agents.experiment.updates import make_updates
 from agents.ram.agent import Decision, RecurrentAttentionAgent, make_agent
 from agents.ram.checkpoint import begin_with, load_state, save_state
 from agents.ram.config import Config
@@ -45,6 +40,12 @@ from agents.ram.findings import Findings, Found
 from agents.ram.objective import training_loss
 from agents.ram.rollout import GAZES, Rollout, collect_rollout
 from agents.ram.update_graph import UpdateGraph
+from agents.ram.watching import play_episodes
+from ram_envs.rendering import Pixels, draw_view
+
+FILM_SIZE = 256  # pixels of height
+LEARNING_RATES = {"what": "learning_rate", "where": "gaze_learning_rate", "when": "stop_learning_rate"}
+"""What a group of parameters serves -> its learning rate in reports."""
 
 
 class Trainer:
@@ -65,6 +66,7 @@ class Trainer:
         self.devices = [device_name(self.device)]
         torch.manual_seed(config.seed)
         self.envs = on_device(make_split(config, config.learning.batch_size, "train", training=True), self.device)
+        self.batch_size, self.success_word = self.envs.num_envs, self.envs.unwrapped.verdicts[True]
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
         self.finest = min(self.agent.pixel_size) * self.envs.unwrapped.sensor.patch_size / 2  # half the patch, as a way
@@ -193,13 +195,15 @@ class Trainer:
         self._demand_finite("The loss", loss)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self._clip_gradients()
+        gradient_norm = self._clip_gradients()
         self.optimizer.step()
         if self.config.network.input == "standardized":
             self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
         norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
-        return self.findings.collect(self._measures({"loss": loss.detach(), **parts}, rollout))
+        return self.findings.collect(
+            self._measures({"loss": loss.detach(), "gradient_norm": gradient_norm, **parts}, rollout)
+        )
 
     def _anneal(self, progress: float) -> None:
         """Sets learning rates, and how the gaze explores and whether it learns, for where the training is."""
@@ -219,17 +223,22 @@ class Trainer:
             self.greedy_share = looks.greedy_share * explored
         self.entropy_bonus = self.config.learning.entropy_bonus * (1 - progress)
 
-    def _clip_gradients(self) -> None:
-        """Brings each group's gradient to the greatest norm allowed, if there is one; all must be finite."""
+    def _clip_gradients(self) -> Tensor:
+        """Brings each group's gradient to the greatest norm allowed, if there is one; all must be finite. Returns the norm before that."""
         greatest, groups = (
             self.config.optimizer.max_grad_norm,
             [group["params"] for group in self.optimizer.param_groups],
         )
+        learning = [
+            [weight for weight in group if weight.grad is not None] for group in groups
+        ]  # a gaze may stay as it is
         if greatest:
-            norms = tuple(torch.nn.utils.clip_grad_norm_(group, greatest) for group in groups)
+            norms = tuple(torch.nn.utils.clip_grad_norm_(group, greatest) for group in learning if group)
         else:
             norms = torch._foreach_norm([weight.grad for weight in self.weights if weight.grad is not None])
-        self._demand_finite("The gradient", torch.stack(norms))
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+        self._demand_finite("The gradient", norm)
+        return norm
 
     def _average(self) -> None:
         """Brings the average of the weights a step nearer to what they are now."""
@@ -247,8 +256,8 @@ class Trainer:
         found = {
             "frames": rollout.active.sum(),
             **({"success": rollout.successes.float().mean()} if rollout.tells_success else {}),
-            "return": rollout.rewards.sum(0).mean(),
             "glimpses": rollout.num_glimpses.float().mean(),
+            "return": rollout.rewards.sum(0).mean(),
             **parts,
         }
         if self.tells_target:
@@ -309,12 +318,20 @@ class Trainer:
         line = {"update": self.update, "episodes": self.episodes, "frames": self.frames}
         means = {name: total / since for name, total in self.window.items()}
         self.window = {}
-        return {**line, **means}
+        rates = [float(group["lr"]) for group in self.optimizer.param_groups]
+        names = (LEARNING_RATES[serves] for serves in self.serves)
+        return {**line, **means, **dict(zip(names, rates, strict=True)), "gaze_std": float(self.agent.location_std)}
 
-    def score(self, split: str, gaze: str = "agent", glimpses: int | None = None, price: float | None = None) -> Score:
-        """Scores the agent as it is, with its own number of glimpses or another, at its own price or another."""
+    def score(self, split: str, gaze: str = "agent", glimpses: int | None = None, **how: Any) -> Score:
+        """Scores the agent as it is, with its own number of glimpses or another; `how` is told to `evaluate`."""
         config = self.config if glimpses is None else _looking(self.config, glimpses)
-        return evaluate(self.scored, config, split, gaze=gaze, price=price)
+        return evaluate(self.scored, config, split, gaze=gaze, **how)
+
+    def film(self) -> tuple[list[Pixels], float]:
+        """Frames of two validation episodes, greedy, and how many are shown a second."""
+        envs, frames = make_split(self.config, 1, "validation", render_mode="rgb_array"), list[Pixels]()
+        play_episodes(self.scored, envs, lambda view: frames.append(draw_view(view, FILM_SIZE)), episodes=2)
+        return frames, float(envs.metadata["render_fps"])
 
 
 def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nobody) -> dict[str, Any]:
@@ -333,53 +350,7 @@ def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nob
     with reserved(folder):
         trainer = Trainer(config, folder)
         begin(trainer, resume, load_state)
-        return carry_out(trainer, partial(_make_updates, saved=saved), _result)
-
-
-def _make_updates(trainer: Trainer, saved: Saved = nobody) -> None:
-    """Makes what is left of the run's updates, with reports and checkpoints; Ctrl-C ends it after the update under way."""
-    run, folder, total = trainer.config.run, trainer.folder, trainer.config.total_updates
-    trainer.save()  # before anything is reported, so that there is always a checkpoint to go on from
-    evaluate_every = max(1, total // run.evaluations) if run.evaluations else total + 1
-    started = last = time.monotonic()
-    before = trainer.seconds
-    batch = trainer.config.learning.batch_size
-    with (
-        tqdm(total=total * batch, initial=trainer.episodes, unit="ep", smoothing=0.05) as bar,
-        interruptible() as interrupted,
-        SummaryWriter(str(folder), purge_step=trainer.frames) as board,
-    ):
-        while trainer.update < total and not interrupted:
-            trainer.step()
-            bar.update(batch)
-            if trainer.update % run.report_every and trainer.update < total:
-                continue
-            line = trainer.report()
-            evaluating = trainer.update // evaluate_every > (trainer.update - run.report_every) // evaluate_every
-            if evaluating:
-                line |= _validate(trainer, bar)
-            trainer.seconds = before + time.monotonic() - started
-            record(folder, board, line, trainer.seconds)
-            speed = trainer.frames / max(trainer.seconds, 1e-9)
-            shown = "success" if "success" in line else "return"
-            bar.set_postfix_str(f"{shown} {line[shown]:.3f}, {speed / 1000:.1f}k frames/s")
-            if evaluating or time.monotonic() - last > 60 * run.checkpoint_minutes:
-                trainer.save()
-                saved(100 * trainer.update / total, trainer.curve)
-                last = time.monotonic()
-    trainer.seconds = before + time.monotonic() - started
-    trainer.save()
-
-
-def _validate(trainer: Trainer, bar: Any) -> dict[str, float]:
-    """Scores the agent on the validation episodes, for the curve and the report."""
-    score = trainer.score("validation")
-    trainer.curve.append({"episodes": trainer.episodes, "frames": trainer.frames, **score.figure()})
-    bar.write(f"{trainer.episodes:>9} episodes, {trainer.frames:>10} frames: {score}")
-    found = score.to_dict()
-    line = {f"validation_{name}": value for name, value in score.figure().items()}
-    line["validation_glimpses"] = found["mean_glimpses"]
-    return line | ({"validation_gaze_distance": found["gaze_distance"][-1]} if trainer.tells_target else {})
+        return carry_out(trainer, partial(make_updates, saved=saved), _result)
 
 
 def _result(trainer: Trainer) -> dict[str, Any]:

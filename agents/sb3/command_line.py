@@ -8,11 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from agents.experiment.command_line import RunFlags, arguments, command, flag_value, named_preset, new_run
+from agents.experiment.command_line import RunFlags, arguments, command, flag_value, named_preset, new_run, say_next
 from agents.sb3.config import Sb3Config
 from agents.sb3.hyperparams import over, tuned
 from agents.sb3.presets import PRESETS
-from agents.sb3.training import train
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,4 +37,6 @@ def train_command(argv: Sequence[str] | None = None) -> None:
             algo_args=over(origin.algo_args, config.algo_args, "algo_args"),
         )
     with new_run(flags.run_dir, config, origin) as folder:
-        train(config, folder)
+        from agents.sb3.training import train
+
+        say_next(train(config, folder), folder)

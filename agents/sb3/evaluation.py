@@ -5,15 +5,17 @@ Axes: B lanes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
 from gymnasium import spaces
 
-from agents.experiment.episodes import Batch, HeldOutEpisodes
-from agents.experiment.score import Score
+from agents.experiment.episodes import Batch, HeldOutEpisodes, make_split
+from agents.experiment.score import Score, count_looks
 from agents.experiment.settings import ExperimentConfig
 from agents.sb3.vec_env import read_hybrid, with_gaze
+from ram_envs.rendering import View
 
 
 class Predicts(Protocol):
@@ -45,6 +47,7 @@ def evaluate(
         gaze: in the action mode "dict", who looks, see `with_gaze`.
     """
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
+    looks = count_looks(np.zeros((0, 2)))
     successes: list[bool] = []
     returns: list[float] = []
     told = False
@@ -52,7 +55,8 @@ def evaluate(
     distances: list[list[float]] = []  # of each step, of the lanes still playing
     generator = np.random.default_rng(0)
     for batch in held_out:
-        right, earned, taken, steps = _play(model, held_out.envs, batch, gaze, generator)
+        right, earned, taken, steps, seen_from = _play(model, held_out.envs, batch, gaze, generator)
+        looks += count_looks(seen_from)
         told |= right is not None
         successes += [] if right is None else right.tolist()
         returns += earned.tolist()
@@ -62,26 +66,53 @@ def evaluate(
             known += found.tolist()
     held_out.envs.close()
     if not told:
-        return Score.of_returns(np.array(returns), np.array(glimpses))
+        return Score.of_returns(np.array(returns), np.array(glimpses), looks)
     means = [float(np.mean(step)) for step in distances if step]
-    return Score.of(np.array(successes), np.array(glimpses), means or None)
+    return Score.of(np.array(successes), np.array(glimpses), means or None, looks)
+
+
+def play_episodes(model: Predicts, config: Any, show: Callable[[View], None], episodes: int) -> float:
+    """Plays that many validation episodes, one after the other; returns how many pictures are to be shown a second.
+
+    Args:
+        model: who plays, with its likeliest actions.
+        config: whose environment and gaze.
+        show: called with what there is to see at every step, and once more when an episode is over.
+        episodes: how many.
+    """
+    envs = make_split(config, 1, "validation", render_mode="rgb_array")
+    generator = np.random.default_rng(0)
+    for seed in range(episodes):
+        one = Batch(seed, None, np.ones(1, np.bool_))
+        _play(model, envs, one, config.gaze, generator, lambda: show(envs.unwrapped.view()))
+        show(envs.unwrapped.view())
+    envs.close()
+    return float(envs.metadata["render_fps"])
 
 
 def _play(
-    model: Predicts, envs: Any, batch: Batch, gaze: str, generator: np.random.Generator
-) -> tuple[Any, Any, Any, Any]:
-    """One episode per lane; of the lanes counted: successes (None where the world tells of none), returns, glimpses taken, and per
-    step the distances of the gaze (playing,)."""
+    model: Predicts,
+    envs: Any,
+    batch: Batch,
+    gaze: str,
+    generator: np.random.Generator,
+    see: Callable[[], None] = lambda: None,
+) -> tuple[Any, Any, Any, Any, Any]:
+    """One episode per lane; of the lanes counted: successes (None where the world tells of none), returns, glimpses taken, per step the
+    distances of the gaze (playing,), and where all glimpses were taken (glimpses, 2)."""
     observation, info = envs.reset(seed=batch.seed, options=batch.options)
     space = envs.single_action_space
     state, over = None, np.zeros(envs.num_envs, np.bool_)
-    start, right, told, returns, distances = ~over, over.copy(), False, np.zeros(envs.num_envs), []
+    start, right, told, returns = ~over, over.copy(), False, np.zeros(envs.num_envs)
+    distances, looks = [], []
     while not over.all():
+        see()
+        playing, locations = batch.counted & ~over, envs.unwrapped.locations
+        looks.append(locations[playing])
         targets = info.get("target_locations", info.get("target_location"))  # (B, D, 2) or (B, 2)
         if targets is not None:
-            seen_from = envs.unwrapped.locations[:, None]
-            off = np.linalg.norm(seen_from - targets.reshape(len(targets), -1, 2), axis=2).min(1)
-            distances.append(off[batch.counted & ~over])
+            off = np.linalg.norm(locations[:, None] - targets.reshape(len(targets), -1, 2), axis=2).min(1)
+            distances.append(off[playing])
         actions, state = model.predict(observation, state, start, deterministic=True)
         if isinstance(space, spaces.Dict):
             actions = with_gaze(gaze, read_hybrid(actions, space), generator)
@@ -92,4 +123,5 @@ def _play(
         right |= info.get("is_success", False) & info.get("_is_success", False)
         start = np.zeros_like(over)
     successes = right[batch.counted] if told else None
-    return successes, returns[batch.counted], info["num_glimpses"][batch.counted], distances
+    taken = info["num_glimpses"][batch.counted]
+    return successes, returns[batch.counted], taken, distances, np.concatenate(looks)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,13 @@ from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
+from agents.experiment.board import Board
 from agents.experiment.checkpoint import first_line
-from agents.experiment.device import prepare_torch
+from agents.experiment.device import device_name, prepare_torch
 from agents.experiment.episodes import make_envs
+from agents.experiment.progress import Progress
+from agents.experiment.reports import Reports
 from agents.experiment.run_folder import (
     LOGS,
     MODEL,
@@ -29,7 +29,6 @@ from agents.experiment.run_folder import (
     Saved,
     current_commit,
     cut_logs,
-    device_name,
     interruptible,
     nobody,
     provenance,
@@ -38,11 +37,14 @@ from agents.experiment.run_folder import (
     told_in_a_sentence,
     write_whole,
 )
+from agents.experiment.score import Score
 from agents.sb3.config import Sb3Config
-from agents.sb3.evaluation import evaluate
+from agents.sb3.evaluation import evaluate, play_episodes
 from agents.sb3.hybrid_policy import HybridPolicy, RecurrentHybridPolicy
 from agents.sb3.vec_env import NativeVecEnv
+from ram_envs.rendering import Pixels, draw_view
 
+FILM_SIZE = 256  # pixels of height
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "ppo": PPO, "recurrent_ppo": RecurrentPPO, "a2c": A2C, "dqn": DQN, "sac": SAC,
 }  # fmt: skip
@@ -60,13 +62,24 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
     envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, gaze=config.gaze, **words)
     form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
     policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
+    kwargs = {"seed": config.seed, "device": config.run.device, **config.algo_kwargs()}
     if hybrid:
         policy = RecurrentHybridPolicy if recurrent else HybridPolicy
-    kwargs = {"seed": config.seed, "device": config.run.device, **config.algo_kwargs()}
+        width = glimpse_width(envs.envs.unwrapped)
+        kwargs["policy_kwargs"] = {"glimpse_width": width, **kwargs.get("policy_kwargs", {})}
     try:
         return ALGORITHMS[config.algo](policy, envs, **kwargs)
     except Exception as error:  # an algorithm stumbles in any way over keywords that make no sense
         raise ValueError(f"algo_args of {config.algo}: {first_line(error)}") from None
+
+
+def glimpse_width(envs: Any) -> int:
+    """What a hybrid policy is told by that name: 0 where every action counts, or the observations do not tell which one is the last."""
+    if not envs.one_answer or envs.obs_mode != "history":
+        return 0
+    count, size = envs.max_glimpses, envs.single_observation_space.shape[0]
+    width = int(np.prod(envs.sensor.glimpse_shape(envs.screen[2]))) + 2
+    return width if size == count * width else 0
 
 
 class Reporter(BaseCallback):
@@ -75,30 +88,59 @@ class Reporter(BaseCallback):
     Args:
         config: the run's settings.
         folder: the run's folder.
-        board: TensorBoard's curves.
+        progress: of the run.
+        board: of the run.
         interrupted: what `interruptible` gave.
         saved: told after every score.
     """
 
     def __init__(
-        self, config: Sb3Config, folder: Path, board: SummaryWriter, interrupted: list[int], saved: Saved = nobody
+        self,
+        config: Sb3Config,
+        folder: Path,
+        progress: Progress,
+        board: Board,
+        interrupted: list[int],
+        saved: Saved = nobody,
     ) -> None:
         super().__init__()
         self.saved = saved
-        self.config, self.folder, self.board, self.interrupted = config, folder, board, interrupted
+        self.config, self.folder, self.progress, self.interrupted = config, folder, progress, interrupted
         self.curve: list[dict[str, float]] = []  # validation scores so far
-        self.started = time.monotonic()
+        self.success_word = "won"
         self.seconds = 0.0
         self.episodes, self.evaluated, self.reported = 0, 0, 0
         self.ended: list[dict[str, Any]] = []  # last infos of the episodes since the last report
-        self.bar = tqdm(total=config.run.frames, unit="fr", unit_scale=True)
+        self.reports = Reports(self, progress, board)
+
+    @property
+    def frames(self) -> int:
+        """Frames seen so far."""
+        return int(self.num_timesteps)
+
+    def score(self, split: str, *, episodes: int | None = None) -> Score:
+        """Scores the model as it is."""
+        return evaluate(self.model, self.config, split, episodes=episodes, gaze=self.config.gaze)
+
+    def film(self) -> tuple[list[Pixels], float]:
+        """Frames of two validation episodes, and how many are shown a second."""
+        frames: list[Pixels] = []
+        fps = play_episodes(self.model, self.config, lambda view: frames.append(draw_view(view, FILM_SIZE)), 2)
+        return frames, fps
+
+    def _on_training_start(self) -> None:
+        envs: Any = self.training_env
+        self.success_word = envs.envs.unwrapped.verdicts[True]
 
     def _on_rollout_start(self) -> None:
         demand_finite_weights(self.model)
+        if isinstance(policy := self.model.policy, HybridPolicy | RecurrentHybridPolicy):
+            policy.anneal(self.model._current_progress_remaining)
 
     def _on_step(self) -> bool:
         self.ended += [info for info in self.locals["infos"] if "episode" in info]
-        self.bar.update(self.num_timesteps - self.bar.n)
+        self.progress.advance(self.num_timesteps - self.progress.done)
+        self.reports.look_early()
         if self.num_timesteps - self.reported >= self.config.run.report_every:
             self.report()
         return not self.interrupted
@@ -106,8 +148,7 @@ class Reporter(BaseCallback):
     def _on_training_end(self) -> None:
         if self.ended:
             self.report()
-        self.seconds = time.monotonic() - self.started
-        self.bar.close()
+        self.seconds = self.reports.passed
 
     def report(self) -> None:
         """Means since the last report; written to `metrics.jsonl`."""
@@ -123,15 +164,9 @@ class Reporter(BaseCallback):
         line |= {name.removeprefix("train/"): float(value) for name, value in recorded if name.startswith("train/")}
         due = frames * self.config.run.evaluations // self.config.run.frames
         if due > self.evaluated:
-            score = evaluate(self.model, self.config, "validation", gaze=self.config.gaze)
-            found = score.to_dict()
-            line |= {f"validation_{name}": value for name, value in score.figure().items()}
-            line["validation_glimpses"] = found["mean_glimpses"]
-            if "gaze_distance" in found:
-                line["validation_gaze_distance"] = found["gaze_distance"][-1]
-            self.curve.append({"episodes": self.episodes, "frames": frames, **score.figure()})
-            self.bar.write(f"{self.episodes:>9} episodes, {frames:>10} frames: {score}")
-        record(self.folder, self.board, line, time.monotonic() - self.started)
+            line |= self.reports.validate()
+        record(self.folder, line, self.reports.passed)
+        self.reports.tell(line)
         if due > self.evaluated:
             self.saved(min(100.0, 100 * frames / self.config.run.frames), self.curve)
         self.ended, self.reported, self.evaluated = [], frames, due
@@ -175,8 +210,12 @@ def _train(
     commit, device = code_and_device
     cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that was not finished
     model.set_logger(Logger(None, []))  # the reporter writes what it holds
-    with interruptible() as interrupted, SummaryWriter(str(folder)) as board:
-        reporter = Reporter(config, folder, board, interrupted, saved)
+    with (
+        Progress(f"training {config.title}", config.run.frames, unit="fr") as progress,
+        interruptible() as interrupted,
+        Board(folder, config) as board,
+    ):
+        reporter = Reporter(config, folder, progress, board, interrupted, saved)
         try:
             model.learn(config.run.frames, callback=reporter, log_interval=None)  # type: ignore[arg-type]
         except (ValueError, RuntimeError):  # so torch says of numbers that are not finite, at length

@@ -22,6 +22,7 @@ from agents.experiment.command_line import (
     demand_at_least,
     flag_value,
     named_preset,
+    say,
 )
 from agents.experiment.run_folder import reserved, write_whole
 from agents.ram.presets import preset_for
@@ -147,13 +148,14 @@ def _run(
     search: Search, config: Any, space: tuple[Draw, ...], folder: Path, address: str | None
 ) -> list[dict[str, Any]] | None:
     """Makes the trials that are left; what came of all, as JSON takes it, or nothing if interrupted."""
+    say(f"Searching in {folder}: starting Ray")
     with connected(address) as processors:
         from agents.scaling.trials import Progress, asha, run_trials, trial_space
 
         write_whole(folder / SPEC, search.text().encode())
         at_once = max(1, processors // config.run.threads)
         minutes = expected_minutes(search.preset, config)
-        print(f"Searching in {folder}: {announced([minutes] * search.trials, at_once)}", flush=True)
+        say(announced([minutes] * search.trials, at_once))
         found = run_trials(
             trial_space(search.family, config, {draw.name: draw.domain() for draw in space}),
             folder / "trials",

@@ -43,7 +43,7 @@ def draw_trials(record: Mapping[str, Any], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import ListedColormap, LogNorm
 
     logarithmic = {name: way.startswith("log") for name, _, way in (word.partition("=") for word in record["space"])}
     names = [*record["outcomes"][0]["values"]]
@@ -53,7 +53,8 @@ def draw_trials(record: Mapping[str, Any], path: Path) -> None:
         for trial in _ranked(record)
     ]
     errors = [trial[ERROR] for trial in trials if trial[ERROR] is not None] or [LEAST]
-    colours = ScalarMappable(LogNorm(min(errors), 1.0001 * max(errors)), "viridis")
+    no_yellow = ListedColormap(plt.colormaps["viridis"].resampled(300).colors[:256])  # type: ignore[attr-defined]
+    colours = ScalarMappable(LogNorm(min(errors), 1.0001 * max(errors)), no_yellow)
     figure, axes = plt.subplots(1, len(pairs), figsize=(1.5 + 4 * len(pairs), 3.8), squeeze=False)
     for axis, (across, up) in zip(axes[0], pairs, strict=True):
         for trial in reversed(trials):  # the best on top
@@ -72,19 +73,21 @@ def draw_trials(record: Mapping[str, Any], path: Path) -> None:
         for scaled, name, of in ((axis.set_xscale, across, axis.xaxis), (axis.set_yscale, up, axis.yaxis)):
             if name == ERROR or logarithmic[name]:
                 scaled("log")
-                _plain_numbers(of)
+                plain_numbers(of)
     if len(names) == 2:
-        _plain_numbers(figure.colorbar(colours, ax=axes[0].tolist(), label=ERROR).ax.yaxis)
+        plain_numbers(figure.colorbar(colours, ax=axes[0].tolist(), label=ERROR).ax.yaxis)
     figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
 
 
-def _plain_numbers(axis: Any) -> None:
-    """Numbers without powers along a logarithmic axis."""
+def plain_numbers(axis: Any) -> None:
+    """Numbers without powers along a logarithmic axis: 1, 2 and 5 of each decade, of many decades 1 alone."""
     from matplotlib import ticker
 
-    for formatter in (axis.set_major_formatter, axis.set_minor_formatter):
-        formatter(ticker.LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 2000 else (1.0,)))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _ranked(record: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Pictures of trained agents: the same seed gives the same frames, and docs/ holds only what `plots.py` makes."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import imageio.v3 as imageio
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 
 torch = pytest.importorskip("torch")
 
-from agents.analysis import plots  # noqa: E402
+from agents.analysis import curves, episode_pictures, plots  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT  # noqa: E402
 from agents.ram import command_line  # noqa: E402
 from agents.ram.checkpoint import export_agent  # noqa: E402
@@ -100,26 +102,65 @@ def test_window_shows_the_episodes(catch_agent, monkeypatch):
 def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist, monkeypatch, capsys):
     results = tmp_path / "results"
     results.mkdir()
-    export_agent(
-        untrained("cluttered60-stop", tmp_path / "stop", run={"warm_start": ""}), results / "cluttered60-stop.pt"
-    )
-    for env_id, preset in plots.DEFAULTS.items():
+    for preset in ("cluttered60-stop", *{preset for _, preset in episode_pictures.AT_WORK} - {"catch"}):
+        agent = untrained(preset, tmp_path / preset, run={"warm_start": ""})
+        export_agent(agent, results / f"{preset}.pt")
+    for preset in plots.DEFAULTS.values():
         export_agent(untrained(preset, tmp_path / preset), results / f"{preset}.pt")
-        config = {"seed": 1, "env": env_id, "gaze": {}, "run": {"episodes": 100}, "learning": {"rollouts": 1}}
-        curve = [
-            {"frames": 50, "episodes": 50, "error_percent": 50.0},
-            {"frames": 100, "episodes": 100, "error_percent": 5.0},
-        ]
-        run = {"config": config, "test": {"error_percent": 5.0}, "curve": curve, "minutes": 1.0, "frames": 100}
-        (results / f"{preset}-seed1.json").write_text(json.dumps(run))
-    (results / "mnist-2m-reward-seed1.json").write_text(json.dumps(run))
-    shutil.copytree(plots.RESULTS / "searches", results / "searches")
-    monkeypatch.setattr(plots, "RESULTS", results)
-    monkeypatch.setattr(plots, "load_results", lambda load=plots.load_results: load(results))
+    (results / "mnist-2m-reward-seed1.json").write_text(json.dumps(RUN))
+    shutil.copytree(curves.RESULTS / "searches", results / "searches")
+    for module in (curves, episode_pictures):
+        monkeypatch.setattr(module, "RESULTS", results)
+    monkeypatch.setattr(curves, "load_results", lambda: {name: [RUN] for name in (*curves.WATCHED, *curves.CATCH)})
     monkeypatch.setattr("sys.argv", ["plots.py", "--out", str(tmp_path / "docs")])
     plots.main()
     assert "Left out" not in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "docs").iterdir()} == set(plots.PICTURES)
+
+
+RUN = {
+    "config": {"seed": 1, "gaze": {}, "learning": {"rollouts": 1}},
+    "test": {"error_percent": 5.0},
+    "curve": [{"frames": share, "episodes": share, "error_percent": 100.0 / share} for share in (50, 100)],
+    "minutes": 1.0,
+    "frames": 100,
+}
+
+
+def test_plots_have_few_lines_named_where_they_end_plain_numbers_and_no_yellow(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(curves, "_save", lambda figure, path: figures.append(figure))
+    for draw in (curves.error_by_glimpses, curves.error_by_minutes, curves.catch_learning, curves.reward_alone):
+        draw(tmp_path / "plot.png")
+    axes = [axis for figure in figures for axis in figure.axes]
+    assert len(axes) == 7
+    for axis in axes:
+        assert 2 <= len(axis.lines) <= 7
+        names = [text.get_text() for text in axis.texts]
+        assert sorted(names) == sorted(line.get_label() for line in axis.lines)
+        heights = sorted(text.xyann[1] for text in axis.texts)
+        assert np.diff(heights).min() > 0.05
+        axis.figure.canvas.draw()
+        shown = [label.get_text() for label in axis.get_yticklabels() if label.get_text()]
+        assert len(shown) > 1
+        assert all(float(label) > 0 and "e" not in label for label in shown)
+        for line in axis.lines:
+            red, green, blue = to_rgb(line.get_color())
+            assert not (red > 0.8 and green > 0.8 and blue < 0.6), "yellow on white"
+        curves.plt.close(axis.figure)
+
+
+def test_heat_lies_where_the_agent_looked(catch_agent):
+    views = []
+    watch_episodes(catch_agent, views.append)
+    heat = episode_pictures._heat(views[-1])
+    assert heat.shape == views[-1].scene.shape[:2]
+    one = dataclasses.replace(views[-1], fixations=np.array([[1.5, 4.5]]))
+    assert np.unravel_index(episode_pictures._heat(one).argmax(), heat.shape) == (4, 1)  # row, column
+
+
+def test_the_moving_picture_of_the_readme_is_at_most_two_megabytes():
+    assert (ROOT / "docs" / "headline.gif").stat().st_size <= 2e6
 
 
 def test_no_picture_in_docs_that_this_command_does_not_make():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import gymnasium as gym
 import numpy as np
@@ -24,6 +25,7 @@ from agents.classifiers.networks import make_network  # noqa: E402
 from agents.classifiers.presets import PRESETS as CLASSIFIERS  # noqa: E402
 from agents.classifiers.scenes import TrainingScenes, order  # noqa: E402
 from agents.classifiers.training import ClassifierTrainer, load_state, save_state  # noqa: E402
+from agents.experiment import board  # noqa: E402
 from agents.experiment.device_worlds import SCENES  # noqa: E402
 from agents.experiment.episodes import make_split  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, TIMES, reserved  # noqa: E402
@@ -129,7 +131,8 @@ def test_a_folder_of_images_is_learned_whole(tmp_path):
     scenes, labels = trainer.scenes.of(0)
     assert scenes.shape == (8, 3, 12, 20)
     assert (scenes[:, 2, 0, 0] > 0.5).int().tolist() == labels.tolist()
-    trainer.report(40)
+    for _ in range(40):
+        trainer.step()
     assert trainer.score("validation").success == 1
 
 
@@ -261,7 +264,9 @@ def test_average_of_the_weights_is_what_is_scored_and_saved(fake_mnist, tmp_path
 
 def test_a_score_depends_on_no_other_scene_and_leaves_batch_norms_as_they_are(fake_mnist, tmp_path):
     trainer = ClassifierTrainer(MODERN.but(optimizer={"weight_averaging": 0.0}), tmp_path)
-    trainer.report(4)
+    for _ in range(4):
+        trainer.step()
+    trainer.report()
     before = {name: value.clone() for name, value in trainer.network.state_dict().items()}
     one = evaluate(trainer.scored, trainer.config, "test")
     other = evaluate(trainer.scored, trainer.config.but(optimizer={"batch_size": 1}), "test")
@@ -283,7 +288,9 @@ def test_training_leaves_nothing_on_the_processor(fake_mnist, tmp_path, monkeypa
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_an_update_does_not_wait_for_the_gpu(fake_mnist, tmp_path):
     trainer = ClassifierTrainer(MODERN.but(run={"device": "cuda", "matmul_precision": "bfloat16"}), tmp_path)
-    trainer.report(2)
+    trainer.step()
+    trainer.step()
+    trainer.report()
     torch.cuda.set_sync_debug_mode("error")
     try:
         trainer.step()
@@ -335,7 +342,7 @@ def test_resumed_run_ends_with_the_numbers_of_an_uninterrupted_one(config, fake_
     with monkeypatch.context() as patch:
         patch.setattr(ClassifierTrainer, "step", interrupted)
         assert training.train(config, parts) == {}
-    assert load_state(parts / CHECKPOINT)["update"] == 6  # the report under way was finished
+    assert load_state(parts / CHECKPOINT)["update"] == 5
     assert not (parts / RESULT).exists()
     for name in (METRICS, TIMES):
         with (parts / name).open("a") as file:
@@ -420,7 +427,7 @@ def test_full_disk_ends_the_run_in_a_sentence_and_leaves_a_checkpoint_to_go_on_f
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     at_update(monkeypatch, 5, lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1])))
-    monkeypatch.setattr(training.SummaryWriter, "add_scalar", lambda *_: None)
+    monkeypatch.setattr(board, "SummaryWriter", MagicMock())
     try:
         with pytest.raises(OSError, match=r"stopped at update 6, .*File too large\. .* --resume"):
             training.train(TINY, tmp_path)

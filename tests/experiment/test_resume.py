@@ -11,12 +11,15 @@ import tempfile
 import time
 import traceback
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents.experiment import episodes, run_folder  # noqa: E402
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
+
+from agents.experiment import board, episodes, reports, run_folder  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS, RESULT, TIMES  # noqa: E402
 from agents.ram import training  # noqa: E402
 from agents.ram.checkpoint import load_state, save_state  # noqa: E402
@@ -229,6 +232,37 @@ def test_checkpoint_of_other_settings_is_not_gone_on_with(tmp_path):
         train(TINY.but(optimizer={"learning_rate": TINY.optimizer.learning_rate / 2}), tmp_path, resume=True)
 
 
+# Told on the way
+
+
+def test_what_is_told_on_the_way_changes_nothing_that_is_learnt_or_recorded(tmp_path, monkeypatch, undisturbed, capsys):
+    monkeypatch.setattr(reports, "EARLY", 0.0)  # scored once before the first score that is due
+    monkeypatch.setattr(reports, "FILM_EVERY", 0.0)
+    monkeypatch.setattr(reports, "WORTH_SAYING", 0.01)
+    train(TINY, tmp_path)
+    assert equal(left(tmp_path), undisturbed)
+    told = capsys.readouterr().out.splitlines()
+    assert "4 episodes" in told[0]
+    assert "of 2 validation episodes caught" in told[0]
+    assert len([line for line in told if "of 30 validation episodes caught" in line]) == 3
+    assert len([line for line in told if "the first 1% caught in training episodes" in line]) == 1
+    assert len([line for line in told if "frames/s" in line]) == 15
+    page = EventAccumulator(str(tmp_path)).Reload()
+    assert set(page.Tags()["images"]) == {"gaze/where_it_looks", "eval/episodes"}
+    film = page.Images("eval/episodes")
+    assert len(film) == 4
+    assert film[0].encoded_image_string.startswith(b"GIF89a")
+    assert {name.partition("/")[0] for name in page.Tags()["scalars"]} == {"train", "gaze", "loss", "eval", "time"}
+    for name in (
+        "train/learning_rate",
+        "train/gradient_norm",
+        "gaze/std",
+        "train/move_entropy",
+        "time/frames_per_second",
+    ):
+        assert len(page.Scalars(name)) == 15
+
+
 # Disks
 
 
@@ -250,7 +284,7 @@ def test_full_disk_ends_the_run_in_a_sentence_and_leaves_a_checkpoint_to_go_on_f
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     at_update(monkeypatch, 5, lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1])))
-    monkeypatch.setattr(training.SummaryWriter, "add_scalar", lambda *_: None)  # a thread of its own would complain too
+    monkeypatch.setattr(board, "SummaryWriter", MagicMock())  # a thread of its own would complain too
     try:
         with pytest.raises(OSError, match=r"stopped at update \d+, .* --resume") as stopped:
             train(TINY, tmp_path)

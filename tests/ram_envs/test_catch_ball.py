@@ -179,3 +179,19 @@ def test_a_bad_argument_is_named_with_what_came_and_what_is_allowed(changes, mes
 def test_an_index_is_no_option_of_a_game():
     with pytest.raises(ValueError, match=r"options may hold \['reset_mask'\], got \['index'\]"):
         make().reset(options={"index": 1})
+
+
+def test_pictures_name_the_moves_and_the_outcome():
+    env = make(render_mode="rgb_array", initial_location=(0.0, 0.0))
+    verdicts = set()
+    for seed in range(8):
+        env.reset(seed=seed)
+        assert env.lane.view().verdict == ""
+        over = False
+        while not over:
+            *_, over, _, info = env.step(NOTHING)
+        view = env.lane.view()
+        assert view.names["move"][RIGHT] == "right"
+        assert view.verdict == ("caught" if info["is_success"] else "missed")
+        verdicts.add(view.verdict)
+    assert len(verdicts) == 2

@@ -264,6 +264,51 @@ def test_an_environment_that_is_not_behind_the_retina_is_put_there_and_its_own_k
     assert best_sessions(best) == [session]
 
 
+def test_an_environment_whose_observations_are_no_images_is_seen_as_it_is_rendered(corridor, player, tmp_path):
+    class Told(Corridor):
+        observation_space = gym.spaces.Box(0, 7, (1,), np.float32)
+
+        def reset(self, **kwargs):
+            return np.float32([0]), super().reset(**kwargs)[1]
+
+        def step(self, action):
+            return np.float32([self.at]), *super().step(action)[1:]
+
+    gym.register("Told-v0", entry_point=Told)
+    player(lambda pygame, frame: [(pygame.KEYDOWN, {"key": pygame.K_d}), (pygame.KEYDOWN, {"key": pygame.K_SPACE})])
+    session = play("Told-v0", games=1, size=256, best_of=tmp_path / "best.json", patch_size=3)
+    assert (session.games, session.points) == (1, 7.0)
+
+
+@pytest.mark.parametrize("form", ["", *(f"{form}-" for form in FORMS)])
+def test_every_registered_environment_can_be_played_and_says_what_its_goal_is(form, fake_mnist):
+    for env_id in ENV_IDS:
+        env = play_module.make_playable(env_id.replace("v0", f"{form}v0"))
+        play_module.Player(env)
+        assert env.unwrapped.lane.goal().endswith((".", "frames."))
+        assert env.unwrapped.lane.goal() != "Collect as much reward as you can."
+        env.close()
+
+
+@pytest.mark.parametrize(
+    ("env_id", "own", "said"),
+    [
+        ("CatchBall-v0", {}, ["Catch the ball with the paddle on the bottom row.", "The arrow keys move the paddle."]),
+        ("GlimpseMNIST-v0", DIGITS, ["Which digit is it? You have 6 glimpses.", "Press a digit key to answer."]),
+    ],
+)
+def test_the_first_card_says_what_the_goal_is_and_which_keys_there_are(
+    env_id, own, said, player, tmp_path, monkeypatch
+):
+    cards = []
+    draw = play_module.draw_card
+    monkeypatch.setattr(play_module, "draw_card", lambda shape, lines: cards.append(lines) or draw(shape, lines))
+    player(lambda pygame, frame: key(pygame, pygame.K_ESCAPE))
+    play(env_id, games=1, size=256, best_of=tmp_path / "best.json", **own)
+    assert cards[0][0] == env_id
+    assert set(said) <= set(cards[0])
+
+
 def test_without_an_action_for_no_key_the_world_waits_for_one(corridor, player, tmp_path):
     def events(pygame, frame):
         gaze = [(pygame.MOUSEMOTION, {"pos": (128, 128), "rel": (0, 0), "buttons": (0, 0, 0)})]
@@ -313,5 +358,5 @@ def test_a_player_needs_the_retina():
 def test_a_module_may_be_named_before_the_id(monkeypatch):
     monkeypatch.setattr(play_module, "play", lambda env_id, **kwargs: print(env_id))
     main(["play", "--env", "ram_envs:CatchBall-v0"])
-    with pytest.raises(SystemExit, match="or another environment as MODULE:ID, got 'no_such_module:X-v0'"):
+    with pytest.raises(SystemExit, match="another registered id, or MODULE:ID, got 'no_such_module:X-v0'"):
         main(["play", "--env", "no_such_module:X-v0"])

@@ -1,6 +1,7 @@
 """The pictures: what is drawn where, and what never changes. No test needs a screen."""
 
 import dataclasses
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -139,6 +140,39 @@ def test_shape_does_not_depend_on_caption_bars_or_outcome():
 def test_outcome_colours_the_strip(outcome):
     assert count(draw_view(view_of(outcome=outcome))[444:], OUTCOME_COLOURS[outcome]) > 720
     assert count(draw_view(view_of())[444:], OUTCOME_COLOURS[outcome]) == 0
+
+
+def test_outcome_is_told_by_a_sign_and_a_word_as_well():
+    strips = [draw_view(view_of(outcome=outcome))[444:].min(axis=-1) > 200 for outcome in (True, False, None)]
+    success, failure, going_on = strips  # where the light letters are
+    assert (success != failure).sum() > 100
+    assert not going_on.any()
+    named = draw_view(view_of(outcome=True, verdict="caught"))[444:].min(axis=-1) > 200
+    assert (named != success).any()
+
+
+def test_of_words_only_the_likeliest_are_written_and_each_has_its_bar():
+    probabilities = [0.05, 0.6, 0.05, 0.3, *[0.0] * 6]
+    names = [f"a{chr(97 + i)}{chr(97 + i)}" for i in range(10)]
+    shown = draw_view(view_of(bars={"answer": probabilities}, names={"answer": names}))
+    assert count(shown[444:], PATH_COLOUR) > 100
+    for place, seen in ((1, True), (3, True), (9, False)):
+        others = [*names[:place], "zzz", *names[place + 1 :]]
+        frame = draw_view(view_of(bars={"answer": probabilities}, names={"answer": others}))
+        assert (frame != shown).any() == seen
+
+
+def test_names_may_be_fewer_than_bars():
+    draw_view(view_of(bars={"answer": [0.2, 0.3, 0.5]}, names={"answer": ["cat"]}))
+
+
+def test_notebooks_show_a_picture_and_its_parts_as_numbers(pygame):
+    for picture in (draw_view(view_of()), tile([draw_view(view_of())])):
+        shown = pygame.image.load(io.BytesIO(picture._repr_png_()), "picture.png")
+        np.testing.assert_array_equal(pygame.surfarray.array3d(shown).transpose(1, 0, 2), picture)
+        assert picture[..., 0]._repr_png_() is None
+        assert type(picture / 255) is np.ndarray
+        assert isinstance(picture.mean(), float)
 
 
 def test_longest_bar_has_the_path_colour():

@@ -3,6 +3,7 @@
 import json
 import math
 import signal
+from unittest.mock import MagicMock
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +16,7 @@ pytest.importorskip("sb3_contrib")
 from stable_baselines3.common.evaluation import evaluate_policy  # noqa: E402
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor  # noqa: E402
 
-from agents.experiment import episodes  # noqa: E402
+from agents.experiment import board, episodes  # noqa: E402
 from agents.experiment.episodes import make_envs  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL, RESULT, reserved  # noqa: E402
 from agents.ram.agent import make_agent  # noqa: E402
@@ -183,10 +184,68 @@ def test_hybrid_log_prob_and_entropy_equal_a_calculation_by_hand():
     action = torch.tensor([[0.6, 1.15, 1.0, 0.0]])  # 1 and 7 standard deviations away, the second beyond the border
     normal = -0.5 - math.log(0.1) - 24.5 - math.log(0.2) - math.log(2 * math.pi)
     assert float(hybrid.log_prob(action)) == pytest.approx(normal + math.log(2 / 4) + math.log(1 / 4), rel=1e-5)
-    normal = 1 + math.log(2 * math.pi) + math.log(0.1) + math.log(0.2)
     first, second = 0.5 * math.log(2) + 0.5 * math.log(4), 0.25 * math.log(4) + 0.75 * math.log(4 / 3)
-    assert float(hybrid.entropy()) == pytest.approx(normal + first + second, rel=1e-5)
+    assert float(hybrid.entropy()) == pytest.approx(first + second, rel=1e-5)  # of the choices alone
     assert hybrid.mode().tolist() == [[0.5, -0.25, 1.0, 1.0]]
+
+
+def test_what_an_action_says_in_vain_is_no_part_of_its_probability():
+    hybrid = HybridDistribution([3, 2])
+    net = torch.tensor([0.5, -0.25, 0.0, math.log(2), 0.0, 0.0, math.log(3)]).expand(3, -1)
+    hybrid.proba_distribution(net, torch.zeros(2))
+    hybrid.last = torch.tensor([False, False, True])
+    found = hybrid.log_prob(torch.tensor([[0.5, -0.25, 1.0, 0.0], [0.5, -0.25, 1.0, 1.0], [0.1, 0.1, 1.0, 0.0]]))
+    looks, answers, last = -math.log(2 * math.pi), math.log(2 / 4), math.log(2 / 4)
+    assert found.tolist() == pytest.approx([looks + math.log(1 / 4), answers + math.log(3 / 4), last], rel=1e-5)
+    answer, stop = 0.5 * math.log(2) + 0.5 * math.log(4), 0.25 * math.log(4) + 0.75 * math.log(4 / 3)
+    assert hybrid.entropy().tolist() == pytest.approx([0.75 * answer + stop] * 2 + [answer], rel=1e-5)
+
+
+def hybrid_model(*env_args, algo_args=()):
+    """Digits of three glimpses each, behind a hybrid policy."""
+    words = [f"{name}={value}" for name, value in OWN.items() if name not in ("images", "labels")]
+    config = tiny("ppo", "hybrid", env="GlimpseMNIST-v0", env_args=(*words, *env_args))
+    return make_model(config.but(algo_args=(*config.algo_args, *algo_args)))
+
+
+def test_hybrid_policy_knows_the_last_action_by_a_full_history_alone(fake_mnist):
+    model = hybrid_model("obs_mode=history")
+    observation, last = model.env.reset(), []
+    for _ in range(6):
+        observation = torch.as_tensor(observation)
+        last.append(model.policy.get_distribution(observation).last.tolist())
+        looking_on = np.tile(np.array([0.5, 0.5, 1, 0], np.float32), (4, 1))
+        observation = model.env.step(looking_on)[0]
+    assert last == 2 * [[False] * 4, [False] * 4, [True] * 4]
+    model.learn(64)
+    for env_args in [("obs_mode=history", "history=2"), ("obs_mode=flat",)]:
+        model = hybrid_model(*env_args)
+        assert model.policy.get_distribution(torch.as_tensor(model.env.reset())).last is None
+
+
+def test_hybrid_policy_begins_as_it_is_told_to(fake_mnist):
+    words = "policy_kwargs={'stop_logit':-3.0,'mean_scale':0.5,'features_extractor_kwargs':{'gain':10.0}}"
+    policy = hybrid_model("obs_mode=history", algo_args=(words,)).policy
+    policy.action_net.weight.data.zero_()
+    policy.action_net.bias.data[:2] = 0.8
+    found = policy.get_distribution(torch.rand(4, *policy.observation_space.shape))
+    assert found.mode()[:, :2].tolist() == [pytest.approx([0.4, 0.4])] * 4
+    assert found.logits[1].diff(dim=1).flatten().tolist() == pytest.approx([-3.0] * 4)
+    seen = torch.rand(4, *policy.observation_space.shape)
+    assert torch.equal(policy.features_extractor(seen), 10 * seen)
+
+
+def test_standard_deviation_falls_in_a_straight_line_where_it_is_asked_to(tmp_path):
+    words = (*FAST["ppo"], "policy_kwargs={'location_std':0.4,'final_std':0.1}")
+    config = tiny("ppo", "hybrid").but(algo_args=words)
+    policy = make_model(config).policy
+    for remaining, std in [(1.0, 0.4), (0.5, 0.25), (0.0, 0.1)]:
+        policy.anneal(remaining)
+        assert policy.log_std.exp().tolist() == pytest.approx([std, std])
+    assert not policy.log_std.requires_grad
+    train_model(config, tmp_path)  # two rollouts of 32: the second begins half way
+    loaded = ALGORITHMS["ppo"].load(tmp_path / MODEL)
+    assert loaded.policy.log_std.exp().tolist() == pytest.approx([0.25, 0.25])
 
 
 def test_hybrid_samples_come_as_often_as_they_are_likely():
@@ -340,7 +399,7 @@ def test_every_image_is_scored_once(fake_mnist):
         (["--algo", "ppo", "--env-args", "split=train"], "env_args cannot have split"),
         (["--algo", "ppo", "--device", "gpu"], 'device must be "cpu", "cuda" or "auto"'),
         (["--algo", "ppo", "--seed", "-1"], "seed must be at least 0"),
-        (["--preset", "catch"], "preset must be one of ['catch-2m-ppo', "),
+        (["--preset", "catch"], "preset must be one of ['catch-2m-dqn-center', "),
     ],
 )
 def test_what_cannot_work_ends_in_one_sentence(argv, said, tmp_path, fake_mnist):
@@ -417,7 +476,7 @@ def test_lines_of_an_attempt_that_was_not_finished_are_not_mixed_in(tmp_path):
 def test_full_disk_ends_the_run_in_a_sentence_and_leaves_no_half_model(tmp_path, monkeypatch):
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    monkeypatch.setattr(sb3_training.SummaryWriter, "add_scalar", lambda *_: None)  # it would complain too, in a thread
+    monkeypatch.setattr(board, "SummaryWriter", MagicMock())  # a thread of its own would complain too
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
         with pytest.raises(OSError, match=r"stopped at frame 80, as it could not write there: File too large\.$"):

@@ -1,0 +1,150 @@
+"""Plots of the files of results. At most seven lines in each, named where they end; plain numbers on logarithmic axes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from agents.analysis.tables import PAPER, RESULTS, load_results, result_path
+from agents.scaling.search_record import draw_trials, plain_numbers
+
+BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = COLOURS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
+)  # fmt: skip
+"""Of Okabe and Ito, without the yellow, which cannot be read on white."""
+SCENES = {
+    "mnist": "28x28", "translated60": "60x60 translated", "cluttered60": "60x60 cluttered",
+    "cluttered100": "100x100 cluttered",
+}  # fmt: skip
+RAM_ROW = re.compile(r"(?P<scene>\w+)-(?P<glimpses>\d+)(?P<convolutional>-conv)?")  # a preset of the tables
+WATCHED = (
+    "mnist-6", "translated60-8", "translated60-8-conv", "cluttered60-8", "cluttered60-8-conv", "cluttered100-8",
+    "cluttered100-8-conv",
+)  # fmt: skip
+"""Presets whose errors are drawn as they are trained."""
+CATCH = {
+    "catch": "our settings", "catch-faithful": "the paper's settings", "catch-full-view": "sees the whole screen",
+    "catch-center": "always looks at the centre", "catch-random": "looks at random",
+}  # fmt: skip
+"""Presets of Catch -> what their lines are called."""
+
+
+def error_by_glimpses(path: Path) -> None:
+    """Test error against the number of glimpses, a panel per scene; an agent scored with fewer glimpses gives a whole line."""
+    lines = _lines_by_glimpses()
+    figure, axes = plt.subplots(2, 2, figsize=(9, 6.4))
+    for (scene, title), axis in zip(SCENES.items(), axes.flat, strict=True):
+        for whose, style, colour in (("paper", "s--", BLACK), ("ours", "o-", BLUE), ("ours, convolutional", "^-", RED)):
+            if points := sorted(lines.get((scene, whose), {}).items()):
+                axis.plot(*zip(*points, strict=True), style, color=colour, label=whose, markersize=4)
+        axis.set(xlabel="glimpses", ylabel="test error in %", title=title, xticks=range(2, 9))
+        _finish(axis)
+    _save(figure, path)
+
+
+def _lines_by_glimpses() -> dict[tuple[str, str], dict[int, float]]:
+    """Scene and whose -> glimpses -> test error in %."""
+    lines: dict[tuple[str, str], dict[int, float]] = {}
+    for name, error in PAPER.items():
+        if (row := RAM_ROW.fullmatch(name)) and error is not None:
+            lines.setdefault((row["scene"], "paper"), {})[int(row["glimpses"])] = error
+    for name, runs in load_results().items():
+        if row := RAM_ROW.fullmatch(name):
+            whose = "ours, convolutional" if row["convolutional"] else "ours"
+            line = lines.setdefault((row["scene"], whose), {})
+            line[int(row["glimpses"])] = _mean_test_error(runs)
+            for glimpses in runs[0].get("fewer_glimpses", {}):
+                line.setdefault(int(glimpses), _mean_test_error([run["fewer_glimpses"][glimpses] for run in runs]))
+    return lines
+
+
+def error_by_minutes(path: Path) -> None:
+    """Validation error of the digits' rows against the minutes of training, first seed of each."""
+    figure, axis = plt.subplots(figsize=(7.5, 4.5))
+    results = load_results()
+    for name, colour in zip(WATCHED, COLOURS, strict=True):
+        for run in results.get(name, [])[:1]:
+            minutes = [run["minutes"] * point["frames"] / run["frames"] for point in run["curve"]]
+            axis.plot(minutes, [point["error_percent"] for point in run["curve"]], color=colour, label=name)
+    axis.set(xlabel="minutes of training, one thread", ylabel="validation error in %")
+    _finish(axis)
+    _save(figure, path)
+
+
+def reward_alone(path: Path) -> None:
+    """Validation error against images seen, of agents that are told the labels and of agents that are only paid for being right."""
+    figure, axis = plt.subplots(figsize=(7.5, 4))
+    for scene, colour in (("mnist", BLUE), ("cluttered60", RED)):
+        for name, style, teacher in (("ram", "-", "labels"), ("reward", "--", "reward alone")):
+            run = result_path(f"{scene}-2m-{name}", 1, RESULTS)
+            if run.exists():
+                result = json.loads(run.read_text())
+                rollouts = result["config"]["learning"]["rollouts"]
+                images = [point["episodes"] / rollouts / 1000 for point in result["curve"]]
+                errors = [point["error_percent"] for point in result["curve"]]
+                axis.plot(images, errors, style, color=colour, label=f"{SCENES[scene]}, {teacher}")
+    if not axis.lines:
+        raise FileNotFoundError("no results yet: python agents/reproduce_tables.py --rows mnist-2m-ram mnist-2m-reward")
+    axis.set(xlabel="thousand images", ylabel="validation error in %")
+    _finish(axis)
+    _save(figure, path)
+
+
+def catch_learning(path: Path) -> None:
+    """Balls missed against frames seen: a line is the mean over the seeds, the band around it goes from the best to the worst."""
+    figure, axis = plt.subplots(figsize=(7.5, 4.5))
+    results = load_results()
+    for (name, title), colour in zip(CATCH.items(), COLOURS, strict=False):
+        if runs := results.get(name, []):
+            frames = [point["frames"] / 1e6 for point in runs[0]["curve"]]
+            errors = np.array([[point["error_percent"] for point in run["curve"]] for run in runs])
+            seeds = f" ({len(runs)} seeds)" if len(runs) > 1 else ""
+            axis.plot(frames, errors.mean(0), color=colour, label=title + seeds)
+            axis.fill_between(frames, errors.min(0), errors.max(0), color=colour, alpha=0.2, linewidth=0)
+    axis.plot(axis.get_xlim(), (15, 15), color=BLACK, linestyle="--", linewidth=1, label="the paper, at the end")
+    axis.set(xlabel="million frames", ylabel="balls missed in %, 5,000 validation games", xlim=axis.get_xlim())
+    _finish(axis)
+    _save(figure, path)
+
+
+def search_trials(name: str) -> Callable[[Path], None]:
+    """All trials of a search whose `trials.json` is kept as results/searches/NAME.json."""
+    return lambda path: draw_trials(json.loads((RESULTS / "searches" / f"{name}.json").read_text()), path)
+
+
+def _mean_test_error(runs: list[dict[str, Any]]) -> float:
+    return float(np.mean([run["test"]["error_percent"] for run in runs]))
+
+
+def _finish(axis: Any, apart: float = 0.065) -> None:
+    """A logarithmic axis with plain numbers, and beside it the name of each line at its end, so far apart as to be read."""
+    axis.set_yscale("log")
+    plain_numbers(axis.yaxis)
+    axis.grid(alpha=0.3, linewidth=0.6)
+    axis.spines[["top", "right"]].set_visible(False)
+    to_axis = axis.transData + axis.transAxes.inverted()
+    ends = [to_axis.transform(np.column_stack(line.get_data())[-1]) for line in axis.lines]
+    lowest = -np.inf
+    for i in sorted(range(len(ends)), key=lambda i: ends[i][1]):
+        (x, y), line = ends[i], axis.lines[i]
+        lowest = max(y, lowest + apart)
+        axis.annotate(
+            line.get_label(), (x, y), (1.04, lowest), xycoords="axes fraction", color=line.get_color(), fontsize=8, va="center",
+            arrowprops={"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5}, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _save(figure: Any, path: Path) -> None:
+    figure.tight_layout()
+    metadata = {"Software": None}  # so that the same data make the same file
+    figure.savefig(path, dpi=110, bbox_inches="tight", metadata=metadata)
+    plt.close(figure)
