@@ -139,6 +139,11 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         size, kind = self._draws.shape[1], (1,) if self.split == "train" else ()
         return np.array([np.random.default_rng((self.scene_seed, i, *kind)).random(size) for i in indices])
 
+    @property
+    def scene_draws(self) -> int:
+        """How many uniform draws decide the scene of an image."""
+        return self._draws.shape[1] - 3
+
     def truth(self, lanes: Lanes) -> NDArray[np.int64]:
         """The class that is the right answer in each of the lanes."""
         return self.labels[self._indices[lanes]]

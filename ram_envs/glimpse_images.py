@@ -136,6 +136,19 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
         pixels: NDArray[np.uint8] = np.diff(np.diff(sums, axis=0), axis=1).astype(np.uint8)
         return pixels
 
+    def whole_scenes(
+        self, indices: NDArray[np.int64], draws: NDArray[np.float64]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images (N,) of the split, all of one size, as an array (N, H, W, C), and their labels (N,); nothing of them is drawn.
+
+        Raises:
+            ValueError: if they are not all of one size.
+        """
+        images = [self.image(index) for index in indices.tolist()]
+        if len(shapes := {image.shape[:2] for image in images}) > 1:
+            raise ValueError(f"Whole images must be of one size to be seen at once, got {sorted(shapes)[:3]}.")
+        return np.stack(images), self.labels[indices]
+
     def _key(self, index: int) -> tuple[Path, tuple[int, int], Reading]:
         height, width = self.files.sizes[index].tolist()
         return self.files.paths[index], (height, width), self.reading

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
         (["custom_dataset.py", "--picture", "seen.png"], "the first is a", "PIL"),
         (["emoji_photographs.py", "--help"], "ten sprites", "PIL"),
         (["odd_one_out.py"], "glimpses (3, 3, 8, 8)", "ram_envs"),
+        (["minigrid_lava.py"], "glimpse (3, 8, 8) of (40, 40, 3), actions MultiDiscrete([49  3])", "minigrid"),
         (["stable_baselines3_ppo.py", "512"], "% of 20 balls", "stable_baselines3"),
         (["cleanrl_style_ppo.py", "500"], "% of the last episodes succeeded", "torch"),
         (["torchrl_ppo.py", "500"], "% of the last balls", "torchrl"),
@@ -76,3 +77,22 @@ def test_sprites_are_put_on_photographs(tmp_path):
             pixels = numpy.asarray(scene)
         assert pixels.shape == (400, 600, 3)
         assert 45**2 < (pixels[..., 0] > 128).sum() < 100**2
+    larger = [
+        "--photographs",
+        "photographs",
+        "--images",
+        "1",
+        "--seed",
+        "1",
+        "--size",
+        "1000x900",
+        "--sprite",
+        "200",
+        "200",
+    ]
+    subprocess.run([*command, *larger], cwd=tmp_path, check=True)
+    added = sorted(set((tmp_path / "found").glob("*/*.jpg")) - set(made))
+    assert len(added) == 10
+    with image.open(added[0]) as scene:
+        assert scene.size == (1000, 900)
+        assert 198**2 < (numpy.asarray(scene)[..., 0] > 128).sum() < 202**2

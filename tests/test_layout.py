@@ -31,8 +31,9 @@ FLOORS = {
         "__init__", "families", "forecast", "cluster", "trials", "space", "search_record", "search",
     ],
     "agents/analysis": [
-        "__init__", "tables", "setting_words", "ablation_tables", "findings", "result_tables", "pages",
-        "step_speed", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "time_table", "gpu_table", "curves", "episode_pictures", "plots", "reproduction", "ray_costs",
+        "__init__", "world_tables", "tables", "setting_words", "ablation_tables", "findings", "result_tables", "pages",
+        "step_speed", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "image_times", "time_table", "gpu_table", "curves", "episode_pictures",
+        "plots", "reproduction", "ray_costs",
     ],
     "agents": [
         "__init__", "train_ram", "evaluate_ram", "watch_ram", "train_sb3", "train_classifier", "reproduce_tables", "search",

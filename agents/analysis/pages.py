@@ -22,6 +22,7 @@ from agents.analysis.tables import (
     times_table,
     times_to_errors_table,
 )
+from agents.analysis.world_tables import world_table
 
 ROOT = RESULTS.parent
 MARK = re.compile(r"<!-- ([a-z][^:]*): begin -->\n.*?<!-- \1: end -->", re.DOTALL)
@@ -43,6 +44,7 @@ TABLES_OF: dict[str, Callable[[str], str]] = {
     "ablations": ablation_table,
     "stopping": stopping_table,
     "search": search_table,
+    "worlds": world_table,
 }
 """The first word of a mark -> what makes the table of the name that follows."""
 

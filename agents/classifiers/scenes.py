@@ -50,7 +50,7 @@ class TrainingScenes:
         if self.batch_size > envs.num_images:
             raise ValueError(f"batch_size must be at most {envs.num_images}, the training images.")
         self.world = envs
-        self.shape: tuple[int, int, int] = (envs.screen[2], *envs.recipe.canvas)
+        self.shape: tuple[int, int, int] = (envs.screen[2], *envs.screen[:2])
         self.num_classes = len(envs.class_names)
         self.twin = SCENES[type(envs)](envs, device) if device.type != "cpu" and has_twin(envs) else None
         self.threads = ThreadPoolExecutor(config.run.threads) if device.type == "cuda" else None
@@ -81,7 +81,7 @@ class TrainingScenes:
         if self.world.fixed_scenes:
             draws = self.world.held_out_draws(index)[:, 3:]
         else:
-            draws = np.random.default_rng((self.seed, update, 1)).random((size, self.world.recipe.num_draws))
+            draws = np.random.default_rng((self.seed, update, 1)).random((size, self.world.scene_draws))
         parts: dict[str, NDArray[Any]]
         if self.twin is None:
             scenes, labels = self.world.whole_scenes(index, draws)

@@ -20,8 +20,10 @@ import ram_envs  # noqa: F401  registers the environments
 from agents.experiment.progress import bar
 from agents.experiment.settings import ExperimentConfig
 from ram_envs.batched_env import RetinaVectorEnv
+from ram_envs.retina_wrapper import RetinaVectorWrapper
 
 FRESH_EPISODES = {"validation": 5_000, "test": 20_000}
+FEWER_OF_OTHERS = 10  # times: somebody else's world may be slow
 FRESH_SEEDS = {"validation": 10_000_000, "test": 20_000_000}  # far from the seeds of training
 MOST_LANES = 500
 CHOSEN = ("split", "privileged_info", "autoreset_mode", "render_mode", "num_envs")
@@ -118,7 +120,8 @@ class HeldOutEpisodes:
     Args:
         config: whose environment, and how much memory it may take.
         split: "validation" or "test".
-        episodes: how many; None for all images of the split, or as many as `FRESH_EPISODES` has.
+        episodes: how many; None for all images of the split, or as many fresh ones as `FRESH_EPISODES` has, of
+            somebody else's world a tenth.
         lanes: episodes side by side; None for as many as there are, up to `MOST_LANES`, and as fit in
             `config.run.evaluation_memory`.
         **kwargs: keywords of the environment.
@@ -141,8 +144,10 @@ class HeldOutEpisodes:
     ) -> None:
         if episodes is not None and episodes < 1:
             raise ValueError(f"episodes must be at least 1, got {episodes}.")
-        images, lane_bytes = _ask(make_split(config, 1, split, **kwargs), "num_images", "lane_bytes")
-        available = FRESH_EPISODES[split] if images is None else images
+        probe = make_split(config, 1, split, **kwargs)
+        fewer = FEWER_OF_OTHERS if isinstance(probe.unwrapped, RetinaVectorWrapper) else 1
+        images, lane_bytes = _ask(probe, "num_images", "lane_bytes")
+        available = -(-FRESH_EPISODES[split] // fewer) if images is None else images
         self.total = min(episodes or available, available)
         self.split, self._by_image = split, images is not None
         fit = max(1, config.run.evaluation_memory * 10**6 // lane_bytes)

@@ -63,7 +63,7 @@ class Reports:
         self.filmed = EARLY - FILM_EVERY  # when, in seconds from the start
         self.announced = {
             "training": _passed_before(learner.folder / METRICS),
-            "validation": any(_worth(1 - point["error_percent"] / 100) for point in learner.curve),
+            "validation": any(_worth(1 - point.get("error_percent", 100.0) / 100) for point in learner.curve),
         }
 
     @property
@@ -82,8 +82,7 @@ class Reports:
         """Scores on the validation episodes, for the curve and for `metrics.jsonl`."""
         learner = self.learner
         score = learner.score("validation")
-        point = {"episodes": learner.episodes, "frames": learner.frames, "error_percent": score.error_percent}
-        learner.curve.append(point)
+        learner.curve.append({"episodes": learner.episodes, "frames": learner.frames, **score.figure()})
         self._show(score)
         return score.as_report()
 
@@ -91,15 +90,19 @@ class Reports:
         """A line of `metrics.jsonl`."""
         self.board.add(line, self.passed)
         pace = (self.learner.frames - self.frames) / max(self.progress.passed, 1e-9)
-        success = line.get("success", 0.0)  # none where no episode has ended
-        self.progress.report(f"{success:.1%} {self.learner.success_word}, {pace:,.0f} frames/s")
+        success = line.get("success", 0.0)  # none where no episode has ended, or the world tells of none
+        by_return = "success" not in line and "return" in line
+        found = f"return {line['return']:.4g}" if by_return else f"{success:.1%} {self.learner.success_word}"
+        self.progress.report(f"{found}, {pace:,.0f} frames/s")
         self._announce("training", success)
 
     def _show(self, score: Score) -> None:
         self.early = False
-        share = f"{score.success:.1%} of {score.episodes:,} validation episodes {self.learner.success_word}"
+        share = f"{score.episodes:,} validation episodes"
+        if score.success is not None:
+            share = f"{score.success:.1%} of {share} {self.learner.success_word}"
         self.progress.say(f"{self._when()}: {share}, {score}")
-        self._announce("validation", score.success)
+        self._announce("validation", score.success or 0.0)
         if score.looks is not None:
             self.board.add_looks(score.looks, self.learner.frames)
         if self.progress.passed - self.filmed >= FILM_EVERY:

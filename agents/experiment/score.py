@@ -25,9 +25,10 @@ class Score:
 
     Attributes:
         episodes: how many were played, one rollout each.
-        success: share of right answers, or of episodes that ended well.
-        standard_error: of `success`.
+        success: share of right answers, or of episodes that ended well; None in a world that tells of no success.
+        standard_error: of `success`, or of `mean_return`.
         error_percent: 100 * (1 - success).
+        mean_return: sum of an episode's rewards, in a world that tells of no success; None elsewhere.
         mean_glimpses: glimpses taken per episode; None for what sees the whole scene.
         gaze_distance: mean distance of each glimpse from the digit or the ball, first glimpse first, in half image sides;
             None for what sees the whole scene.
@@ -36,9 +37,10 @@ class Score:
     """
 
     episodes: int
-    success: float
+    success: float | None
     standard_error: float
-    error_percent: float
+    error_percent: float | None
+    mean_return: float | None = None
     mean_glimpses: float | None = None
     gaze_distance: list[float] | None = None
     looks: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
@@ -63,6 +65,28 @@ class Score:
             looks=looks,
         )
 
+    @classmethod
+    def of_returns(
+        cls, returns: NDArray[np.floating[Any]], glimpses: NDArray[Any], looks: NDArray[np.int64] | None = None
+    ) -> Score:
+        """The score of episodes in a world that tells of no success: each one's sum of rewards (N,), its glimpses (N,), where it looked."""
+        return cls(
+            episodes=len(returns),
+            success=None,
+            standard_error=float(np.std(returns)) / math.sqrt(len(returns)),
+            error_percent=None,
+            mean_return=float(np.mean(returns)),
+            mean_glimpses=float(np.mean(glimpses)),
+            looks=looks,
+        )
+
+    def figure(self) -> dict[str, float]:
+        """The one number that curves show, under its name: the error in percent, or where there is none the mean return."""
+        if self.mean_return is not None:
+            return {"mean_return": self.mean_return}
+        assert self.error_percent is not None
+        return {"error_percent": self.error_percent}
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it, without what was not measured."""
         found = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "looks"}
@@ -70,7 +94,7 @@ class Score:
 
     def as_report(self) -> dict[str, float]:
         """As a line of `metrics.jsonl` has it."""
-        line = {"validation_error_percent": self.error_percent}
+        line = {f"validation_{name}": value for name, value in self.figure().items()}
         if self.mean_glimpses is not None:
             line["validation_glimpses"] = self.mean_glimpses
         if self.gaze_distance:
@@ -78,7 +102,10 @@ class Score:
         return line
 
     def __str__(self) -> str:
-        parts = [f"error {self.error_percent:.2f} % +- {100 * self.standard_error:.2f}"]
+        if self.mean_return is None:
+            parts = [f"error {self.error_percent:.2f} % +- {100 * self.standard_error:.2f}"]
+        else:
+            parts = [f"return {self.mean_return:.4g} +- {self.standard_error:.2g}"]
         if self.mean_glimpses is not None:
             parts.append(f"{self.mean_glimpses:.2f} glimpses")
         if self.gaze_distance:

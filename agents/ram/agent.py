@@ -19,7 +19,15 @@ from torch.nn import functional
 from agents.experiment.device import multiplies_bfloat16
 from agents.ram.config import Config
 from agents.ram.layers import Activations
-from agents.ram.networks import GlimpseNetwork, Standardize, head, initialize_for_rectifiers, make_core
+from agents.ram.networks import (
+    ControlHead,
+    GlimpseNetwork,
+    Standardize,
+    head,
+    initialize_for_rectifiers,
+    make_core,
+)
+from ram_envs.action_modes import CONTROL
 
 FEATURE_SIZE = 256  # units of the glimpse feature vector
 
@@ -30,7 +38,7 @@ class AgentState:
 
     Attributes:
         cores: pathway -> the state of its core.
-        last_move: (B, K) where the core sees it: 1 for each option chosen, of all choices but answer and stop.
+        last_move: (B, K) where the core sees it: 1 for each option chosen, of all choices but answer and stop, and the control.
         keen: (B,) bool where some episodes look where a greedy agent would, None where all explore.
         price: (B, 1) where the agent is told what a glimpse costs: its logarithm, -1 at the lowest price and 1 at the highest.
     """
@@ -50,12 +58,14 @@ class Outputs:
         logits: name -> (B, K) of each choice.
         baseline: (B,) the return that is expected.
         glance: (B, K) logits of an answer from this glimpse alone, where the agent learns to give one.
+        control_mean: (B, K) of the numbers of a control, where the environment takes one.
     """
 
     location_mean: Tensor
     logits: dict[str, Tensor]
     baseline: Tensor
     glance: Tensor | None
+    control_mean: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class Decision(Outputs):
         location: (B, 2) where to look next: a sample, before any clipping.
         explored: (B,) bool, whether it was sampled.
         candidates: (K, B, 2) places to compare, of which the first was taken where `explored`; None where none are compared.
-        choices: name -> (B,) the options chosen.
+        choices: name -> (B,) the options chosen; "control" -> (B, K), as `ControlHead` has it.
     """
 
     location: Tensor
@@ -87,13 +97,19 @@ class RecurrentAttentionAgent(nn.Module):
         glimpse_shape: (scales * channels, g, g) of the environment's glimpses.
         num_scales: scales among them.
         choices: name and number of options of each choice the environment takes beside the location.
+        control: the real numbers that it takes, if any.
 
     Raises:
         ValueError: if the settings ask for what the environment does not have.
     """
 
     def __init__(
-        self, config: Config, glimpse_shape: tuple[int, int, int], num_scales: int, choices: Mapping[str, int]
+        self,
+        config: Config,
+        glimpse_shape: tuple[int, int, int],
+        num_scales: int,
+        choices: Mapping[str, int],
+        control: spaces.Box | None = None,
     ) -> None:
         super().__init__()
         self.config, self.choices = config, dict(choices)
@@ -108,6 +124,9 @@ class RecurrentAttentionAgent(nn.Module):
         self.find_teacher()
         moves = {name: size for name, size in choices.items() if name not in ("answer", "stop")}
         self._moves = moves if config.network.previous_action else {}
+        numbers = 0 if control is None else math.prod(control.shape)
+        self._move_size = sum(self._moves.values()) + numbers * config.network.previous_action
+        self.control_network = None if control is None else ControlHead(config.network.hidden_size, control)
         self._make_pathways(glimpse_shape, num_scales)
         self._make_heads()
 
@@ -144,7 +163,7 @@ class RecurrentAttentionAgent(nn.Module):
                 feature_size=FEATURE_SIZE,
                 convolutions=network.convolutions if pathway == "what" else (),
             )
-            self.cores[pathway] = make_core(network.core, FEATURE_SIZE + sum(self._moves.values()), network.hidden_size)
+            self.cores[pathway] = make_core(network.core, FEATURE_SIZE + self._move_size, network.hidden_size)
         if network.initialization == "he":
             for module in (*self.glimpse_networks.values(), *self.cores.values()):
                 initialize_for_rectifiers(module)  # an LSTM has no layer that it changes
@@ -206,7 +225,7 @@ class RecurrentAttentionAgent(nn.Module):
         """
         device = self.device
         cores = {name: core.initial_state(batch, device) for name, core in self.cores.items()}  # type: ignore[operator]
-        last_move = torch.zeros(batch, sum(self._moves.values()), device=device) if self._moves else None
+        last_move = torch.zeros(batch, self._move_size, device=device) if self._move_size else None
         return AgentState(cores, last_move, self._price_input(batch, prices, device), keen)
 
     def _price_input(self, batch: int, prices: Tensor | float | None, device: torch.device) -> Tensor | None:
@@ -276,7 +295,7 @@ class RecurrentAttentionAgent(nn.Module):
         Args:
             glimpses: (T, B, scales * channels, g, g).
             locations: (T, B, 2), where they were taken.
-            choices: name -> (T, B), what was chosen after each.
+            choices: name -> (T, B), what was chosen after each; "control" -> (T, B, K).
             prices: as in `initial_state`.
             activations: what the layers made of these glimpses in `act`, with the weights as they are; None to make it again.
         """
@@ -287,7 +306,7 @@ class RecurrentAttentionAgent(nn.Module):
         pixels, places = self._pixels(glimpses.flatten(0, 1)), locations.flatten(0, 1)
         last_move = None
         if start.last_move is not None:
-            moved = self._moved({name: choices[name][:-1] for name in self._moves})
+            moved = self._moved({name: chosen[:-1] for name, chosen in choices.items()})
             last_move = torch.cat([start.last_move[None], moved]).flatten(0, 1)
         features, states = {}, {}
         for name, core in self.cores.items():
@@ -315,10 +334,18 @@ class RecurrentAttentionAgent(nn.Module):
         return features if last_move is None else torch.cat([features, last_move.to(features)], dim=1)
 
     def _moved(self, choices: Mapping[str, Tensor]) -> Tensor:
-        """The moves chosen (..., ) as the core sees them: (..., K), 1 for each option chosen."""
-        return torch.cat(
-            [functional.one_hot(choices[name], size).float() for name, size in self._moves.items()], dim=-1
-        )
+        """The moves chosen (..., ) as the core sees them: (..., K), 1 for each option chosen, and the control."""
+        moved = [functional.one_hot(choices[name], size).float() for name, size in self._moves.items()]
+        if self.control_network is not None:
+            moved.append(choices[CONTROL].clamp(-1, 1))
+        return torch.cat(moved, dim=-1)
+
+    def actions(self, choices: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What was chosen, as the environment takes it."""
+        taken = dict(choices)
+        if self.control_network is not None:
+            taken[CONTROL] = self.control_network.in_own_units(choices[CONTROL])
+        return taken
 
     @torch.no_grad()
     def judge(
@@ -394,7 +421,8 @@ class RecurrentAttentionAgent(nn.Module):
         expects = torch.cat([_let_through(what, learning.baseline_into_core), *told], dim=-1)
         baseline = self.baseline_network(expects).squeeze(-1)
         glance = self.glance_network(features[..., :FEATURE_SIZE].float()) if learning.glance_weight else None
-        return Outputs(mean, logits, baseline, glance)
+        control = None if self.control_network is None else self.control_network(what)
+        return Outputs(mean, logits, baseline, glance, control)
 
     def _decide(
         self,
@@ -413,12 +441,17 @@ class RecurrentAttentionAgent(nn.Module):
             explored = torch.ones_like(mean[:, 0], dtype=torch.bool) if state.keen is None else ~state.keen
             location = torch.where(explored[:, None], candidates[0], mean)
         choices = {name: self._choose(name, outputs.logits, greedy, generator, len(mean)) for name in self.choices}
-        moved = self._moved(choices) if self._moves else None
+        if self.control_network is not None:
+            assert outputs.control_mean is not None
+            drawn = outputs.control_mean.detach()
+            choices[CONTROL] = drawn if greedy else self.control_network.sample(drawn, generator)
+        moved = self._moved(choices) if self._move_size else None
         decision = Decision(
             outputs.location_mean,
             outputs.logits,
             outputs.baseline,
             outputs.glance,
+            outputs.control_mean,
             location,
             explored,
             candidates,
@@ -488,7 +521,8 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
         raise ValueError('The agent needs an environment made with obs_mode="dict" and action_mode="dict".')
     choices = {name: int(space.n) for name, space in action.items() if isinstance(space, spaces.Discrete)}
     sensor = envs.unwrapped.sensor if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane.sensor
-    agent = RecurrentAttentionAgent(config, observation["glimpse"].shape, sensor.num_scales, choices)  # type: ignore[arg-type]
+    shape, control = observation["glimpse"].shape, action.spaces.get(CONTROL)
+    agent = RecurrentAttentionAgent(config, shape, sensor.num_scales, choices, control)  # type: ignore[arg-type]
     height, width = (envs.unwrapped if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane).screen[:2]
     agent.pixel_size = (2 / width, 2 / height)
     return agent

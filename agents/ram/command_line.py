@@ -188,10 +188,13 @@ def watch_command(argv: Sequence[str] | None = None) -> None:
             frames.extend([frame] * (max(1, round(PAUSE * fps)) if over else 1))
 
     try:
-        succeeded = watch_episodes(path, show, config, episodes=flags.episodes, seed=flags.seed, price=flags.price)
+        score = watch_episodes(path, show, config, episodes=flags.episodes, seed=flags.seed, price=flags.price)
     finally:
         window.close()
-    print(f"{succeeded} of {flags.episodes} episodes ended in success.")
+    if score.success is None:
+        print(f"{flags.episodes} episodes: {score}")
+    else:
+        print(f"{round(score.success * flags.episodes)} of {flags.episodes} episodes ended in success.")
     if flags.video is not None:
         write_video(flags.video, frames, fps)
         print(f"Wrote {flags.video}")

@@ -39,7 +39,8 @@ def evaluate(
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
     envs = on_device(held_out.envs, agent.device)
     generator = torch.Generator(agent.device).manual_seed(0)
-    successes, glimpses, looks = [], [], count_looks(np.zeros((0, 2)))
+    successes, returns, glimpses, told = [], [], [], False
+    looks = count_looks(np.zeros((0, 2)))
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():
         for batch in held_out:
@@ -54,6 +55,8 @@ def evaluate(
                 prices=price,
             )
             successes.append(rollout.successes.cpu().numpy()[batch.counted])
+            told |= rollout.tells_success
+            returns.append(rollout.rewards.sum(0).cpu().numpy()[batch.counted])
             glimpses.append(rollout.num_glimpses.cpu().numpy()[batch.counted])
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
             looks += count_looks(rollout.seen_from.cpu().numpy()[playing.cpu().numpy() > 0])
@@ -63,5 +66,7 @@ def evaluate(
             distances = before + found
     held_out.envs.close()
     means = distances[0] / np.maximum(distances[1], 1)
-    told = None if np.isnan(means).any() else means.tolist()
-    return Score.of(np.concatenate(successes), np.concatenate(glimpses), told, looks)
+    if not told:
+        return Score.of_returns(np.concatenate(returns), np.concatenate(glimpses), looks)
+    off = None if np.isnan(means).any() else means.tolist()
+    return Score.of(np.concatenate(successes), np.concatenate(glimpses), off, looks)

@@ -19,6 +19,11 @@ def gaussian_log_prob(sample: Tensor, mean: Tensor, std: float | Tensor) -> Tens
     return (-0.5 * scaled.square() - spread - 0.5 * math.log(2 * math.pi)).sum(-1)
 
 
+def gaussian_entropy(std: Tensor) -> Tensor:
+    """Entropy in nats of independent Gaussians of these standard deviations (..., K), all together."""
+    return (std.log() + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
+
+
 def categorical_log_prob(choice: Tensor, logits: Tensor) -> Tensor:
     """log p(choice) under a softmax of `logits` (..., K)."""
     return functional.log_softmax(logits, -1).gather(-1, choice.unsqueeze(-1)).squeeze(-1)

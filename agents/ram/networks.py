@@ -6,9 +6,12 @@ Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep P
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 import torch
+from gymnasium import spaces
 from torch import Tensor, nn
 
 from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, convolved, lstm_step, rectified
@@ -235,6 +238,52 @@ class Head(nn.Sequential):
         rows = rectified((hidden.flatten(0, -2), first))
         made: Tensor = last(rows.view(*hidden.shape[:-1], -1))
         return made
+
+
+class ControlHead(nn.Module):
+    """Real numbers to act with: a Gaussian, its mean linear in the core's state, its standard deviations learned and the same in every state.
+
+    Between two bounds the numbers are in units in which these are -1 and 1; elsewhere as they are. A departure from the paper, whose actions are choices.
+
+    Args:
+        hidden_size: H, of the core.
+        box: the numbers that the environment takes, K of them.
+    """
+
+    FIRST, LEAST, GREATEST = 0.5, 0.02, 1.0  # standard deviations
+
+    def __init__(self, hidden_size: int, box: spaces.Box) -> None:
+        super().__init__()
+        self.shape = box.shape
+        low, high = box.low.ravel().astype(np.float32), box.high.ravel().astype(np.float32)
+        bounded = np.isfinite(low) & np.isfinite(high)
+        self.middle: Tensor
+        self.reach: Tensor
+        with np.errstate(invalid="ignore"):
+            middle, half = np.where(bounded, (low + high) / 2, 0.0), np.where(bounded, (high - low) / 2, 1.0)
+        self.register_buffer("middle", torch.from_numpy(middle), persistent=False)
+        self.register_buffer("reach", torch.from_numpy(half), persistent=False)
+        self.mean = nn.Linear(hidden_size, len(low))
+        self.log_std = nn.Parameter(torch.full((len(low),), math.log(self.FIRST)))
+
+    @property
+    def std(self) -> Tensor:
+        """Standard deviations (K,)."""
+        return self.log_std.clamp(math.log(self.LEAST), math.log(self.GREATEST)).exp()
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """The core's states (..., H) -> means (..., K)."""
+        mean: Tensor = self.mean(hidden)
+        return mean
+
+    def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Numbers (B, K) around means (B, K), without gradient."""
+        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        return mean.detach() + self.std.detach() * noise
+
+    def in_own_units(self, control: Tensor) -> Tensor:
+        """Numbers (B, K) as the environment takes them, (B, *shape); it clips them."""
+        return (self.middle + self.reach * control).view(len(control), *self.shape)
 
 
 def head(hidden_size: int, outputs: int, between: int = 0) -> nn.Module:

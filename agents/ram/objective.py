@@ -13,6 +13,7 @@ from torch import Tensor
 from agents.ram import losses
 from agents.ram.agent import Outputs, RecurrentAttentionAgent
 from agents.ram.rollout import Rollout
+from ram_envs.action_modes import CONTROL
 
 
 @dataclass
@@ -75,6 +76,8 @@ def training_loss(
             _add_answers(objective, rollout, logits, learning.early_answer_weight)
         else:
             _add_choice(objective, rollout, name, logits, advantages, entropy_bonus)
+    if outputs.control_mean is not None:
+        _add_control(objective, rollout, outputs.control_mean, agent, advantages, entropy_bonus)
     return objective.total, objective.parts
 
 
@@ -149,7 +152,7 @@ def _add_choice(
     name: str,
     logits: Tensor,
     advantages: Tensor,
-    entropy_bonus: float | Tensor | Tensor,
+    entropy_bonus: float | Tensor,
 ) -> None:
     """REINFORCE for a choice that was sampled, with a bonus on its entropy."""
     mask = rollout.active
@@ -161,6 +164,24 @@ def _add_choice(
     entropy = (losses.categorical_entropy(logits) * mask).sum() / mask.shape[1]
     objective.report(f"{name}_entropy", entropy / mask.sum() * mask.shape[1])
     objective.add(losses.reinforce_loss(log_probs, advantages, mask) - entropy_bonus * entropy)
+
+
+def _add_control(
+    objective: Objective,
+    rollout: Rollout,
+    means: Tensor,
+    agent: RecurrentAttentionAgent,
+    advantages: Tensor,
+    entropy_bonus: float | Tensor,
+) -> None:
+    """REINFORCE for the numbers of a control, with a bonus on their entropy."""
+    assert agent.control_network is not None
+    std = agent.control_network.std
+    log_probs = losses.gaussian_log_prob(rollout.choices[CONTROL], means, std)
+    entropy = losses.gaussian_entropy(std)
+    objective.report("control_entropy", entropy)
+    bonus = entropy_bonus * entropy * rollout.active.sum() / rollout.active.shape[1]
+    objective.add(losses.reinforce_loss(log_probs, advantages, rollout.active) - bonus)
 
 
 def _labels(rollout: Rollout) -> Tensor:

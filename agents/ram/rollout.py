@@ -30,13 +30,13 @@ class Rollout:
         last: (T, B), 1 at each lane's last step: its answer counted, and its location was never looked at.
         locations: (T, B, 2) as sampled, before any clipping.
         explored: (T, B), 1 where the location was sampled, 0 where it is the mean or not the agent's own.
-        choices: name -> (T, B).
+        choices: name -> (T, B); "control" -> (T, B, K).
         candidates: (T, K, B, 2) places that were compared, and what would be known after each: `candidate_scores` (T, K, B);
             None where the gaze does not learn so.
         prices: of a glimpse, as they were told.
         labels: (B,), as told; or what was answered at the end, where outcomes teach; None where nothing does.
         label_holds: (B,) bool, whether that is the right answer, where outcomes teach: where it is not it is ruled out.
-        successes: (B,) bool.
+        successes: (B,) bool; and whether the world tells of success: `tells_success`.
         num_glimpses: (B,).
         target_distances: (T, B), from each glimpse to the middle of the (nearest) digit or to the ball, in half image sides; NaN in
             a world that does not tell.
@@ -57,6 +57,7 @@ class Rollout:
     labels: Tensor | None
     label_holds: Tensor | None
     successes: Tensor
+    tells_success: bool
     num_glimpses: Tensor
     target_distances: Tensor
     budget: int
@@ -107,7 +108,7 @@ def collect_rollout(
             location = _look(gaze, decision.location, targets, len(tape.locations), generator)
             if watch is not None:
                 watch(decision)
-            action: Any = {"location": location, **decision.choices}
+            action: Any = {"location": location, **agent.actions(decision.choices)}
             action = action if twin else {name: each.cpu().numpy() for name, each in action.items()}
             observation, reward, terminated, truncated, info = envs.step(action)
             tape.act(decision, location, reward, terminated, truncated, info)
@@ -143,6 +144,7 @@ class _Tape:
     successes: Any = False  # (B,)
 
     def __post_init__(self) -> None:
+        self.tells_success = False
         self.over: Any = np.zeros(self.lanes, np.bool_)  # (B,) whose episodes are
         if self.twin:
             self.over = torch.zeros(self.lanes, dtype=torch.bool, device=self.device)
@@ -164,6 +166,7 @@ class _Tape:
         self.last.append((terminated | truncated) & ~self.over)
         self.over = terminated | truncated
         if "is_success" in info:
+            self.tells_success = True
             self.successes = self.successes | info["is_success"] & info["_is_success"]
 
     def compare(self, envs: Any, candidates: Tensor, state: AgentState) -> None:
@@ -211,6 +214,7 @@ class _Tape:
             labels=labels,
             label_holds=holds,
             successes=torch.as_tensor(self.successes).expand(self.lanes),
+            tells_success=self.tells_success,
             num_glimpses=torch.as_tensor(num_glimpses),
             target_distances=(seen_from[:, :, None] - torch.stack(self.targets)).norm(dim=3).amin(2),
             budget=budget,

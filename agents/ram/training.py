@@ -255,7 +255,7 @@ class Trainer:
         """What an update is to report, and how many frames it played."""
         found = {
             "frames": rollout.active.sum(),
-            "success": rollout.successes.float().mean(),
+            **({"success": rollout.successes.float().mean()} if rollout.tells_success else {}),
             "glimpses": rollout.num_glimpses.float().mean(),
             "return": rollout.rewards.sum(0).mean(),
             **parts,
@@ -375,7 +375,7 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         **scored(),
         "fewer_glimpses": fewer,
         "prices": priced,
-        "other_gazes": {gaze: trainer.score("validation", gaze).error_percent for gaze in others},
+        "other_gazes": {gaze: next(iter(trainer.score("validation", gaze).figure().values())) for gaze in others},
         "curve": trainer.curve,
         "frames": trainer.frames,
         **provenance(trainer.seconds, trainer.commits, trainer.devices, config.run),

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_split
+from agents.experiment.score import Score
 from agents.ram.agent import Decision, RecurrentAttentionAgent
 from agents.ram.checkpoint import load_agent, load_state
 from agents.ram.config import Config
@@ -25,8 +27,8 @@ def watch_episodes(
     episodes: int = 1,
     seed: int = 0,
     price: float | None = None,
-) -> int:
-    """Lets an agent play, greedily, on validation episodes, which it did not learn from; returns how many ended in success.
+) -> Score:
+    """Lets an agent play, greedily, on validation episodes, which it did not learn from.
 
     Args:
         checkpoint: of the agent.
@@ -52,8 +54,8 @@ def play_episodes(
     episodes: int = 1,
     seed: int = 0,
     price: float | None = None,
-) -> int:
-    """Lets an agent play, greedily, in the one lane of an environment, which is closed then; returns how many ended in success.
+) -> Score:
+    """Lets an agent play, greedily, in the one lane of an environment, which is closed then.
 
     Args:
         agent: who plays.
@@ -69,11 +71,13 @@ def play_episodes(
         envs.unwrapped.annotate(**bars, value=decision.baseline.clamp(0, 1)[:, None].cpu().numpy())
         show(envs.unwrapped.view())
 
-    succeeded = 0
+    rollouts = []
     with torch.no_grad():
         for episode in range(episodes):
-            rollout = collect_rollout(agent, envs, seed=seed + episode, greedy=True, prices=price, watch=see)
-            succeeded += int(rollout.successes.sum())
+            rollouts.append(collect_rollout(agent, envs, seed=seed + episode, greedy=True, prices=price, watch=see))
             show(envs.unwrapped.view())
     envs.close()
-    return succeeded
+    glimpses = np.concatenate([rollout.num_glimpses.cpu().numpy() for rollout in rollouts])
+    if not any(rollout.tells_success for rollout in rollouts):
+        return Score.of_returns(np.array([float(rollout.rewards.sum()) for rollout in rollouts]), glimpses)
+    return Score.of(np.concatenate([rollout.successes.cpu().numpy() for rollout in rollouts]), glimpses)

@@ -51,6 +51,8 @@ class Sb3Config(ExperimentConfig):
     """Keywords of the algorithm, such as n_steps=32 learning_rate=1e-3 policy_kwargs={'location_std':0.2}; lin_0.001 falls from there to 0."""
     policy: Literal["default", "hybrid"] = "default"
     """The algorithm's own policy, or a Normal on the location and a Categorical on every choice."""
+    gaze: Literal["learned", "center", "random"] = "learned"
+    """Where to look: as the policy says; or to measure what that is worth, always the centre, or anywhere. Needs the hybrid policy."""
     run: FramesRun = FramesRun()
 
     def __post_init__(self) -> None:
@@ -59,6 +61,8 @@ class Sb3Config(ExperimentConfig):
             raise ValueError(
                 f"policy hybrid is for {', '.join(HYBRID)}: {self.algo} cannot draw a location and choices."
             )
+        if self.gaze != "learned" and self.policy != "hybrid":
+            raise ValueError(f"gaze {self.gaze} needs policy hybrid, whose location is apart from its choices.")
         allowed = ("dict",) if self.policy == "hybrid" else ACTION_MODES[self.algo]
         mode = self.env_kwargs()["action_mode"]
         if mode not in allowed:

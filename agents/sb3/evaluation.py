@@ -14,7 +14,7 @@ from gymnasium import spaces
 from agents.experiment.episodes import Batch, HeldOutEpisodes, make_split
 from agents.experiment.score import Score, count_looks
 from agents.experiment.settings import ExperimentConfig
-from agents.sb3.vec_env import read_hybrid
+from agents.sb3.vec_env import read_hybrid, with_gaze
 from ram_envs.rendering import View
 
 
@@ -34,6 +34,7 @@ def evaluate(
     *,
     episodes: int | None = None,
     lanes: int | None = None,
+    gaze: str = "learned",
 ) -> Score:
     """Plays every image of the split once, or the split's fresh episodes, as our agent is scored.
 
@@ -43,51 +44,67 @@ def evaluate(
         split: "validation" or "test".
         episodes: how many; None for all, see `HeldOutEpisodes`.
         lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
+        gaze: in the action mode "dict", who looks, see `with_gaze`.
     """
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
     looks = count_looks(np.zeros((0, 2)))
     successes: list[bool] = []
+    returns: list[float] = []
+    told = False
     glimpses: list[int] = []
     distances: list[list[float]] = []  # of each step, of the lanes still playing
+    generator = np.random.default_rng(0)
     for batch in held_out:
-        right, taken, steps, seen_from = _play(model, held_out.envs, batch)
+        right, earned, taken, steps, seen_from = _play(model, held_out.envs, batch, gaze, generator)
         looks += count_looks(seen_from)
-        successes += right.tolist()
+        told |= right is not None
+        successes += [] if right is None else right.tolist()
+        returns += earned.tolist()
         glimpses += taken.tolist()
         distances += [[] for _ in range(len(steps) - len(distances))]
         for known, found in zip(distances, steps, strict=False):
             known += found.tolist()
     held_out.envs.close()
+    if not told:
+        return Score.of_returns(np.array(returns), np.array(glimpses), looks)
     means = [float(np.mean(step)) for step in distances if step]
     return Score.of(np.array(successes), np.array(glimpses), means or None, looks)
 
 
-def play_episodes(model: Predicts, config: ExperimentConfig, show: Callable[[View], None], episodes: int) -> float:
+def play_episodes(model: Predicts, config: Any, show: Callable[[View], None], episodes: int) -> float:
     """Plays that many validation episodes, one after the other; returns how many pictures are to be shown a second.
 
     Args:
         model: who plays, with its likeliest actions.
-        config: whose environment.
+        config: whose environment and gaze.
         show: called with what there is to see at every step, and once more when an episode is over.
         episodes: how many.
     """
     envs = make_split(config, 1, "validation", render_mode="rgb_array")
+    generator = np.random.default_rng(0)
     for seed in range(episodes):
-        _play(model, envs, Batch(seed, None, np.ones(1, np.bool_)), lambda: show(envs.unwrapped.view()))
+        one = Batch(seed, None, np.ones(1, np.bool_))
+        _play(model, envs, one, config.gaze, generator, lambda: show(envs.unwrapped.view()))
         show(envs.unwrapped.view())
     envs.close()
     return float(envs.metadata["render_fps"])
 
 
 def _play(
-    model: Predicts, envs: Any, batch: Batch, see: Callable[[], None] = lambda: None
-) -> tuple[Any, Any, Any, Any]:
-    """One episode per lane; of the lanes counted: successes, glimpses taken, per step the distances of the gaze (playing,), and where
-    all glimpses were taken (glimpses, 2)."""
+    model: Predicts,
+    envs: Any,
+    batch: Batch,
+    gaze: str,
+    generator: np.random.Generator,
+    see: Callable[[], None] = lambda: None,
+) -> tuple[Any, Any, Any, Any, Any]:
+    """One episode per lane; of the lanes counted: successes (None where the world tells of none), returns, glimpses taken, per step the
+    distances of the gaze (playing,), and where all glimpses were taken (glimpses, 2)."""
     observation, info = envs.reset(seed=batch.seed, options=batch.options)
     space = envs.single_action_space
     state, over = None, np.zeros(envs.num_envs, np.bool_)
-    start, right, distances, looks = ~over, over.copy(), [], []
+    start, right, told, returns = ~over, over.copy(), False, np.zeros(envs.num_envs)
+    distances, looks = [], []
     while not over.all():
         see()
         playing, locations = batch.counted & ~over, envs.unwrapped.locations
@@ -97,9 +114,14 @@ def _play(
             off = np.linalg.norm(locations[:, None] - targets.reshape(len(targets), -1, 2), axis=2).min(1)
             distances.append(off[playing])
         actions, state = model.predict(observation, state, start, deterministic=True)
-        actions = read_hybrid(actions, space) if isinstance(space, spaces.Dict) else actions
-        observation, _, terminated, truncated, info = envs.step(actions)
+        if isinstance(space, spaces.Dict):
+            actions = with_gaze(gaze, read_hybrid(actions, space), generator)
+        observation, rewards, terminated, truncated, info = envs.step(actions)
         over = terminated | truncated
+        returns += rewards
+        told |= "is_success" in info
         right |= info.get("is_success", False) & info.get("_is_success", False)
         start = np.zeros_like(over)
-    return right[batch.counted], info["num_glimpses"][batch.counted], distances, np.concatenate(looks)
+    successes = right[batch.counted] if told else None
+    taken = info["num_glimpses"][batch.counted]
+    return successes, returns[batch.counted], taken, distances, np.concatenate(looks)

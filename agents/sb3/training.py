@@ -58,7 +58,8 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
     """
     make_envs(config, 1, training=True).close()  # complains of what none of ours can have
     hybrid, recurrent = config.policy == "hybrid", config.algo == "recurrent_ppo"
-    envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, **config.env_kwargs(training=True))
+    words = config.env_kwargs(training=True)
+    envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, gaze=config.gaze, **words)
     form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
     policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
     kwargs = {"seed": config.seed, "device": config.run.device, **config.algo_kwargs()}
@@ -119,7 +120,7 @@ class Reporter(BaseCallback):
 
     def score(self, split: str, *, episodes: int | None = None) -> Score:
         """Scores the model as it is."""
-        return evaluate(self.model, self.config, split, episodes=episodes)
+        return evaluate(self.model, self.config, split, episodes=episodes, gaze=self.config.gaze)
 
     def film(self) -> tuple[list[Pixels], float]:
         """Frames of two validation episodes, and how many are shown a second."""
@@ -155,7 +156,8 @@ class Reporter(BaseCallback):
         self.episodes += len(self.ended)
         line: dict[str, float] = {"update": updates, "episodes": self.episodes, "frames": frames}
         if self.ended:
-            line["success"] = float(np.mean([info["is_success"] for info in self.ended]))
+            if all("is_success" in info for info in self.ended):
+                line["success"] = float(np.mean([info["is_success"] for info in self.ended]))
             line["glimpses"] = float(np.mean([info["num_glimpses"] for info in self.ended]))
             line["return"] = float(np.mean([info["episode"]["r"] for info in self.ended]))
         recorded = self.logger.name_to_value.items()
@@ -239,7 +241,7 @@ def _result(model: BaseAlgorithm, config: Sb3Config, curve: list[dict[str, float
     """What an agent's run leaves, less where it comes from."""
     scores = {}
     for split in ("validation", *(["test"] if config.run.score_test else [])):
-        scores[split] = evaluate(model, config, split)
+        scores[split] = evaluate(model, config, split, gaze=config.gaze)
         print(f"{split}: {scores[split]}")
     return {
         "config": config.to_dict(),

@@ -34,6 +34,16 @@ def read_hybrid(actions: NDArray[Any], action_space: spaces.Dict) -> dict[str, N
     return {"location": actions[:, :2], **dict(zip(names, chosen, strict=True))}
 
 
+def with_gaze(gaze: str, action: dict[str, NDArray[Any]], generator: np.random.Generator) -> dict[str, NDArray[Any]]:
+    """An action of the mode "dict" with the gaze that measures what looking is worth: "learned" as it is, always the "center", or "random"."""
+    places = action["location"]
+    if gaze == "center":
+        places = np.zeros_like(places)
+    elif gaze == "random":
+        places = generator.uniform(-1, 1, places.shape).astype(places.dtype)
+    return {**action, "location": places}
+
+
 class NativeVecEnv(VecEnv):
     """A native vector environment behind Stable-Baselines3's interface.
 
@@ -45,18 +55,22 @@ class NativeVecEnv(VecEnv):
         env_id: id of the environment; it must have a vector entry point that takes `autoreset_mode`.
         num_envs: number of lanes.
         hybrid: present the action mode "dict" as a Box, for the policies of `agents.sb3.hybrid_policy`.
+        gaze: with `hybrid`, who looks, see `with_gaze`.
         **kwargs: keywords of the environment.
 
     Raises:
         ValueError: if `hybrid` is asked for in another action mode than "dict", or the actions are a Dict without it.
     """
 
-    def __init__(self, env_id: str, num_envs: int, *, hybrid: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, env_id: str, num_envs: int, *, hybrid: bool = False, gaze: str = "learned", **kwargs: Any
+    ) -> None:
         if hybrid and kwargs.setdefault("action_mode", "dict") != "dict":
             raise ValueError(f'A hybrid policy takes action_mode="dict", got {kwargs["action_mode"]!r}.')
         self.envs = gym.make_vec(env_id, num_envs=num_envs, **{**kwargs, "autoreset_mode": AutoresetMode.SAME_STEP})
         self._start = time.time()
         self._dict_space: spaces.Dict | None = None
+        self._gaze, self._generator = gaze, np.random.default_rng(0)
         action_space: Any = self.envs.single_action_space
         if hybrid:
             self._dict_space, action_space = action_space, hybrid_space(action_space)
@@ -79,7 +93,9 @@ class NativeVecEnv(VecEnv):
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Keeps the actions for `step_wait`."""
-        self._actions: Any = actions if self._dict_space is None else read_hybrid(actions, self._dict_space)
+        self._actions: Any = actions
+        if self._dict_space is not None:
+            self._actions = with_gaze(self._gaze, read_hybrid(actions, self._dict_space), self._generator)
 
     def step_wait(self) -> VecEnvStepReturn:
         """Plays the actions; every array and dict that is returned is the caller's to keep."""

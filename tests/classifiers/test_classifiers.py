@@ -115,6 +115,27 @@ def test_every_layer_but_the_last_is_followed_by_rectifiers():
 # Scenes
 
 
+def test_a_folder_of_images_is_learned_whole(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    for label, colour in enumerate([(200, 0, 0), (0, 0, 200)]):
+        (tmp_path / "photos" / str(label)).mkdir(parents=True)
+        for number in range(12):
+            image.new("RGB", (40, 24), colour).save(tmp_path / "photos" / str(label) / f"{number}.png")
+    config = TINY.but(
+        env="GlimpseImages-v0",
+        env_args=(f"images={tmp_path / 'photos'}", "largest_side=20"),
+        network={"stages": (4,)},
+        optimizer={"batch_size": 8, "learning_rate": 0.02},
+    )
+    trainer = ClassifierTrainer(config, tmp_path)
+    scenes, labels = trainer.scenes.of(0)
+    assert scenes.shape == (8, 3, 12, 20)
+    assert (scenes[:, 2, 0, 0] > 0.5).int().tolist() == labels.tolist()
+    for _ in range(40):
+        trainer.step()
+    assert trainer.score("validation").success == 1
+
+
 @pytest.mark.parametrize("name", ["mnist-fc256", "translated60-conv", "cluttered60-conv", "cluttered100-conv"])
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_held_out_scenes_are_those_of_the_agents_environment(fake_mnist, name, split):
@@ -171,7 +192,7 @@ def test_training_scenes_are_those_of_the_environment_for_the_same_draws(fake_mn
     scenes, labels = trainer.scenes.of(trainer.update)
     env = gym.make_vec(config.env, num_envs=4).unwrapped
     index = order(30, config.seed, 0)[:4]
-    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.scenes.world.recipe.num_draws))
+    draws = np.random.default_rng((config.seed, 0, 1)).random((4, trainer.scenes.world.scene_draws))
     env.begin(np.arange(4), np.hstack([np.zeros((4, 3)), draws]), {"index": index})
     np.testing.assert_array_equal(scenes, env._scenes.transpose(0, 3, 1, 2) / np.float32(255))
     assert labels.tolist() == env.data.labels[index].tolist()

@@ -265,6 +265,16 @@ def test_grey_and_shrunk_where_that_is_asked_for(photos):
     assert max(env.unwrapped.lane.image(3).shape) == 30
 
 
+def test_whole_images_come_as_one_array_where_they_are_of_one_size(photos):
+    envs = make_vec(photos).unwrapped
+    same = [i for i in range(envs.num_images) if envs.image(i).shape == envs.image(0).shape]
+    images, labels = envs.whole_scenes(np.array(same), np.zeros((len(same), 0)))
+    np.testing.assert_array_equal(images, [envs.image(i) for i in same])
+    np.testing.assert_array_equal(labels, envs.labels[same])
+    with pytest.raises(ValueError, match="must be of one size"):
+        envs.whole_scenes(np.arange(envs.num_images), np.zeros((envs.num_images, 0)))
+
+
 def test_its_specification_is_data(photos):
     env = make(photos)
     assert json.loads(env.spec.to_json())["kwargs"]["images"] == str(photos)
