@@ -257,7 +257,7 @@ def _reached(run: dict[str, Any], error: float) -> float | None:
 def gpu_table(path: Path = GPU) -> str:
     """A Markdown table of how fast a GPU trains, from the measurements of `gpu_table.py`."""
     if not path.exists():
-        return "Nobody has run it on a GPU yet."
+        return "Not measured yet. Rows that a GPU trained, beside other runs, say so in the [results](results.md)."
     found = json.loads(path.read_text())
     lines = [
         f"Episodes a second, higher is better, on {found['machine']} ({found['date']}, PyTorch {found['versions']['torch']}); the environment in NumPy, on the GPU, or there with updates replayed from a CUDA graph:",
