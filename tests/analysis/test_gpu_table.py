@@ -31,7 +31,10 @@ def test_every_way_has_its_own_world(fake_mnist, tmp_path, monkeypatch):
 
 def test_table_leaves_blank_what_was_not_measured(tmp_path):
     path = tmp_path / "gpu.json"
-    assert as_table(path) == "Nobody has run it on a GPU yet."
+    assert (
+        as_table(path)
+        == "Not measured yet. Rows that a GPU trained, beside other runs, say so in the [results](results.md)."
+    )
     rows = [{"preset": "mnist-6", "batch_size": 1024, "numpy": 1000.4, "device": 20000.0}]
     path.write_text(json.dumps({"rows": rows, "machine": "x", "date": "today", "versions": {"torch": "2"}}))
     assert as_table(path).splitlines()[-1] == "| `mnist-6` | 1,024 | 1,000 | 20,000 |  |"
