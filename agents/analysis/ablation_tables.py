@@ -14,23 +14,6 @@ from agents.ram.presets import PRESETS
 
 BASES: dict[str, Config] = {
     **PRESETS,
-    **{
-        name: PRESETS[name].but(
-            network={"initialization": "default", "glimpse_gain": 1.0},
-            gaze={
-                "mean": "linear",
-                "std_final": 0.08,
-                "exploration_share": 1.0,
-                "exploration_fraction": 1.0,
-                "learning_fraction": 1.0,
-                "border_penalty": 0.0,
-            },
-            learning={"early_answer_weight": 0.0, "glance_weight": 0.0, "look_reward": "answer", "gae_lambda": 0.9},
-            optimizer={"weight_averaging": 0.0, "learning_rate": 1e-3, "gaze_learning_rate": None},
-            run={"matmul_precision": "medium", "scored_glimpses": ()},
-        )
-        for name in ("cluttered60-4", "cluttered60-8")
-    },
     "general": PRESETS["general"].but(gaze={"std_final": 0.15}, optimizer={"weight_averaging": 0.0}),
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch-2m-ram"],

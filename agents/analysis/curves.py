@@ -88,8 +88,7 @@ def reward_alone(path: Path) -> None:
             run = result_path(f"{scene}-2m-{name}", 1, RESULTS)
             if run.exists():
                 result = json.loads(run.read_text())
-                rollouts = result["config"]["learning"]["rollouts"]
-                images = [point["episodes"] / rollouts / 1000 for point in result["curve"]]
+                images = [point["episodes"] / 1000 for point in result["curve"]]
                 errors = [point["error_percent"] for point in result["curve"]]
                 axis.plot(images, errors, style, color=colour, label=f"{SCENES[scene]}, {teacher}")
     if not axis.lines:

@@ -18,11 +18,14 @@ Device = Annotated[str, tyro.conf.arg(prefix_name=False)]  # a flag without its 
 
 @dataclass(frozen=True)
 class Settings:
-    """Settings, some of which are groups of settings or an absent group (None). No number is below 0."""
+    """Settings, some of which are groups of settings or an absent group (None). No number is below 0, a word is one of those listed."""
 
     def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
         for setting in fields(self):
-            value = getattr(self, setting.name)
+            value, hint = getattr(self, setting.name), hints[setting.name]
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                raise ValueError(f"{setting.name} must be one of {', '.join(get_args(hint))}, got {value!r}.")
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, int | float) and not 0 <= number < math.inf:
                     raise ValueError(f"{setting.name} must be at least 0 and finite, got {value!r}.")
@@ -91,8 +94,6 @@ class Settings:
             elif rest or first not in dict(self.flat()):
                 near = difflib.get_close_matches(name, dict(self.flat()), 1)
                 raise ValueError(f"There is no setting {name}{f': {near[0]} is one' if near else ''}.")
-            elif get_origin(hints[first]) is Literal and value not in get_args(hints[first]):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(hints[first]))}, got {value!r}.")
             changed = changed.but(**{first: value})
         return changed
 

@@ -24,7 +24,6 @@ from agents.ram.networks import (
     GlimpseNetwork,
     Standardize,
     head,
-    initialize_for_rectifiers,
     make_core,
 )
 from ram_envs.action_modes import CONTROL
@@ -57,14 +56,12 @@ class Outputs:
         location_mean: (B, 2) the mean of the location policy.
         logits: name -> (B, K) of each choice.
         baseline: (B,) the return that is expected.
-        glance: (B, K) logits of an answer from this glimpse alone, where the agent learns to give one.
         control_mean: (B, K) of the numbers of a control, where the environment takes one.
     """
 
     location_mean: Tensor
     logits: dict[str, Tensor]
     baseline: Tensor
-    glance: Tensor | None
     control_mean: Tensor | None
 
 
@@ -142,9 +139,9 @@ class RecurrentAttentionAgent(nn.Module):
             self.teacher = "outcome"
         if self.teacher == "outcome" and not one_answer:
             self.teacher = "reinforce"
-        if (learning.glance_weight or learning.look_reward != "answer") and self.teacher != "label":
+        if learning.look_reward != "answer" and self.teacher != "label":
             raise ValueError(
-                "glance_weight and look_reward need supervised answers: labels, and an environment that asks for an answer."
+                f'look_reward="{learning.look_reward}" needs supervised answers: labels, and an environment that asks for an answer.'
             )
 
     def _make_pathways(self, glimpse_shape: tuple[int, int, int], num_scales: int) -> None:
@@ -164,9 +161,6 @@ class RecurrentAttentionAgent(nn.Module):
                 convolutions=network.convolutions if pathway == "what" else (),
             )
             self.cores[pathway] = make_core(network.core, FEATURE_SIZE + self._move_size, network.hidden_size)
-        if network.initialization == "he":
-            for module in (*self.glimpse_networks.values(), *self.cores.values()):
-                initialize_for_rectifiers(module)  # an LSTM has no layer that it changes
 
     def _make_heads(self) -> None:
         """Location network, action networks and baseline, on the core and on what they are told beside it."""
@@ -191,8 +185,6 @@ class RecurrentAttentionAgent(nn.Module):
             with torch.no_grad():
                 bias.copy_(torch.tensor([math.log(9.0), 0.0]))
         self.baseline_network = head(told, 1, config.network.baseline_hidden)
-        if config.learning.glance_weight:
-            self.glance_network = nn.Linear(FEATURE_SIZE, self.choices["answer"])
 
     @property
     def where(self) -> str:
@@ -263,14 +255,13 @@ class RecurrentAttentionAgent(nn.Module):
             generator: source of the samples.
             activations: from `start_activations`: where `unroll` will find what the layers made.
         """
-        pixels, features, cores = self._pixels(glimpse), {}, {}
+        pixels, cores = self._pixels(glimpse), {}
         for name, core in self.cores.items():
             kept = None if activations is None else activations[name]
-            features[name] = self._features(name, pixels, location, state.last_move, kept)
-            cores[name] = core(features[name], state.cores[name], kept)
+            cores[name] = core(self._features(name, pixels, location, state.last_move, kept), state.cores[name], kept)
         with self.autocast(enabled=False):
             states = {name: core[0].float() for name, core in cores.items()}
-            outputs = self._heads(states, features["what"], location, state.price)
+            outputs = self._heads(states, location, state.price)
             candidates = None
             if not greedy and self.compares:
                 candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, location, generator)
@@ -308,15 +299,15 @@ class RecurrentAttentionAgent(nn.Module):
         if start.last_move is not None:
             moved = self._moved({name: chosen[:-1] for name, chosen in choices.items()})
             last_move = torch.cat([start.last_move[None], moved]).flatten(0, 1)
-        features, states = {}, {}
+        states = {}
         for name, core in self.cores.items():
             with torch.set_grad_enabled(torch.is_grad_enabled() and (name == "what" or self.gaze_learns)):
                 known = None if activations is None else activations[name]
-                features[name] = self._features(name, pixels, places, last_move, known).view(steps, batch, -1)
-                states[name] = core.unroll(features[name], known).float()  # type: ignore[operator]
+                features = self._features(name, pixels, places, last_move, known).view(steps, batch, -1)
+                states[name] = core.unroll(features, known).float()  # type: ignore[operator]
         price = None if start.price is None else start.price.expand(steps, batch, 1)
         with self.autocast(enabled=False):
-            return self._heads(states, features["what"], locations, price)
+            return self._heads(states, locations, price)
 
     def _pixels(self, glimpses: Tensor) -> Tensor:
         return self.standardize(glimpses) if self.config.network.input == "standardized" else glimpses
@@ -402,14 +393,12 @@ class RecurrentAttentionAgent(nn.Module):
         assert isinstance(network, GlimpseNetwork)
         return network.where.weight.device
 
-    def _heads(self, states: dict[str, Tensor], features: Tensor, locations: Tensor, price: Tensor | None) -> Outputs:
-        """What the heads make of the cores' states (..., H), the features (..., F), the locations (..., 2) and the price (..., 1)."""
+    def _heads(self, states: dict[str, Tensor], locations: Tensor, price: Tensor | None) -> Outputs:
+        """What the heads make of the cores' states (..., H), the locations (..., 2) and the price (..., 1)."""
         what, where = states["what"], states[self.where]
         learning, gaze = self.config.learning, self.config.gaze
         mean = self.location_network(_let_through(where, 1.0 if self.where == "where" else gaze.into_core))
-        if gaze.mean == "tanh":
-            mean = torch.tanh(mean)
-        elif gaze.mean == "relative":
+        if gaze.mean == "relative":
             mean = locations + mean
         logits = {name: network(what) for name, network in self.action_networks.items() if name != "stop"}
         told = [price] if price is not None else []
@@ -420,9 +409,8 @@ class RecurrentAttentionAgent(nn.Module):
             logits["stop"] = self.action_networks["stop"](torch.cat([known, *told], dim=-1))
         expects = torch.cat([_let_through(what, learning.baseline_into_core), *told], dim=-1)
         baseline = self.baseline_network(expects).squeeze(-1)
-        glance = self.glance_network(features[..., :FEATURE_SIZE].float()) if learning.glance_weight else None
         control = None if self.control_network is None else self.control_network(what)
-        return Outputs(mean, logits, baseline, glance, control)
+        return Outputs(mean, logits, baseline, control)
 
     def _decide(
         self,
@@ -450,7 +438,6 @@ class RecurrentAttentionAgent(nn.Module):
             outputs.location_mean,
             outputs.logits,
             outputs.baseline,
-            outputs.glance,
             outputs.control_mean,
             location,
             explored,
@@ -493,10 +480,7 @@ class RecurrentAttentionAgent(nn.Module):
         if greedy or not self.gaze_learns:
             return mean, explored
         noise = self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
-        if self.config.gaze.exploration_share == 1:
-            return mean + noise, ~explored
-        explored = torch.rand(len(mean), generator=generator, device=mean.device) < self.config.gaze.exploration_share
-        return mean + noise * explored[:, None], explored
+        return mean + noise, ~explored
 
     def _choose(
         self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, batch: int

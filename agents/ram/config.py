@@ -6,7 +6,7 @@ The defaults are the paper's where it states them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from agents.experiment.settings import (
     EpisodesRun,
@@ -25,8 +25,6 @@ class NetworkConfig(Settings):
     """Recurrent core."""
     hidden_size: int = 256
     """Units of the core."""
-    initialization: Literal["default", "he"] = "default"
-    """PyTorch's default initial weights, or those of He et al. 2015, with a rectifier core that begins by remembering."""
     convolutions: tuple[int, ...] = ()
     """Filters of two convolutions in the glimpse network, such as 32 64; none is the paper's linear layer, which a pathway for
     the location alone always has."""
@@ -58,14 +56,12 @@ class GazeConfig(Settings):
     """One glimpse network and core for answer and location (the paper), or one for each (as in Ba et al. 2014)."""
     hidden: int = 0
     """Rectifiers between core and location; 0 for the paper's linear location network."""
-    mean: Literal["linear", "tanh", "relative"] = "linear"
-    """What the location network gives: the mean location (the paper), its tanh, or the step from the last location."""
+    mean: Literal["linear", "relative"] = "linear"
+    """What the location network gives: the mean location (the paper), or the step from the last location."""
     std: float = 0.1
     """Standard deviation of the sampled location, in units of half the image's side."""
     std_final: float | None = None
     """Where the standard deviation ends; None keeps it fixed."""
-    exploration_share: float = 1.0
-    """Share of the locations that are sampled in training; the others are the mean, as those of a greedy agent."""
     exploration_fraction: float = 1.0
     """Share of the training in which the standard deviation falls to its end."""
     learning_fraction: float = 1.0
@@ -78,11 +74,11 @@ class GazeConfig(Settings):
     """How much of the location network's gradient reaches the core."""
 
     def __post_init__(self) -> None:
-        demand_positive(self, "std", "exploration_share", "exploration_fraction")
+        demand_positive(self, "std", "exploration_fraction")
         if self.std_final is not None:
             demand_positive(self, "std_final")
         super().__post_init__()
-        demand_share(self, "exploration_share", "exploration_fraction", "learning_fraction")
+        demand_share(self, "exploration_fraction", "learning_fraction")
         if self.learning_fraction < 1 and self.policy == "learned" and self.pathway == "shared":
             raise ValueError(
                 'learning_fraction below 1 needs pathway="separate": the gaze would go on changing with a shared core.'
@@ -132,13 +128,8 @@ class LearningConfig(Settings):
     episode has more than one right answer, both mean "reinforce"."""
     early_answer_weight: float = 0.0
     """Weight of the cross entropy of the answers before the last, which do not count for the reward."""
-    glance_weight: float = 0.0
-    """Weight of the cross entropy of answers from each glimpse alone, without the core; they do not count for the reward."""
-    look_reward: Literal["answer", "gain", "glance"] = "answer"
-    """The reward of a glimpse: that of the answer at the end (the paper); what the glimpse adds to the probability of the right class;
-    or the probability that the glimpse alone gives to the right class."""
-    rollouts: int = 1
-    """Rollouts per image; above 1, advantages are over the other rollouts instead of over the learned baseline."""
+    look_reward: Literal["answer", "gain"] = "answer"
+    """The reward of a glimpse: that of the answer at the end (the paper), or what the glimpse adds to the probability of the right class."""
     discount: float = 1.0
     """Discount of future rewards."""
     gae_lambda: float = 1.0
@@ -155,13 +146,9 @@ class LearningConfig(Settings):
     """Episodes of one update."""
 
     def __post_init__(self) -> None:
-        demand_positive(self, "rollouts", "batch_size")
+        demand_positive(self, "batch_size")
         demand_share(self, "discount", "gae_lambda")
         super().__post_init__()
-        if self.batch_size % self.rollouts:
-            raise ValueError(f"batch_size must be a multiple of rollouts, got {self.batch_size} and {self.rollouts}.")
-        if self.look_reward == "glance" and not self.glance_weight:
-            raise ValueError('look_reward="glance" needs answers from single glimpses: a glance_weight above 0.')
 
 
 @dataclass(frozen=True)
@@ -176,8 +163,6 @@ class OptimizerConfig(Settings):
     """Initial learning rate of the location network (and of its pathway, where it has its own); None for the same."""
     momentum: float = 0.9
     """Momentum of stochastic gradient descent."""
-    weight_decay: float = 0.0
-    """Decoupled weight decay of Adam."""
     annealing: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls to 0; "constant" for not at all."""
     max_grad_norm: float = 0.0
@@ -228,6 +213,16 @@ class TrainingRun(EpisodesRun):
     """Whether a GPU, in worlds that live on it, repeats updates from a recording; turn it off where one cannot be made."""
 
 
+RETIRED = {
+    "network.initialization": "default",
+    "gaze.exploration_share": 1.0,
+    "learning.glance_weight": 0.0,
+    "learning.rollouts": 1,
+    "optimizer.weight_decay": 0.0,
+}
+"""Settings of earlier versions -> the value at which they did nothing: what was written with that still loads."""
+
+
 @dataclass(frozen=True)
 class Config(ExperimentConfig):
     """Settings of a training of the Recurrent Attention Model."""
@@ -241,6 +236,21 @@ class Config(ExperimentConfig):
     optimizer: OptimizerConfig = OptimizerConfig()
     counterfactual: CounterfactualConfig | None = None
     stopping: StoppingConfig | None = None
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> Config:
+        """The inverse of `to_dict`; also of what earlier versions wrote, where the settings that they had more did nothing.
+
+        Raises:
+            ValueError: if there are settings that do not exist, or a retired one that did something.
+        """
+        kept = {name: dict(group) if isinstance(group, dict) else group for name, group in settings.items()}
+        for name, neutral in RETIRED.items():
+            group, _, setting = name.partition(".")
+            found = kept.get(group)
+            if isinstance(found, dict) and found.pop(setting, neutral) != neutral:
+                raise ValueError(f"{name} {settings[group][setting]!r} is of an earlier version of ram_envs and gone.")
+        return super().from_dict(kept)
 
     @property
     def total_updates(self) -> int:

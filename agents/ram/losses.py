@@ -74,33 +74,6 @@ def probability_gains(logits: Tensor, labels: Tensor, active: Tensor) -> Tensor:
     return functional.pad((right[1:] - right[:-1]) * active[1:], (0, 0, 0, 1))
 
 
-def glance_rewards(logits: Tensor, labels: Tensor, active: Tensor) -> Tensor:
-    """What each look's glimpse alone tells: the probability that it gives to the right class, and 0 for the step that ends.
-
-    A departure from the paper. What a look adds to what is known already (`probability_gains`) says little of a gaze that
-    has seen enough, which then wanders; this does not.
-
-    Args:
-        logits: (T, B, K) of answers from each glimpse alone, taken without gradient.
-        labels: (B,).
-        active: (T, B), 1 for the steps before and at an episode's end.
-    """
-    right = categorical_log_prob(labels.expand(len(logits), -1), logits.detach()).exp()
-    return functional.pad(right[1:] * active[1:], (0, 0, 0, 1))
-
-
-def leave_one_out(returns: Tensor, rollouts: int) -> Tensor:
-    """Advantages over the mean return of the other rollouts of the same image (Kool et al. 2019).
-
-    Args:
-        returns: (T, B), in groups of `rollouts` neighbours that share an image.
-        rollouts: at least 2.
-    """
-    groups = returns.reshape(len(returns), -1, rollouts)
-    others = (groups.sum(2, keepdim=True) - groups) / (rollouts - 1)
-    return torch.flatten(groups - others, 1)
-
-
 def normalize(advantages: Tensor, mask: Tensor) -> Tensor:
     """Advantages of mean 0 and standard deviation 1 over the steps that count."""
     count = mask.sum().clamp(min=1)

@@ -1,7 +1,6 @@
 """The five networks of the Recurrent Attention Model (Mnih et al. 2014, section 4, "Design choices").
 
-Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep PyTorch's default initialisation, unless
-`initialize_for_rectifiers` is asked to change it.
+Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep PyTorch's default initialisation.
 """
 
 from __future__ import annotations
@@ -205,24 +204,6 @@ class LSTMCore(nn.Module):
 def make_core(kind: str, feature_size: int, hidden_size: int) -> RectifierCore | LSTMCore:
     """The core of that kind, one of `CORES`."""
     return RectifierCore(feature_size, hidden_size) if kind == "rectifier" else LSTMCore(feature_size, hidden_size)
-
-
-def initialize_for_rectifiers(module: nn.Module) -> None:
-    """Weights that keep the signal's size from layer to layer (He et al. 2015), for glimpse networks and rectifier cores.
-
-    A departure from the paper, which names no initialisation: with PyTorch's default the signal shrinks in every
-    layer and the first epochs are lost. A rectifier core begins with half the identity between its states (after Le et
-    al. 2015), so that what was seen fades but is not mixed up.
-    """
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-    if isinstance(module, RectifierCore):
-        nn.init.eye_(module.recurrent.weight)
-        with torch.no_grad():
-            module.recurrent.weight.mul_(0.5)
 
 
 class Head(nn.Sequential):

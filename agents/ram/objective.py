@@ -58,8 +58,6 @@ def training_loss(
     baseline = losses.baseline_loss(outputs.baseline, returns, active)
     objective.add(baseline, learning.baseline_weight, "baseline_loss")
     objective.report("baseline_explains", _explained(outputs.baseline, returns, active))
-    if learning.rollouts > 1:
-        advantages = losses.leave_one_out(returns, learning.rollouts)
     looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if learning.normalize_advantages:
         only_looks = agent.teacher != "reinforce" and "stop" not in outputs.logits  # were sampled
@@ -68,9 +66,6 @@ def training_loss(
         _add_candidates(objective, rollout, outputs, agent)
     elif agent.gaze_learns:
         _add_gaze(objective, rollout, outputs, agent, advantages, looked)
-    if learning.glance_weight:
-        glances = losses.answer_loss(_glances(outputs), _labels(rollout), active)
-        objective.add(glances, learning.glance_weight, "glance_loss")
     for name, logits in outputs.logits.items():
         if name == "answer" and agent.teacher != "reinforce":
             _add_answers(objective, rollout, logits, learning.early_answer_weight)
@@ -83,13 +78,10 @@ def training_loss(
 
 def _rewards(rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent) -> Tensor:
     """The environment's rewards, or the answer's paid look by look; what looking costs stays."""
-    pay = agent.config.learning.look_reward
-    if pay == "answer":
+    if agent.config.learning.look_reward == "answer":
         return rollout.rewards
-    labels, costs = _labels(rollout), rollout.rewards * (1 - rollout.last)
-    if pay == "gain":
-        return costs + losses.probability_gains(outputs.logits["answer"], labels, rollout.active)
-    return costs + losses.glance_rewards(_glances(outputs), labels, rollout.active)
+    costs = rollout.rewards * (1 - rollout.last)
+    return costs + losses.probability_gains(outputs.logits["answer"], _labels(rollout), rollout.active)
 
 
 def _explained(baselines: Tensor, returns: Tensor, active: Tensor) -> Tensor:
@@ -187,8 +179,3 @@ def _add_control(
 def _labels(rollout: Rollout) -> Tensor:
     assert rollout.labels is not None, "The hybrid loss needs an environment that tells the label."
     return rollout.labels
-
-
-def _glances(outputs: Outputs) -> Tensor:
-    assert outputs.glance is not None, "Only an agent with a glance_weight answers from single glimpses."
-    return outputs.glance

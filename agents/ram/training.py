@@ -88,10 +88,8 @@ class Trainer:
         self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
-        self.rollouts = config.learning.rollouts
-        self.shown = config.learning.batch_size // self.rollouts  # images of one update
-        seeds = np.random.SeedSequence(config.seed).generate_state(self.shown).repeat(self.rollouts)
-        _, info = self.envs.reset(seed=[int(seed) for seed in seeds])  # lanes with equal seeds show equal scenes
+        seeds = np.random.SeedSequence(config.seed).generate_state(self.batch_size)
+        _, info = self.envs.reset(seed=[int(seed) for seed in seeds])
         self.tells_target = bool({"target_location", "target_locations"} & info.keys())
         recorded = self.device.type == "cuda" and isinstance(self.envs, DeviceWorld) and config.run.cuda_graphs
         self.graph = UpdateGraph(self) if recorded else None
@@ -276,14 +274,15 @@ class Trainer:
         if not self.config.price_range:
             return None
         low, high = self.config.price_range
-        shares = torch.rand(self.shown, generator=self.generator, device=self.device)
-        return (low * (high / low) ** shares).repeat_interleave(self.rollouts)
+        shares = torch.rand(self.batch_size, generator=self.generator, device=self.device)
+        prices: Tensor = low * (high / low) ** shares
+        return prices
 
     def _keen(self) -> Tensor | None:
         """Which episodes look where a greedy agent would, while the gaze learns by counterfactual looks."""
         if self.config.counterfactual is None:
             return None
-        shares = torch.rand(self.envs.num_envs, generator=self.generator, device=self.device)
+        shares = torch.rand(self.batch_size, generator=self.generator, device=self.device)
         return shares < self.greedy_share
 
     def _demand_place(self, decision: Decision) -> None:
@@ -297,13 +296,13 @@ class Trainer:
         """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
         if not self.images:
             return None
-        places = np.arange(self.update * self.shown, (self.update + 1) * self.shown)
+        places = np.arange(self.update * self.batch_size, (self.update + 1) * self.batch_size)
         epochs = places // self.images
         index = np.empty_like(places)
         for epoch in np.unique(epochs).tolist():
             here = epochs == epoch
             index[here] = self._epoch(epoch)[places[here] % self.images]
-        return {"index": index.repeat(self.rollouts)}
+        return {"index": index}
 
     def _epoch(self, epoch: int) -> np.ndarray[Any, Any]:
         if getattr(self, "_order", (None,))[0] != epoch:
@@ -403,5 +402,5 @@ def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.opt
         if settings.method == "adam":  # a gaze's gradients are small, in units of a variance: 1e-8 would hold them back
             groups[-1]["eps"] = 1e-8 if name == "what" else 1e-12
     if settings.method == "adam":
-        return torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
+        return torch.optim.Adam(groups, fused=True)
     return torch.optim.SGD(groups, momentum=settings.momentum, fused=True)

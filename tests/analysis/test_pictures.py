@@ -119,7 +119,7 @@ def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist,
 
 
 RUN = {
-    "config": {"seed": 1, "gaze": {}, "learning": {"rollouts": 1}},
+    "config": {"seed": 1, "gaze": {}, "learning": {}},
     "test": {"error_percent": 5.0},
     "curve": [{"frames": share, "episodes": share, "error_percent": 100.0 / share} for share in (50, 100)],
     "minutes": 1.0,

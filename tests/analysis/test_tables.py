@@ -108,9 +108,9 @@ def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_tha
 
 
 def test_a_row_of_ablations_says_in_words_what_differs_from_its_base():
-    table = ablation_tables.ablation_table("cluttered60-4")
-    assert "| lambda 1, advantages not normalised | 3.3 |" in table
-    assert "| nothing: the recipe itself | 13.2 |" in table
+    table = ablation_tables.ablation_table("mnist-6")
+    assert "| lambda 0.9, normalised advantages, standard deviation 0.2 throughout | 4.9 |" in table
+    assert "| nothing: the recipe itself | 29.7 |" in table
 
 
 def test_ablations_that_differ_in_their_seed_alone_are_one_row_with_its_spread(tmp_path):
@@ -133,11 +133,10 @@ def test_settings_read_as_words_and_units_do_not_count_as_changes():
 
 def test_a_finding_stands_between_its_files_and_one_without_files_is_an_error(tmp_path):
     for finding in findings.FINDINGS:
-        if finding.topic == "distortion":
-            (tmp_path / "ablations").mkdir()
-            (tmp_path / f"{finding.without}.json").write_text(json.dumps(run(1, 2.0)))
-            (tmp_path / f"{finding.with_it.replace('*', '1')}.json").write_text(json.dumps(run(1, 1.0)))
-    assert findings.findings_table("distortion", tmp_path).splitlines()[2].endswith("| 2.00 | 1.00 | 1, 1 |")
+        if finding.topic == "memory":
+            for pattern, error in ((finding.without, 2.0), (finding.with_it, 1.0)):
+                (tmp_path / f"{pattern.replace('*', '1')}.json").write_text(json.dumps(run(1, error)))
+    assert findings.findings_table("memory", tmp_path).splitlines()[2].endswith("| 2.00 | 1.00 | 1, 1 |")
     with pytest.raises(FileNotFoundError, match="cluttered60-random"):
         findings.findings_table("gaze", tmp_path)
 

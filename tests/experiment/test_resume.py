@@ -182,7 +182,7 @@ DIGITS = PRESETS["mnist-6"].but(
             network={"core": "lstm"}, gaze={"pathway": "separate"}, stopping={}, learning={"answer": "reinforce"}
         ),
         DIGITS.but(stopping={"sees_answer": True, "price_range": (0.01, 0.1)}, network={"baseline_hidden": 4}),
-        DIGITS.but(env_args=("canvas_size=40", "clutter_pieces=2"), learning={"rollouts": 4}),
+        DIGITS.but(env_args=("canvas_size=40", "clutter_pieces=2")),
         PRESETS["cluttered60-8"].but(
             env="GlimpseMNIST-v0",
             env_args=(),
@@ -193,7 +193,7 @@ DIGITS = PRESETS["mnist-6"].but(
         DIGITS.but(train_env_args=("distortion=0.15",), network={"convolutions": (6, 10)}),
         TINY.but(env_args=("screen_size=6", "num_balls=2"), network={"previous_action": True}),
     ],
-    ids=["digits", "sgd", "stop", "prices", "rollouts", "wide", "convolutional", "balls"],
+    ids=["digits", "sgd", "stop", "prices", "clutter", "wide", "convolutional", "balls"],
 )
 def test_what_a_checkpoint_holds_is_all_that_the_rest_of_the_run_depends_on(fake_mnist, tmp_path, config):
     whole, first = Trainer(config, tmp_path), Trainer(config, tmp_path)

@@ -1,6 +1,7 @@
 """Settings in groups: kept, changed, compared."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -8,14 +9,12 @@ torch = pytest.importorskip("torch")
 
 from agents.classifiers.presets import PRESETS as CLASSIFIERS  # noqa: E402
 from agents.experiment.settings import keywords  # noqa: E402
-from agents.ram.config import Config, StoppingConfig  # noqa: E402
+from agents.ram.config import RETIRED, Config, StoppingConfig  # noqa: E402
 from agents.ram.presets import GENERAL, PRESETS  # noqa: E402
 
 
 @pytest.mark.parametrize("config", [*PRESETS.values(), *CLASSIFIERS.values(), GENERAL], ids=lambda config: config.name)
 def test_settings_come_back_from_json_as_they_were(config):
-    import json
-
     assert type(config).from_dict(json.loads(config.to_json())) == config
 
 
@@ -50,6 +49,25 @@ def test_departures_are_named_as_flags_are():
 def test_words_become_keywords():
     found = keywords(("num_glimpses=4", "initial_location=center", "canvas_size=(60,40)"), "env_args")
     assert found == {"num_glimpses": 4, "initial_location": "center", "canvas_size": (60, 40)}
+
+
+def test_what_an_earlier_version_wrote_loads_where_the_settings_that_are_gone_did_nothing():
+    written = Config().to_dict()
+    for name, neutral in RETIRED.items():
+        group, _, setting = name.partition(".")
+        assert setting not in written[group]
+        written[group][setting] = neutral
+    before = json.dumps(written)
+    assert Config.from_dict(written) == Config()
+    assert json.dumps(written) == before
+    written["learning"]["rollouts"] = 4
+    with pytest.raises(ValueError, match=r"learning\.rollouts 4 is of an earlier version"):
+        Config.from_dict(written)
+
+
+def test_a_word_that_a_setting_does_not_have_is_refused_with_those_it_has():
+    with pytest.raises(ValueError, match="look_reward must be one of answer, gain, got 'glance'"):
+        Config.from_dict({"learning": {"look_reward": "glance"}})
 
 
 def test_an_unknown_setting_of_a_group_is_named():

@@ -16,7 +16,7 @@ from agents.ram.update_graph import WARM_UP, UpdateGraph  # noqa: E402
 CONFIGS = {
     "mnist-6": PRESETS["mnist-6"],
     "general": GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", env_args=("num_glimpses=3",)),
-    "rollouts": PRESETS["mnist-2"].but(learning={"rollouts": 4, "answer": "reinforce"}),
+    "reinforce": PRESETS["mnist-2"].but(learning={"answer": "reinforce"}),
     "prices": PRESETS["cluttered60-prices"].but(env_args=("num_glimpses=4",)),
 }
 SMALL = {"network": {"hidden_size": 16}, "learning": {"batch_size": 16}}

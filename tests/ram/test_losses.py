@@ -73,23 +73,6 @@ def test_each_look_gains_what_it_adds_to_the_probability_of_the_right_class():
     assert losses.probability_gains(logits[:1], torch.tensor([0, 1]), active[:1]).tolist() == [[0, 0]]
 
 
-def test_glance_rewards_are_what_the_next_glimpse_alone_tells():
-    probabilities = torch.tensor([[0.25, 0.5], [0.75, 0.125], [0.5, 0.9]])  # of the right class, (T, B)
-    logits = torch.stack([probabilities, 1 - probabilities], -1).log()
-    logits[:, 1] = logits[:, 1].flip(-1)  # the second episode's label is 1
-    logits.requires_grad_()
-    active = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
-    rewards = losses.glance_rewards(logits, torch.tensor([0, 1]), active)
-    torch.testing.assert_close(rewards, torch.tensor([[0.75, 0.125], [0.5, 0.0], [0.0, 0.0]]))
-    assert not rewards.requires_grad
-
-
-def test_leave_one_out_compares_with_the_other_rollouts_of_the_same_image():
-    returns = torch.tensor([[1.0, 0.0, 0.0, 5.0, 5.0, 5.0]])
-    expected = torch.tensor([[1.0, -0.5, -0.5, 0.0, 0.0, 0.0]])
-    torch.testing.assert_close(losses.leave_one_out(returns, 3), expected)
-
-
 def test_normalized_advantages_ignore_steps_that_do_not_count():
     advantages, mask = torch.tensor([[1.0, 3.0, 99.0]]), torch.tensor([[1.0, 1.0, 0.0]])
     torch.testing.assert_close(losses.normalize(advantages, mask), torch.tensor([[-1.0, 1.0, 0.0]]))

@@ -116,9 +116,9 @@ def deterministic():
             stopping={},
             optimizer={"weight_averaging": 0.9},
         ),
-        DIGITS.but(learning={"answer": "reinforce", "rollouts": 4}, optimizer={"method": "sgd"}),
+        DIGITS.but(learning={"answer": "reinforce"}, optimizer={"method": "sgd"}),
     ],
-    ids=["catch", "rectifier", "digits", "stop", "rollouts"],
+    ids=["catch", "rectifier", "digits", "stop", "reinforce"],
 )
 def test_training_and_scoring_are_deterministic_by_torchs_own_check(
     deterministic, fake_mnist, tmp_path, monkeypatch, config

@@ -13,7 +13,7 @@ from agents.ram.evaluation import evaluate  # noqa: E402
 from agents.ram.presets import PRESETS  # noqa: E402
 from agents.ram.training import Trainer  # noqa: E402
 
-AUTOCAST, ADAMW, SGD = torch.autocast, torch.optim.AdamW, torch.optim.SGD
+AUTOCAST, ADAM, SGD = torch.autocast, torch.optim.Adam, torch.optim.SGD
 
 
 class NoGenerator:
@@ -40,7 +40,7 @@ def meta(monkeypatch):
     monkeypatch.setattr(torch, "autocast", lambda device, *args: AUTOCAST("cpu", *args))
     monkeypatch.setattr(ram_agent, "multiplies_bfloat16", lambda device: True)
     monkeypatch.setattr(training, "prepare_torch", lambda config: torch.device("meta"))
-    for name, optimizer in (("AdamW", ADAMW), ("SGD", SGD)):
+    for name, optimizer in (("Adam", ADAM), ("SGD", SGD)):
         monkeypatch.setattr(
             torch.optim,
             name,

@@ -11,6 +11,13 @@ from agents.ram.config import Config  # noqa: E402
 from agents.ram.presets import DEFAULTS, GENERAL, GENERAL_MOVES, PRESETS, preset_for  # noqa: E402
 from ram_envs.batched_env import RetinaVectorEnv  # noqa: E402
 
+WIDE = [
+    name
+    for name, config in PRESETS.items()
+    if name.partition("-")[0] in ("translated60", "cluttered60", "cluttered100") and config.stopping is None
+]
+"""Presets of single digits on wide canvases, but for those that learn to stop."""
+
 
 @pytest.fixture
 def register(monkeypatch):
@@ -31,6 +38,14 @@ def test_an_id_finds_its_preset_also_behind_a_module(env_id, preset):
     assert preset_for(env_id) == PRESETS[preset]
     behind = preset_for(f"ram_envs:{env_id}")
     assert behind == PRESETS[preset].but(env=f"ram_envs:{env_id}")
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_agents_of_wide_canvases_have_the_general_recipe_and_at_most_three_departures(name):
+    place = ("name", "seed", "env", "env_args", "train_env_args")
+    changed = [setting for setting in PRESETS[name].departures(GENERAL) if setting not in place]
+    changed = [setting for setting in changed if not setting.startswith("run.")]
+    assert len(changed) <= 3, changed
 
 
 def test_another_version_and_a_variant_find_the_preset_of_the_bare_id(register):
