@@ -14,9 +14,7 @@ from agents.ram.presets import PRESETS
 
 BASES: dict[str, Config] = {
     **PRESETS,
-    "general": PRESETS["general"].but(
-        gaze={"std_final": 0.15}, counterfactual={"greedy_share": 0.6}, optimizer={"weight_averaging": 0.0}
-    ),
+    "general": PRESETS["general"].but(counterfactual={"greedy_share": 0.6}, optimizer={"weight_averaging": 0.0}),
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch-2m-ram"],
     "catch-first": PRESETS["catch"].but(
