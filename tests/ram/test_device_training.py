@@ -116,13 +116,14 @@ def record(updates, learn):
     return graph, graph.found
 
 
-@pytest.mark.parametrize("name", ["mnist-6", "cluttered", "looks"])
+@pytest.mark.parametrize("name", ["mnist-6", "stops", "looks"])
 def test_update_that_is_turned_by_tensors_is_that_of_the_numbers(
     name, worlds_on_devices, fake_mnist, tmp_path, monkeypatch
 ):
     configs = {
         "mnist-6": CONFIGS["mnist-6"].but(optimizer={"method": "sgd"}),
-        "cluttered": PRESETS["cluttered60-8"].but(env_args=("num_glimpses=3",), gaze={"learning_fraction": 0.8}),
+        # Pixels as they are: the running statistics would see the update that `record` takes back.
+        "stops": CONFIGS["general"].but(network={"input": "plain"}, gaze={"learning_fraction": 0.8}),
         "looks": CONFIGS["general"].but(network={"input": "plain"}),
     }
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
