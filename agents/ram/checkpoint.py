@@ -27,8 +27,11 @@ def load_state(path: Path) -> dict[str, Any]:
         ValueError: if it is not such a checkpoint.
     """
     state = load_checkpoint(path, settings=Config, holds="an agent")
+    weights = state.get("agent")
+    if not isinstance(weights, dict) or not any(str(name).endswith(SCALE) for name in weights):
+        return state
     try:
-        return {**state, "agent": _from_bytes(state["agent"])} if "agent" in state else state
+        return {**state, "agent": _from_bytes(weights)}
     except (AttributeError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} holds weights that cannot be used: {first_line(error)}") from None
 
