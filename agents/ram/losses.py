@@ -116,7 +116,9 @@ def candidate_loss(
 ) -> Tensor:
     """-mean over looks of log pi(l_k) A_k, in units of the standard deviation: log pi = -z^2 / 2, z = (l_k - mean) / std.
 
-    A candidate that was drawn anywhere on the image may be many standard deviations off: it pulls as from `cap` of them.
+    A candidate that was drawn far from the mean may be many standard deviations off. If it is better than the others it pulls, as from `cap`
+    of them. If it is worse it does not push: that says nothing of where near the mean is best, and pushed from what they come from, all
+    first moves go too far.
 
     Args:
         candidates: (T, K, B, 2) as drawn, before any clipping, without gradient.
@@ -128,7 +130,8 @@ def candidate_loss(
     """
     way = (candidates - means[:, None]) / std
     near = cap / way.detach().norm(dim=-1).clamp(min=cap)  # 1 within the cap, constant for the gradient
-    log_probs = -0.5 * way.square().sum(-1) * near
+    counts = (near == 1) | (advantages > 0)
+    log_probs = -0.5 * way.square().sum(-1) * near * counts
     loss: Tensor = (
         -std * (log_probs * advantages * mask[:, None]).sum() / (mask.sum().clamp(min=1) * candidates.shape[1])
     )

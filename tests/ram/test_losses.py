@@ -184,3 +184,10 @@ def test_candidate_loss_pulls_the_mean_by_the_advantage_from_at_most_three_devia
     losses.candidate_loss(candidates, means, 0.1, torch.tensor([[[1.0], [0.5]]]), torch.ones(1, 1)).backward()
     pull = torch.tensor([1.0 * 1.0, 0.5 * -3.0]) / 2  # mean over the two, in units of the deviation
     torch.testing.assert_close(means.grad[0, 0], -pull)
+
+
+def test_a_far_candidate_that_is_worse_than_the_others_does_not_push_the_mean():
+    means = torch.zeros(1, 1, 2, requires_grad=True)
+    candidates = torch.tensor([[[[0.1, 0.0]], [[0.0, -2.0]]]])
+    losses.candidate_loss(candidates, means, 0.1, torch.tensor([[[-1.0], [-0.5]]]), torch.ones(1, 1)).backward()
+    torch.testing.assert_close(means.grad[0, 0], torch.tensor([1.0 / 2, 0.0]))
