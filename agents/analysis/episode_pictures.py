@@ -139,15 +139,10 @@ def agents_at_work(path: Path, columns: int = 6) -> None:
 
 def _played(checkpoint: Path, episodes: int, seed: int = 0) -> list[list[View]]:
     """What an agent sees of each episode, step by step, and once more when it is over."""
-    found: list[list[View]] = [[]]
-
-    def show(view: View) -> None:
-        found[-1].append(view)
-        if view.outcome is not None:
-            found.append([])
-
-    watch_episodes(checkpoint, show, episodes=episodes, seed=seed)
-    return found[:-1]
+    found: list[list[View]] = [[] for _ in range(episodes)]
+    for episode, views in enumerate(found):
+        watch_episodes(checkpoint, views.append, episodes=1, seed=seed + episode)
+    return found
 
 
 def _draw_gaze(panel: Any, views: list[View]) -> None:
