@@ -61,7 +61,7 @@ def _paper() -> dict[str, ClassifierConfig]:
 
 
 def _modern() -> dict[str, ClassifierConfig]:
-    """What one would take today: with as many parameters as our best agent of the task, or for as many minutes on one core (-small)."""
+    """What one would take today: with no more parameters than our best agent of the task, or for as many minutes on one core (-small)."""
     on = {scene: _CONVNET.but(env=env) for scene, env in SCENES.items()}
     on["mnist"] = on["mnist"].but(train_env_args=("overhang=2",), run={"episodes": 90 * EPOCH})
     on["translated60"] = on["translated60"].but(train_env_args=("distortion=0.15",))

@@ -208,7 +208,6 @@ class DeviceWorld:
 
     def deal(self, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Sends what decides the next episodes to the device, always to the same place there; `reset` begins them."""
-        self._waiting = True
         indices, draws, first = self.envs.deal(seed, options)
         numbers, pixels = self.scenes.deal(indices, draws)
         numbers |= {"index": indices, "first": first.astype(np.float32)}
@@ -217,6 +216,7 @@ class DeviceWorld:
         rows = np.concatenate([each.reshape(count, -1) for each in numbers.values()], axis=1, dtype=np.float64)
         self._dealt = self._send(rows, self._dealt)
         self._pixels = {name: self._send(each, self._pixels.get(name)) for name, each in pixels.items()}
+        self._waiting = True
 
     def _send(self, array: NDArray[Any], place: Tensor | None) -> Tensor:
         """The array on the device, at that place if there is one."""

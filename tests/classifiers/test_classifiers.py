@@ -93,11 +93,11 @@ def test_networks_of_the_paper_begin_with_the_weights_of_he_et_al():
 @pytest.mark.parametrize(
     ("name", "agent"), [("mnist", "mnist-6"), *((scene, f"{scene}-8-conv") for scene in [*SIDES][1:])]
 )
-def test_network_of_today_has_about_the_parameters_of_our_best_agent(name, agent, fake_mnist):
+def test_network_of_today_has_at_most_the_parameters_of_our_best_agent(name, agent, fake_mnist):
     network = make_network(CLASSIFIERS[f"{name}-convnet"].network, scene_shape(name), 10)
     ours = make_agent(AGENTS[agent], make_split(AGENTS[agent], 1, "train"))
     one, other = (sum(parameter.numel() for parameter in model.parameters()) for model in (network, ours))
-    assert one == pytest.approx(other, rel=0.02)
+    assert 0.4 * other < one < 1.02 * other
 
 
 def test_network_of_today_takes_scenes_of_any_size():
