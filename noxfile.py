@@ -52,7 +52,7 @@ CODEBASES = {  # what brings it, with the Gymnasium that it wants
     "torchrl": LIBRARIES["torchrl"],
     "skrl": LIBRARIES["skrl"],
     "sample_factory": ["sample-factory==2.1.1"],  # Gymnasium below 1
-    "minari": ["minari[create]==0.5.4"],
+    "minari": ["minari[create,hdf5]==0.5.4", "pillow"],
     "cleanrl": ["gymnasium==0.29.1", "numpy<2", "stable-baselines3==2.3.2", "tyro", "tensorboard"],
     "leanrl": ["gymnasium==0.29.1", "numpy<2", "stable-baselines3==2.3.2", "tyro", "tensordict", "wandb", "tqdm"],
 }
