@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from agents.analysis.tables import PAPER, RESULTS, load_results, result_path
+from agents.analysis.tables import PAPER, RESULTS, by_gpu, load_results, result_path
 from agents.scaling.search_record import draw_trials, plain_numbers
 
 BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = COLOURS = (
@@ -74,8 +74,9 @@ def error_by_minutes(path: Path) -> None:
     for name, colour in zip(WATCHED, COLOURS, strict=True):
         for run in results.get(name, [])[:1]:
             minutes = [run["minutes"] * point["frames"] / run["frames"] for point in run["curve"]]
-            axis.plot(minutes, [point["error_percent"] for point in run["curve"]], color=colour, label=name)
-    axis.set(xlabel="minutes of training, one thread", ylabel="validation error in %")
+            label = name + ", GPU" * by_gpu(run)
+            axis.plot(minutes, [point["error_percent"] for point in run["curve"]], color=colour, label=label)
+    axis.set(xlabel="minutes of training, on one thread or a GPU", ylabel="validation error in %")
     _finish(axis)
     _save(figure, path)
 

@@ -88,9 +88,14 @@ def no_better_than_random(results: dict[str, list[dict[str, Any]]]) -> list[str]
     return found
 
 
+def by_gpu(run: dict[str, Any]) -> bool:
+    """Whether a GPU made the run."""
+    return str(run["machine"]).startswith("cuda")
+
+
 def minutes(runs: Sequence[dict[str, Any]]) -> str:
     """Mean minutes of a row's runs, and whether a GPU made any of them."""
-    gpu = any(run["machine"].startswith("cuda") for run in runs)
+    gpu = any(by_gpu(run) for run in runs)
     mean = statistics.mean(run["minutes"] for run in runs)
     return f"{mean:.{int(mean < 3)}f}" + " (GPU)" * gpu
 

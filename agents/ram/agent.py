@@ -114,9 +114,11 @@ class RecurrentAttentionAgent(nn.Module):
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.num_scales = num_scales
+        side = glimpse_shape[-1]
         self.pixel_size = (
-            2 / glimpse_shape[-1],
-        ) * 2  # of the image, as a way (x, y) between locations; see `make_agent`
+            2 / side,
+            2 / side,
+        )  # of the image, as a way (x, y) between locations; `make_agent` knows its size
         self.teacher = "reinforce"  # of answers, see `find_teacher`
         self.find_teacher()
         moves = {name: size for name, size in choices.items() if name not in ("answer", "stop")}

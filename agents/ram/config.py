@@ -106,7 +106,7 @@ class CounterfactualConfig(Settings):
     """The same at the end; in between it falls as the standard deviation does."""
     salient: float = 0.5
     """Share of those that are drawn where the last glimpse has contrast, at any of its scales: on a large canvas nothing is found by chance."""
-    greedy_share: float = 0.6
+    greedy_share: float = 0.8
     """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows from 0
     to this while the standard deviation falls, since an untrained gaze would show them nothing."""
 

@@ -32,7 +32,7 @@ GENERAL = Config(name="general").but(
         "exploration_fraction": 0.3,
         "border_penalty": 1.0,
     },
-    counterfactual=CounterfactualConfig(greedy_share=0.8),
+    counterfactual=CounterfactualConfig(),
     learning={"early_answer_weight": 1.0, "normalize_advantages": True, "entropy_bonus": 0.01, "batch_size": 128},
     optimizer={
         "method": "adam",

@@ -124,6 +124,7 @@ RUN = {
     "curve": [{"frames": share, "episodes": share, "error_percent": 100.0 / share} for share in (50, 100)],
     "minutes": 1.0,
     "frames": 100,
+    "machine": "cuda (a GPU), 1 thread(s), x86_64",
 }
 
 
