@@ -521,9 +521,11 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
         """Gymnasium's vector info: each key with a mask of the lanes (N,) that it is of."""
         info: dict[str, Any] = {}
+        whole = bool(lanes.all())
         for name, values in self.facts(ended).items():
             having = lanes.reshape(-1, *[1] * (values.ndim - 1))
-            info[name], info["_" + name] = np.where(having, values, np.zeros_like(values)), lanes.copy()
+            info[name] = values.copy() if whole else np.where(having, values, np.zeros_like(values))
+            info["_" + name] = lanes.copy()
         return info
 
     def _final(self, ended: NDArray[np.bool_]) -> dict[str, Any]:

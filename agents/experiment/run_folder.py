@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import shlex
@@ -82,9 +83,12 @@ def told_in_a_sentence(folder: Path, place: Callable[[], str]) -> Iterator[None]
 
     Raises:
         OSError: in place of the system's.
+        ChildProcessError: as it comes.
     """
     try:
         yield
+    except ChildProcessError:  # has its own sentence
+        raise
     except OSError as error:
         kept = f" Its last checkpoint is good: go on with --resume {folder}." * (folder / CHECKPOINT).exists()
         raise OSError(
@@ -150,7 +154,7 @@ def demand_finite(what: str, values: torch.Tensor, update: int, folder: Path) ->
     Raises:
         FloatingPointError: if a value is not finite.
     """
-    if not values.isfinite().all():
+    if not math.isfinite(values.detach().sum()) and not values.isfinite().all():  # a sum is quick, but may overflow
         raise not_finite(what, update, folder)
 
 

@@ -49,12 +49,12 @@ def advantages_and_returns(
         active: (T, B), 1 for the steps before and at an episode's end.
     """
     baselines = baselines.detach() * active
-    advantages = torch.zeros_like(rewards)
-    later_advantage = later_baseline = torch.zeros_like(rewards[0])
-    for t in reversed(range(len(rewards))):
-        error = rewards[t] + discount * later_baseline - baselines[t]
-        later_advantage = (error + discount * gae_lambda * later_advantage) * active[t]
-        advantages[t], later_baseline = later_advantage, baselines[t]
+    errors = rewards - baselines
+    errors[:-1] += discount * baselines[1:]
+    steps = torch.arange(len(rewards), device=rewards.device)
+    ahead = steps - steps[:, None]  # (T, T), how much later each error is
+    weights = torch.where(ahead >= 0, (discount * gae_lambda) ** ahead.clamp(min=0), 0.0).to(rewards)
+    advantages = weights @ (errors * active)  # nothing follows an episode's end
     return advantages, advantages + baselines
 
 
