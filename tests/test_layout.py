@@ -18,11 +18,11 @@ FLOORS = {
         "glimpse_mnist", "glimpse_digits", "glimpse_moving", "glimpse_images", "catch_ball", "play", "__init__", "command_line",
     ],
     "agents/experiment": [
-        "__init__", "settings", "device", "torch_sensor", "device_worlds", "progress", "episodes", "score", "run_folder", "checkpoint", "recording",
+        "__init__", "settings", "device", "team", "torch_sensor", "device_worlds", "progress", "episodes", "score", "run_folder", "checkpoint", "recording",
         "board", "reports", "updates", "command_line",
     ],
     "agents/ram": [
-        "__init__", "config", "layers", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
+        "__init__", "config", "draws", "layers", "networks", "losses", "agent", "presets", "rollout", "objective", "evaluation", "checkpoint",
         "findings", "update_graph", "watching", "training", "command_line",
     ],
     "agents/classifiers": ["__init__", "config", "networks", "presets", "scenes", "evaluation", "training", "command_line"],

@@ -19,7 +19,7 @@ def prepare_torch(config: ExperimentConfig) -> torch.device:
         ValueError: if there is no such device.
     """
     device, run = find_device(config.run.device), config.run
-    torch.set_num_threads(run.threads)
+    torch.set_num_threads(1 if run.THREADS_SHARE_BATCHES else run.threads)
     precision = "medium" if run.matmul_precision == "bfloat16" else run.matmul_precision
     torch.set_float32_matmul_precision(precision if multiplies_bfloat16(device.type) else "highest")
     return device

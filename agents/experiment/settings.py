@@ -148,6 +148,8 @@ def demand_share(settings: Settings, *names: str) -> None:
 class RunConfig(Settings):
     """How a run is carried out, whatever it trains."""
 
+    THREADS_SHARE_BATCHES: ClassVar[bool] = False  # whether threads are processes, each with lanes of every batch
+
     evaluations: int = 10
     """How often the agent is scored on validation episodes during training; 0 for never."""
     score_test: bool = True

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from agents.experiment.device import multiplies_bfloat16
 from agents.ram.config import Config
+from agents.ram.draws import normal, uniform
 from agents.ram.layers import Activations
 from agents.ram.networks import (
     ControlHead,
@@ -57,12 +58,14 @@ class Outputs:
         logits: name -> (B, K) of each choice.
         baseline: (B,) the return that is expected.
         control_mean: (B, K) of the numbers of a control, where the environment takes one.
+        control_std: (B, K), likewise.
     """
 
     location_mean: Tensor
     logits: dict[str, Tensor]
     baseline: Tensor
     control_mean: Tensor | None
+    control_std: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -328,7 +331,10 @@ class RecurrentAttentionAgent(nn.Module):
 
     def _moved(self, choices: Mapping[str, Tensor]) -> Tensor:
         """The moves chosen (..., ) as the core sees them: (..., K), 1 for each option chosen, and the control."""
-        moved = [functional.one_hot(choices[name], size).float() for name, size in self._moves.items()]
+        moved = [
+            (choices[name][..., None] == torch.arange(size, device=choices[name].device)).float()
+            for name, size in self._moves.items()
+        ]
         if self.control_network is not None:
             moved.append(choices[CONTROL].clamp(-1, 1))
         return torch.cat(moved, dim=-1)
@@ -411,8 +417,10 @@ class RecurrentAttentionAgent(nn.Module):
             logits["stop"] = self.action_networks["stop"](torch.cat([known, *told], dim=-1))
         expects = torch.cat([_let_through(what, learning.baseline_into_core), *told], dim=-1)
         baseline = self.baseline_network(expects).squeeze(-1)
-        control = None if self.control_network is None else self.control_network(what)
-        return Outputs(mean, logits, baseline, control)
+        if self.control_network is None:
+            return Outputs(mean, logits, baseline, None, None)
+        control = self.control_network(what)
+        return Outputs(mean, logits, baseline, control, self.control_network.std.expand_as(control))
 
     def _decide(
         self,
@@ -441,6 +449,7 @@ class RecurrentAttentionAgent(nn.Module):
             outputs.logits,
             outputs.baseline,
             outputs.control_mean,
+            outputs.control_std,
             location,
             explored,
             candidates,
@@ -465,24 +474,24 @@ class RecurrentAttentionAgent(nn.Module):
         shape = (settings.candidates, *mean.shape)
 
         def chance(share: float | Tensor) -> Tensor:
-            return torch.rand(shape[:2], generator=generator, device=mean.device)[..., None] < share
+            return uniform(shape[:2], generator, mean.device, axis=1)[..., None] < share
 
-        near = mean + self.location_std * torch.randn(shape, generator=generator, device=mean.device)
-        far = 2 * torch.rand(shape, generator=generator, device=mean.device) - 1
+        near = mean + self.location_std * normal(shape, generator, mean.device, axis=1)
+        far = 2 * uniform(shape, generator, mean.device, axis=1) - 1
         drawn = salient_places(pixels, self.num_scales, location, self.pixel_size, len(near), generator)
         return torch.where(chance(self.anywhere), torch.where(chance(settings.salient), drawn, far), near)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
         """Where to look (B, 2), and whether that was sampled around the mean (B,)."""
-        explored = torch.zeros(len(mean), dtype=torch.bool, device=mean.device)
+        explores = self.gaze_learns and not greedy
+        explored = torch.full((len(mean),), explores, device=mean.device)
         if self.config.gaze.policy == "center":
             return torch.zeros_like(mean), explored
         if self.config.gaze.policy == "random":
-            return 2 * torch.rand(mean.shape, generator=generator, device=mean.device) - 1, explored
-        if greedy or not self.gaze_learns:
+            return 2 * uniform(mean.shape, generator, mean.device) - 1, explored
+        if not explores:
             return mean, explored
-        noise = self.location_std * torch.randn(mean.shape, generator=generator, device=mean.device)
-        return mean + noise, ~explored
+        return mean + self.location_std * normal(mean.shape, generator, mean.device), explored
 
     def _choose(
         self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, batch: int
@@ -491,8 +500,9 @@ class RecurrentAttentionAgent(nn.Module):
             return torch.zeros(batch, dtype=torch.long, device=self.device)
         if greedy or (name == "answer" and self.teacher == "label"):
             return logits[name].argmax(1)
-        uniform = torch.rand(logits[name].shape, generator=generator, device=logits[name].device)
-        return (logits[name].detach() - torch.log(-torch.log(uniform.clamp(min=1e-20)))).argmax(1)  # Gumbel
+        drawn = uniform(logits[name].shape, generator, logits[name].device)
+        gumbel = drawn.clamp_(min=1e-20).log_().neg_().log_()
+        return (logits[name].detach() - gumbel).argmax(1)
 
 
 def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
@@ -545,9 +555,9 @@ def salient_places(
     ways = [steps[:, None].expand(grid) * pixel_size[0], steps[:, :, None].expand(grid) * pixel_size[1]]
     places = location[:, None, None, None] + torch.stack(ways, dim=-1)
     weights = ((contrast + 1e-6) * (places.abs() <= 1).all(-1)).flatten(1).cumsum(1)  # (B, k * g * g)
-    chance = torch.rand((batch, count), generator=generator, device=pixels.device) * weights[:, -1:]
+    chance = uniform((batch, count), generator, pixels.device) * weights[:, -1:]
     drawn = torch.searchsorted(weights, chance).clamp(max=weights.shape[1] - 1)
-    within = torch.rand((batch, count, 2), generator=generator, device=pixels.device) - 0.5
+    within = uniform((batch, count, 2), generator, pixels.device) - 0.5
     width = widths[drawn // side**2]
     spread = torch.stack([width * pixel_size[0], width * pixel_size[1]], dim=-1)
     chosen = places.flatten(1, 3).gather(1, drawn[..., None].expand(-1, -1, 2))

@@ -203,6 +203,11 @@ class StoppingConfig(Settings):
 class TrainingRun(EpisodesRun):
     """How long a run is, and how it is carried out."""
 
+    THREADS_SHARE_BATCHES: ClassVar[bool] = True
+
+    threads: int = 1
+    """Processor cores that work side by side, each in a process that plays and learns from its share of every batch: the numbers are the
+    same but for rounding. On a GPU there is one."""
     warm_start: str = ""
     """Checkpoint whose weights the agent starts from, relative to here or to the repository; weights that it lacks start anew."""
     scored_glimpses: tuple[int, ...] = ()
@@ -236,6 +241,13 @@ class Config(ExperimentConfig):
     optimizer: OptimizerConfig = OptimizerConfig()
     counterfactual: CounterfactualConfig | None = None
     stopping: StoppingConfig | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.run.threads > self.learning.batch_size:
+            raise ValueError(
+                f"threads must be at most batch_size, {self.learning.batch_size}, as each takes a share of a batch: got {self.run.threads}."
+            )
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Config:

@@ -13,6 +13,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from agents.ram.draws import normal
 from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, convolved, lstm_step, rectified
 
 CORES = ("rectifier", "lstm")
@@ -39,12 +40,17 @@ class Standardize(nn.Module):
         self.register_buffer("square", torch.ones(planes))
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
-    def learn(self, glimpses: Tensor) -> None:
-        """Takes glimpses (N, planes, g, g) into the statistics."""
+    @staticmethod
+    def measure(glimpses: Tensor) -> Tensor:
+        """Means of the pixels of glimpses (N, planes, g, g), and of their squares: (2, planes)."""
+        return torch.stack([each.mean((0, 2, 3)) for each in (glimpses, glimpses.square())])
+
+    def learn(self, found: Tensor) -> None:
+        """Takes what `measure` found (2, planes) into the statistics."""
         self.updates += 1
         share = (1 / self.updates.clamp(max=self.FORGETS).double()).to(self.mean)
-        for running, found in ((self.mean, glimpses), (self.square, glimpses.square())):
-            running.lerp_(found.mean((0, 2, 3)), share)
+        for running, mean in zip((self.mean, self.square), found, strict=True):
+            running.lerp_(mean, share)
 
     def forward(self, glimpses: Tensor) -> Tensor:
         """Glimpses (N, planes, g, g) -> the same, standardised."""
@@ -88,6 +94,7 @@ class GlimpseNetwork(nn.Module):
         brightness = glimpse_gain * (factor ** torch.arange(num_scales)).repeat_interleave(
             planes // num_scales * side * side
         )
+        self.brightens = glimpse_gain != 1 or factor != 1
         self.brightness: Tensor
         self.register_buffer("brightness", brightness, persistent=False)
         self.what: nn.Module = nn.Linear(planes * side * side, hidden_size)
@@ -115,7 +122,9 @@ class GlimpseNetwork(nn.Module):
     def forward(self, glimpse: Tensor, location: Tensor, activations: Activations | None = None) -> Tensor:
         """Glimpses (B, k * C, g, g) at locations (B, 2) -> features (B, feature_size); `activations` keeps what is made, or knows it."""
         kept = Activations() if activations is None else activations
-        pixels = glimpse.flatten(1) * self.brightness
+        pixels = glimpse.flatten(1)
+        if self.brightens:
+            pixels = pixels * self.brightness
         if isinstance(self.what, nn.Linear):
             seen = rectified((pixels, self.what), known=kept.known("seen"))
             kept.keep(seen=seen)
@@ -259,7 +268,7 @@ class ControlHead(nn.Module):
 
     def sample(self, mean: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Numbers (B, K) around means (B, K), without gradient."""
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+        noise = normal(mean.shape, generator, mean.device)
         return mean.detach() + self.std.detach() * noise
 
     def in_own_units(self, control: Tensor) -> Tensor:

@@ -72,7 +72,7 @@ def training_loss(
         else:
             _add_choice(objective, rollout, name, logits, advantages, entropy_bonus)
     if outputs.control_mean is not None:
-        _add_control(objective, rollout, outputs.control_mean, agent, advantages, entropy_bonus)
+        _add_control(objective, rollout, outputs, advantages, entropy_bonus)
     return objective.total, objective.parts
 
 
@@ -161,19 +161,17 @@ def _add_choice(
 def _add_control(
     objective: Objective,
     rollout: Rollout,
-    means: Tensor,
-    agent: RecurrentAttentionAgent,
+    outputs: Outputs,
     advantages: Tensor,
     entropy_bonus: float | Tensor,
 ) -> None:
     """REINFORCE for the numbers of a control, with a bonus on their entropy."""
-    assert agent.control_network is not None
-    std = agent.control_network.std
-    log_probs = losses.gaussian_log_prob(rollout.choices[CONTROL], means, std)
-    entropy = losses.gaussian_entropy(std)
-    objective.report("control_entropy", entropy)
-    bonus = entropy_bonus * entropy * rollout.active.sum() / rollout.active.shape[1]
-    objective.add(losses.reinforce_loss(log_probs, advantages, rollout.active) - bonus)
+    assert outputs.control_mean is not None
+    assert outputs.control_std is not None
+    log_probs = losses.gaussian_log_prob(rollout.choices[CONTROL], outputs.control_mean, outputs.control_std)
+    entropy = (losses.gaussian_entropy(outputs.control_std) * rollout.active).sum() / rollout.active.shape[1]
+    objective.report("control_entropy", entropy / rollout.active.sum() * rollout.active.shape[1])
+    objective.add(losses.reinforce_loss(log_probs, advantages, rollout.active) - entropy_bonus * entropy)
 
 
 def _labels(rollout: Rollout) -> Tensor:

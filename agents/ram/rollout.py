@@ -6,14 +6,16 @@ Axes: T steps of the longest episode, B lanes, K options of a choice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from agents.ram.agent import AgentState, Decision, RecurrentAttentionAgent
+from agents.experiment.team import Team
+from agents.ram.agent import AgentState, Decision, Outputs, RecurrentAttentionAgent
+from agents.ram.draws import uniform
 from agents.ram.layers import Activations
 
 GAZES = ("agent", "center", "random", "oracle")
@@ -77,6 +79,7 @@ def collect_rollout(
     keen: Tensor | None = None,
     watch: Callable[[Decision], None] | None = None,
     activations: Mapping[str, Activations] | None = None,
+    longest: Callable[[int], int] = int,
 ) -> Rollout:
     """Plays one episode in every lane, to the end. `RecurrentAttentionAgent.unroll` sees it again, with gradient.
 
@@ -93,27 +96,39 @@ def collect_rollout(
         keen: (B,) bool, the episodes that look where a greedy agent would, where others explore.
         watch: called with every decision before it is played.
         activations: from `agent.start_activations`, kept for `unroll`.
+        longest: told the steps of the longest episode here, answers with those of the longest in all processes that share the batch.
     """
     device = agent.device
     observation, info = envs.reset(seed=seed, options=options)
+    reward: Any = None
     state = agent.initial_state(envs.num_envs, prices, keen)
     twin = isinstance(observation["location"], Tensor)  # such a world takes tensors, and knows when all must be over
     tape = _Tape(device, envs.num_envs, twin, info.get("label"))
+    steps, until = 0, 0  # until when others play that share the batch
     with agent.autocast():
-        while not (envs.all_over if twin else tape.over.all()):
+        while True:
+            if over := bool(envs.all_over if twin else tape.over.all()):
+                until = until or longest(steps)
+                if steps >= until:
+                    break
             glimpse, seen = (torch.as_tensor(observation[name], device=device) for name in ("glimpse", "location"))
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
-            targets = _targets(info, seen)
-            tape.see(glimpse, seen, targets)
-            location = _look(gaze, decision.location, targets, len(tape.locations), generator)
+            tape.see(glimpse, seen, _targets(info))
+            location = decision.location
+            if gaze != "agent":
+                location = _look(gaze, location, _targets(info), steps, generator)
             if watch is not None:
                 watch(decision)
-            action: Any = {"location": location, **agent.actions(decision.choices)}
-            action = action if twin else {name: each.cpu().numpy() for name, each in action.items()}
-            observation, reward, terminated, truncated, info = envs.step(action)
+            if over:
+                reward = np.zeros_like(reward)
+            else:
+                action: Any = {"location": location, **agent.actions(decision.choices)}
+                action = action if twin else {name: each.cpu().numpy() for name, each in action.items()}
+                observation, reward, terminated, truncated, info = envs.step(action)
             tape.act(decision, location, reward, terminated, truncated, info)
             if decision.candidates is not None:
                 tape.compare(envs, decision.candidates, state)
+            steps += 1
     return tape.rollout(
         agent,
         prices=prices,
@@ -121,6 +136,40 @@ def collect_rollout(
         num_glimpses=info["num_glimpses"],
         budget=envs.unwrapped.max_glimpses or len(tape.decisions),
     )
+
+
+LANES_AXIS = {
+    "candidates": 2,
+    "candidate_scores": 2,
+    "prices": 0,
+    "labels": 0,
+    "label_holds": 0,
+    "successes": 0,
+    "num_glimpses": 0,
+}
+"""Which axis of a rollout's tensors counts the lanes, where that is not the second."""
+
+
+def join(team: Team, rollout: Rollout, outputs: Outputs) -> tuple[Rollout, Outputs]:
+    """The whole batch of a team: what was played in all lanes and what the agent makes of it, with gradient for the lanes that are here.
+
+    All but the glimpses, and where they were taken: of these there are still the ones that are here.
+    """
+    if team.size == 1:
+        return rollout, outputs
+    here = {"glimpses": rollout.glimpses, "seen_from": rollout.seen_from}
+    played = {each.name: getattr(rollout, each.name) for each in fields(rollout) if each.name not in here}
+    parts = team.gather((played, vars(outputs)))
+    whole = {name: _join([part[0][name] for part in parts], LANES_AXIS.get(name, 1)) for name in played}
+    made = {name: _join([part[1][name] for part in parts], 1) for name in vars(outputs)}
+    return replace(rollout, **whole), Outputs(**made)
+
+
+def _join(parts: list[Any], axis: int) -> Any:
+    """Tensors of lanes, or such by name, as one; what is not of lanes is the same everywhere."""
+    if isinstance(parts[0], dict):
+        return {name: _join([part[name] for part in parts], axis) for name in parts[0]}
+    return torch.cat(parts, axis) if isinstance(parts[0], Tensor) else parts[0]
 
 
 @dataclass
@@ -135,7 +184,7 @@ class _Tape:
     seen_from: list[Tensor] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     locations: list[Tensor] = field(default_factory=list)
-    targets: list[Tensor] = field(default_factory=list)
+    targets: list[Any] = field(default_factory=list)
     rewards: list[Any] = field(default_factory=list)
     active: list[Any] = field(default_factory=list)
     last: list[Any] = field(default_factory=list)
@@ -149,8 +198,8 @@ class _Tape:
         if self.twin:
             self.over = torch.zeros(self.lanes, dtype=torch.bool, device=self.device)
 
-    def see(self, glimpse: Tensor, seen_from: Tensor, targets: Tensor) -> None:
-        """A glimpse (B, ...), where it was taken, and the places (B, D, 2) where there was something to see."""
+    def see(self, glimpse: Tensor, seen_from: Tensor, targets: Any) -> None:
+        """A glimpse (B, ...), where it was taken, and the places where there was something to see, see `_targets`."""
         self.glimpses.append(glimpse)
         self.seen_from.append(seen_from)
         self.targets.append(targets)
@@ -216,9 +265,18 @@ class _Tape:
             successes=torch.as_tensor(self.successes).expand(self.lanes),
             tells_success=self.tells_success,
             num_glimpses=torch.as_tensor(num_glimpses),
-            target_distances=(seen_from[:, :, None] - torch.stack(self.targets)).norm(dim=3).amin(2),
+            target_distances=self._distances(seen_from),
             budget=budget,
         )
+
+    def _distances(self, seen_from: Tensor) -> Tensor:
+        """How far each glimpse (T, B) was from the nearest place where there was something to see; NaN where the world does not tell."""
+        if self.targets[0] is None:
+            return torch.full_like(seen_from[..., 0], torch.nan)
+        stacked = np.stack(self.targets) if isinstance(self.targets[0], np.ndarray) else torch.stack(self.targets)
+        targets = torch.as_tensor(stacked).to(seen_from).view(*seen_from.shape[:2], -1, 2)
+        nearest: Tensor = (seen_from[:, :, None] - targets).norm(dim=3).amin(2)
+        return nearest
 
     def _stack(self, arrays: list[Any]) -> Tensor:
         if isinstance(arrays[0], Tensor):
@@ -226,23 +284,18 @@ class _Tape:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
 
-def _targets(info: dict[str, Any], like: Tensor) -> Tensor:
-    """The places in each lane where there is something to see (B, D, 2), as `like`; one and NaN where the world does not tell."""
-    if "target_locations" in info:
-        return torch.as_tensor(info["target_locations"]).to(like)
-    if "target_location" in info:
-        return torch.as_tensor(info["target_location"]).to(like)[:, None]
-    return torch.full_like(like, torch.nan)[:, None]
+def _targets(info: dict[str, Any]) -> Any:
+    """The places in each lane where there is something to see, (B, D, 2) or (B, 2) as the world tells them; None where it does not."""
+    return info.get("target_locations", info.get("target_location"))
 
 
-def _look(gaze: str, location: Tensor, targets: Tensor, step: int, generator: torch.Generator | None) -> Tensor:
+def _look(gaze: str, location: Tensor, targets: Any, step: int, generator: torch.Generator | None) -> Tensor:
+    """Where somebody else than the agent looks (B, 2)."""
     if gaze == "oracle":
-        target = targets[:, step % targets.shape[1]]
-        if target.isnan().any():
+        if targets is None:
             raise ValueError('An oracle\'s gaze needs a world that tells where to look: "target_location" in its info.')
-        return target
+        places = torch.as_tensor(targets).to(location).view(len(location), -1, 2)
+        return places[:, step % places.shape[1]]
     if gaze == "center":
         return torch.zeros_like(location)
-    if gaze == "random":
-        return 2 * torch.rand(location.shape, generator=generator, device=location.device) - 1
-    return location
+    return 2 * uniform(location.shape, generator, location.device) - 1

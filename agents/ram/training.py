@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from agents.experiment.checkpoint import demand_device, restoring
-from agents.experiment.device import device_name, prepare_torch
+from agents.experiment.device import device_name, find_device, prepare_torch
 from agents.experiment.device_worlds import DeviceWorld, on_device
 from agents.experiment.episodes import make_split
 from agents.experiment.run_folder import (
@@ -31,14 +31,16 @@ from agents.experiment.run_folder import (
     reserved,
 )
 from agents.experiment.score import Score
+from agents.experiment.team import Team
 from agents.experiment.updates import make_updates
 from agents.ram.agent import Decision, RecurrentAttentionAgent, make_agent
 from agents.ram.checkpoint import begin_with, load_state, save_state
 from agents.ram.config import Config
+from agents.ram.draws import LaneGenerator, uniform
 from agents.ram.evaluation import evaluate
 from agents.ram.findings import Findings, Found
 from agents.ram.objective import training_loss
-from agents.ram.rollout import GAZES, Rollout, collect_rollout
+from agents.ram.rollout import GAZES, Rollout, collect_rollout, join
 from agents.ram.update_graph import UpdateGraph
 from agents.ram.watching import play_episodes
 from ram_envs.rendering import Pixels, draw_view
@@ -57,16 +59,20 @@ class Trainer:
     Args:
         config: the run's settings.
         folder: the run's folder; it must exist.
+        team: the processes that share its batches.
     """
 
-    def __init__(self, config: Config, folder: Path) -> None:
+    def __init__(self, config: Config, folder: Path, team: Team | None = None) -> None:
         self.device = prepare_torch(config)
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.team = config, folder, team or Team()
+        self.batch_size = config.learning.batch_size
+        self.lanes = self.team.lanes(self.batch_size)  # that are played here
         self.commits = [current_commit()]  # that this run's code was at, read before the checkout can move on
         self.devices = [device_name(self.device)]
         torch.manual_seed(config.seed)
-        self.envs = on_device(make_split(config, config.learning.batch_size, "train", training=True), self.device)
-        self.batch_size, self.success_word = self.envs.num_envs, self.envs.unwrapped.verdicts[True]
+        here = self.lanes.stop - self.lanes.start
+        self.envs = on_device(make_split(config, here, "train", training=True), self.device)
+        self.success_word = self.envs.unwrapped.verdicts[True]
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
         self.finest = min(self.agent.pixel_size) * self.envs.unwrapped.sensor.patch_size / 2  # half the patch, as a way
@@ -81,7 +87,7 @@ class Trainer:
         self.averages: list[Tensor] = [*self.scored.parameters()]
         self.serves = [*self.agent.parameter_groups()]
         self.optimizer = _make_optimizer(self.agent, config)
-        self.generator = torch.Generator(self.device).manual_seed(config.seed)
+        self.generator = self._make_generator()
         self.findings = Findings(self.device, folder)
         self.update, self.frames, self.seconds = 0, 0, 0.0
         self.greedy_share: float | Tensor = 0.0  # of the episodes, annealed
@@ -89,10 +95,19 @@ class Trainer:
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         seeds = np.random.SeedSequence(config.seed).generate_state(self.batch_size)
-        _, info = self.envs.reset(seed=[int(seed) for seed in seeds])
+        _, info = self.envs.reset(seed=[int(seed) for seed in seeds[self.lanes]])
         self.tells_target = bool({"target_location", "target_locations"} & info.keys())
         recorded = self.device.type == "cuda" and isinstance(self.envs, DeviceWorld) and config.run.cuda_graphs
         self.graph = UpdateGraph(self) if recorded else None
+
+    def _make_generator(self) -> torch.Generator:
+        """Draws for the whole batch, in every process alike."""
+        if self.team.size == 1:
+            return torch.Generator(self.device).manual_seed(self.config.seed)
+        generator = LaneGenerator()
+        generator.batch, generator.lanes = self.batch_size, self.lanes
+        generator.manual_seed(self.config.seed)
+        return generator
 
     @property
     def episodes(self) -> int:
@@ -112,7 +127,7 @@ class Trainer:
             **({"learner": self.agent.state_dict()} if self.scored is not self.agent else {}),
             "optimizer": self.optimizer.state_dict(),
             "sampling": self.generator.get_state(),
-            "lanes": [json.dumps(lane.bit_generator.state) for lane in self.envs.unwrapped.np_random],
+            "lanes": self.lane_states(),
             "update": self.update,
             "frames": self.frames,
             "seconds": self.seconds,
@@ -123,12 +138,19 @@ class Trainer:
             **log_sizes(self.folder),
         }
 
+    def lane_states(self) -> list[str]:
+        """What the generator of each lane of the batch would draw next."""
+        self.team.order("lane_states")
+        here = [json.dumps(lane.bit_generator.state) for lane in self.envs.unwrapped.np_random]
+        return [state for states in self.team.gather(here) for state in states]
+
     def restore(self, state: dict[str, Any]) -> None:
         """Goes back to where a checkpoint was written; what was reported since is taken back.
 
         Raises:
             ValueError: if the checkpoint is one of other settings, or of networks of other shapes.
         """
+        self.team.order("restore", state)
         same_device = demand_device(self.folder / CHECKPOINT, state, self.config, self.device)
         with restoring(self.folder / CHECKPOINT, state, self.config, self.optimizer):
             self.scored.load_state_dict(state["agent"])
@@ -139,14 +161,15 @@ class Trainer:
                 self.generator.set_state(state["sampling"])
             else:  # each kind of device has generators of its own
                 self.generator.manual_seed(self.config.seed + state["update"])
-            for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"], strict=True):
+            for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"][self.lanes], strict=True):
                 lane.bit_generator.state = json.loads(text)
             for name in ("update", "frames", "seconds", "window", "curve"):
                 setattr(self, name, state[name])
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
             self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
             self.devices = [*(name for name in state["devices"] if name not in self.devices), *self.devices]
-        cut_logs(self.folder, state)
+        if self.team.leads:
+            cut_logs(self.folder, state)
 
     def save(self) -> None:
         """Writes a checkpoint."""
@@ -158,6 +181,7 @@ class Trainer:
         Raises:
             FloatingPointError: if anything is not finite that should be, on a GPU at the next report; the last checkpoint is still good.
         """
+        self.team.order("step")
         self._anneal(self.update / self.config.total_updates)
         if self.graph is None:
             found = self._learn(self._images())
@@ -182,6 +206,7 @@ class Trainer:
             keen=self._keen(),
             watch=None if twin else self._demand_place,
             activations=activations,
+            longest=lambda steps: max(self.team.gather(steps)),
         )
         if twin:
             self._demand_finite("A location", rollout.locations)
@@ -189,19 +214,28 @@ class Trainer:
             outputs = self.agent.unroll(
                 rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices, activations
             )
+        rollout, outputs = join(self.team, rollout, outputs)
         loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus)
         self._demand_finite("The loss", loss)
-        self.optimizer.zero_grad()
+        for weight in self.weights:
+            weight.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
+        self.team.add([weight.grad for weight in self.weights if weight.grad is not None])
         gradient_norm = self._clip_gradients()
         self.optimizer.step()
         if self.config.network.input == "standardized":
-            self.agent.standardize.learn(rollout.glimpses.flatten(0, 1))
+            self._see(rollout.glimpses)
         norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
         return self.findings.collect(
             self._measures({"loss": loss.detach(), "gradient_norm": gradient_norm, **parts}, rollout)
         )
+
+    def _see(self, glimpses: Tensor) -> None:
+        """Takes the pixels of the batch's glimpses (T, B, planes, g, g), of which some are here, into the running statistics."""
+        share = glimpses.shape[1] / self.batch_size
+        found = self.team.gather(self.agent.standardize.measure(glimpses.flatten(0, 1)) * share)
+        self.agent.standardize.learn(torch.stack(found).sum(0))
 
     def _anneal(self, progress: float) -> None:
         """Sets learning rates, and how the gaze explores and whether it learns, for where the training is."""
@@ -274,7 +308,7 @@ class Trainer:
         if not self.config.price_range:
             return None
         low, high = self.config.price_range
-        shares = torch.rand(self.batch_size, generator=self.generator, device=self.device)
+        shares = uniform((self.lanes.stop - self.lanes.start,), self.generator, self.device)
         prices: Tensor = low * (high / low) ** shares
         return prices
 
@@ -282,7 +316,7 @@ class Trainer:
         """Which episodes look where a greedy agent would, while the gaze learns by counterfactual looks."""
         if self.config.counterfactual is None:
             return None
-        shares = torch.rand(self.batch_size, generator=self.generator, device=self.device)
+        shares = uniform((self.lanes.stop - self.lanes.start,), self.generator, self.device)
         return shares < self.greedy_share
 
     def _demand_place(self, decision: Decision) -> None:
@@ -296,13 +330,12 @@ class Trainer:
         """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
         if not self.images:
             return None
-        places = np.arange(self.update * self.batch_size, (self.update + 1) * self.batch_size)
-        epochs = places // self.images
-        index = np.empty_like(places)
-        for epoch in np.unique(epochs).tolist():
-            here = epochs == epoch
-            index[here] = self._epoch(epoch)[places[here] % self.images]
-        return {"index": index}
+        index, first = [], self.update * self.batch_size
+        while first < (self.update + 1) * self.batch_size:
+            epoch, place = divmod(first, self.images)
+            index.append(self._epoch(epoch)[place : place + (self.update + 1) * self.batch_size - first])
+            first += len(index[-1])
+        return {"index": np.concatenate(index)[self.lanes]}
 
     def _epoch(self, epoch: int) -> np.ndarray[Any, Any]:
         if getattr(self, "_order", (None,))[0] != epoch:
@@ -346,10 +379,17 @@ def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nob
         OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
         FloatingPointError: see `Trainer.step`.
     """
-    with reserved(folder):
-        trainer = Trainer(config, folder)
+    processes = config.run.threads if find_device(config.run.device).type == "cpu" else 1
+    with reserved(folder), Team(processes) as team:
+        trainer = Trainer(config, folder, team)
+        team.start(_share, sum(weight.numel() for weight in trainer.weights), config, folder)
         begin(trainer, resume, load_state)
         return carry_out(trainer, partial(make_updates, saved=saved), _result)
+
+
+def _share(team: Team, config: Config, folder: Path) -> None:
+    """Trains beside the process that leads the team."""
+    team.obey(Trainer(config, folder, team))
 
 
 def _result(trainer: Trainer) -> dict[str, Any]:
