@@ -5,7 +5,7 @@ Axes: T steps of the longest episode, B lanes, K options of a choice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -96,39 +96,29 @@ def collect_rollout(
         keen: (B,) bool, the episodes that look where a greedy agent would, where others explore.
         watch: called with every decision before it is played.
         activations: from `agent.start_activations`, kept for `unroll`.
-        longest: told the steps of the longest episode here, answers with those of the longest in all processes that share the batch.
+        longest: told the steps of the longest episode here, answers with those of the longest of the batch, of which others may play lanes.
     """
     device = agent.device
     observation, info = envs.reset(seed=seed, options=options)
-    reward: Any = None
     state = agent.initial_state(envs.num_envs, prices, keen)
     twin = isinstance(observation["location"], Tensor)  # such a world takes tensors, and knows when all must be over
     tape = _Tape(device, envs.num_envs, twin, info.get("label"))
-    steps, until = 0, 0  # until when others play that share the batch
     with agent.autocast():
-        while True:
-            if over := bool(envs.all_over if twin else tape.over.all()):
-                until = until or longest(steps)
-                if steps >= until:
-                    break
+        for playing in _steps(lambda: envs.all_over if twin else tape.over.all(), longest):
             glimpse, seen = (torch.as_tensor(observation[name], device=device) for name in ("glimpse", "location"))
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
+            location = _look(gaze, decision.location, _targets(info), len(tape.locations), generator)
             tape.see(glimpse, seen, _targets(info))
-            location = decision.location
-            if gaze != "agent":
-                location = _look(gaze, location, _targets(info), steps, generator)
             if watch is not None:
                 watch(decision)
-            if over:
-                reward = np.zeros_like(reward)
+            if playing:
+                action = {"location": location, **agent.actions(decision.choices)}
+                observation, reward, terminated, truncated, info = envs.step(action if twin else _to_numpy(action))
             else:
-                action: Any = {"location": location, **agent.actions(decision.choices)}
-                action = action if twin else {name: each.cpu().numpy() for name, each in action.items()}
-                observation, reward, terminated, truncated, info = envs.step(action)
+                reward = np.zeros(envs.num_envs)
             tape.act(decision, location, reward, terminated, truncated, info)
             if decision.candidates is not None:
                 tape.compare(envs, decision.candidates, state)
-            steps += 1
     return tape.rollout(
         agent,
         prices=prices,
@@ -136,6 +126,15 @@ def collect_rollout(
         num_glimpses=info["num_glimpses"],
         budget=envs.unwrapped.max_glimpses or len(tape.decisions),
     )
+
+
+def _steps(over: Callable[[], bool], longest: Callable[[int], int]) -> Iterator[bool]:
+    """Whether a lane here still plays, step by step, until none does, here or wherever else there are lanes of the batch."""
+    steps = 0
+    while not over():
+        yield True
+        steps += 1
+    yield from [False] * (longest(steps) - steps)
 
 
 LANES_AXIS = {
@@ -284,13 +283,19 @@ class _Tape:
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
 
 
+def _to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    return {name: each.cpu().numpy() for name, each in tensors.items()}
+
+
 def _targets(info: dict[str, Any]) -> Any:
     """The places in each lane where there is something to see, (B, D, 2) or (B, 2) as the world tells them; None where it does not."""
     return info.get("target_locations", info.get("target_location"))
 
 
 def _look(gaze: str, location: Tensor, targets: Any, step: int, generator: torch.Generator | None) -> Tensor:
-    """Where somebody else than the agent looks (B, 2)."""
+    """Where the agent looks (B, 2), or somebody else in its place."""
+    if gaze == "agent":
+        return location
     if gaze == "oracle":
         if targets is None:
             raise ValueError('An oracle\'s gaze needs a world that tells where to look: "target_location" in its info.')

@@ -512,7 +512,7 @@ def test_standardised_pixels_have_mean_0_and_deviation_1_scale_by_scale():
     glimpses = (
         torch.rand(500, 2, 4, 4) * torch.tensor([1.0, 0.05])[:, None, None] + torch.tensor([0.0, 0.9])[:, None, None]
     )
-    standardize.learn(glimpses)
+    standardize.learn(standardize.measure(glimpses))
     found = standardize(glimpses)
     torch.testing.assert_close(found.mean((0, 2, 3)), torch.zeros(2), atol=0.02, rtol=0)
     torch.testing.assert_close(found[:, 0].std(), torch.ones(()), atol=0.02, rtol=0)
@@ -521,5 +521,5 @@ def test_standardised_pixels_have_mean_0_and_deviation_1_scale_by_scale():
 
 def test_standardisation_of_a_dark_scene_is_finite():
     standardize = Standardize(1)
-    standardize.learn(torch.zeros(3, 1, 4, 4))
+    standardize.learn(standardize.measure(torch.zeros(3, 1, 4, 4)))
     assert standardize(torch.zeros(3, 1, 4, 4)).isfinite().all()
