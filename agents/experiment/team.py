@@ -19,7 +19,6 @@ import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass
 from itertools import accumulate
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -29,15 +28,8 @@ from torch import Tensor
 
 Part = TypeVar("Part")
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
+FAILED = b"failed: "  # before what has stopped a process; no packed thing begins so
 PATIENCE = 10.0  # seconds that a process may take to notice that the run is over
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """What stopped a process, and where it was."""
-
-    error: Exception
-    trace: str
 
 
 class Team:
@@ -57,6 +49,9 @@ class Team:
         self._sums: Tensor | None = (
             None  # (2, size, numbers), in turns: one may still be read while the other is written
         )
+        self._rows: dict[
+            tuple[torch.Size, ...], list[list[list[Tensor]]]
+        ] = {}  # their places for tensors of such shapes
         self._turn = 0
 
     def __enter__(self) -> Team:
@@ -114,15 +109,16 @@ class Team:
 
     def order(self, method: str, *args: Any) -> None:
         """Has the others call that method, too; called by the leader at its beginning, and by them without effect."""
-        if self.leads:
+        if self._pipes and self.leads:
+            packed = _pack((method, *args))
             for place in range(len(self._pipes)):
-                self._send(place, (method, *args))
+                self._send(place, packed)
 
     def obey(self, trainer: Any) -> None:
         """Calls the methods of a trainer that the leader orders, until it is gone."""
         while True:
             try:
-                method, *args = self._receive(0)
+                method, *args = pickle.loads(self._receive(0))
             except EOFError:
                 return
             getattr(trainer, method)(*args)
@@ -136,31 +132,41 @@ class Team:
         """
         if self.size == 1:
             return [part]
+        here, others = _pack(part), range(self.size - 1)
         if self.leads:
-            parts = [part, *(self._receive(place) for place in range(self.size - 1))]
-            for place in range(self.size - 1):
-                self._send(place, parts)
-        else:
-            self._send(0, part)
-            parts = self._receive(0)
-        parts[self.rank] = part
-        return parts
+            for place in others:
+                self._send(place, here)
+            found = [self._receive(place) for place in others]
+            for place in others:
+                for other in others:
+                    if other != place:
+                        self._send(place, found[other])
+        else:  # listens first, or both might speak, and neither ever finish
+            found = [self._receive(0)]
+            self._send(0, here)
+            found += [self._receive(0) for _ in range(self.size - 2)]
+        parts = [pickle.loads(each) for each in found]
+        return [*parts[: self.rank], part, *parts[self.rank :]]
 
     def fail(self, error: Exception) -> None:
         """Tells the leader what has stopped this process, which is not the leader."""
-        failure = _Failure(error, traceback.format_exc())
+        trace = traceback.format_exc()
         try:
-            pickle.loads(pickle.dumps(failure))
+            packed = _pack((error, trace))
+            pickle.loads(packed)
         except Exception:  # not every error can be sent
-            failure = _Failure(RuntimeError(repr(error)), failure.trace)
-        self._send(0, failure)
+            packed = _pack((RuntimeError(repr(error)), trace))
+        self._send(0, FAILED + packed)
 
     def add(self, tensors: list[Tensor]) -> None:
         """Makes of each tensor, without gradient, its sum over all processes: the same there to the last bit."""
         if self.size == 1:
             return
-        assert self._sums is not None
-        found = [self._places(row, tensors) for row in self._sums[self._turn]]
+        assert self._sums is not None, "A team of several must be connected first."
+        shapes = tuple(tensor.shape for tensor in tensors)
+        if shapes not in self._rows:
+            self._rows[shapes] = [[_split(row, shapes) for row in rows] for rows in self._sums]
+        found = [*self._rows[shapes][self._turn]]
         self._turn = 1 - self._turn
         torch._foreach_copy_(found[self.rank], tensors)
         self.gather(None)  # all have written
@@ -171,30 +177,24 @@ class Team:
         for others in found:
             torch._foreach_add_(tensors, others)
 
-    @staticmethod
-    def _places(row: Tensor, tensors: list[Tensor]) -> list[Tensor]:
-        ends = [*accumulate(tensor.numel() for tensor in tensors)]
-        return [row[end - tensor.numel() : end].view(tensor.shape) for tensor, end in zip(tensors, ends, strict=True)]
-
-    def _send(self, place: int, what: Any) -> None:
-        packed = io.BytesIO()
-        _Packer(packed, pickle.HIGHEST_PROTOCOL).dump(what)
+    def _send(self, place: int, packed: bytes) -> None:
         try:
-            self._pipes[place].send_bytes(packed.getbuffer())
+            self._pipes[place].send_bytes(packed)
         except OSError:  # it is gone: its last words say why
             self._receive(place)
             raise EOFError from None
 
-    def _receive(self, place: int) -> Any:
-        """What the process at the other end of a pipe sent."""
+    def _receive(self, place: int) -> bytes:
+        """What the process at the other end of a pipe sent, still packed."""
         try:
-            found = pickle.loads(self._pipes[place].recv_bytes())
+            found = self._pipes[place].recv_bytes()
         except (EOFError, OSError):
             if not self.leads:
                 raise EOFError from None
             raise self._death(place) from None
-        if isinstance(found, _Failure):
-            raise found.error from RuntimeError(f"In process {place + 1} of a team:\n{found.trace}")
+        if found.startswith(FAILED):
+            error, trace = pickle.loads(found.removeprefix(FAILED))
+            raise error from RuntimeError(f"In another process of the run:\n{trace}")
         return found
 
     def _death(self, place: int) -> ChildProcessError:
@@ -215,6 +215,18 @@ class _Packer(pickle.Pickler):
         **copyreg.dispatch_table,
         Tensor: lambda tensor: (torch.from_numpy, (tensor.detach().numpy(),)),
     }
+
+
+def _split(row: Tensor, shapes: tuple[torch.Size, ...]) -> list[Tensor]:
+    """Parts of a row of numbers, in those shapes."""
+    ends = [*accumulate(shape.numel() for shape in shapes)]
+    return [row[end - shape.numel() : end].view(shape) for shape, end in zip(shapes, ends, strict=True)]
+
+
+def _pack(what: Any) -> bytes:
+    packed = io.BytesIO()
+    _Packer(packed, pickle.HIGHEST_PROTOCOL).dump(what)
+    return packed.getvalue()
 
 
 def _work(work: Callable[..., None], pipe: Connection, memory: Any, rank: int, size: int, *args: Any) -> None:
