@@ -32,7 +32,7 @@ FLOORS = {
     ],
     "agents/analysis": [
         "__init__", "world_tables", "tables", "setting_words", "ablation_tables", "findings", "result_tables", "pages",
-        "step_speed", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "image_times", "time_table", "gpu_table", "curves", "episode_pictures",
+        "step_speed", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "image_times", "time_table", "core_speed", "gpu_table", "curves", "episode_pictures",
         "plots", "reproduction", "ray_costs",
     ],
     "agents": [

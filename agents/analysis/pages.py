@@ -11,6 +11,7 @@ from agents.analysis.findings import findings_table
 from agents.analysis.result_tables import comparison_tables, headline_table, results_tables
 from agents.analysis.tables import (
     RESULTS,
+    core_speed_table,
     gpu_table,
     load_results,
     ray_costs_table,
@@ -32,6 +33,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "comparison": lambda: comparison_tables(load_results()),
     "image sizes": sizes_table,
     "times": times_table,
+    "core speed": core_speed_table,
     "gpu": gpu_table,
     "step speed": step_speed_table,
     "time to accuracy": times_to_errors_table,

@@ -15,6 +15,7 @@ from agents.scaling.search_record import trials_table
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 SIZES = RESULTS / "image_sizes.json"
 TIMES = RESULTS / "time_table.json"
+CORE_SPEED = RESULTS / "core_speed.json"
 GPU = RESULTS / "gpu_table.json"
 RAY_COSTS = RESULTS / "ray_costs.json"
 STEP_SPEED = RESULTS / "step_speed.json"
@@ -214,6 +215,20 @@ def times_table(path: Path = TIMES) -> str:
         faster = f"{row['times_faster']:.2f}" if "times_faster" in row else "-"
         speeds = f"{row['episodes_per_second']:,.0f} | {row['frames_per_second']:,.0f}"
         lines.append(f"| `{row['preset']}` | {row['batch_size']} | {speeds} | {faster} |")
+    return "\n".join(lines)
+
+
+def core_speed_table(path: Path = CORE_SPEED) -> str:
+    """A Markdown table of how much faster a run is on several processor cores, from the measurements of `core_speed.py`."""
+    if not path.exists():
+        return "Not measured yet."
+    found = json.loads(path.read_text())
+    lines = ["| preset | batch | one core | cores | together | times as fast |", "|---|---|---|---|---|---|"]
+    for row in found["rows"]:
+        one, several = (f"{row[which]:,.0f}" for which in ("alone", "together"))
+        lines.append(
+            f"| `{row['preset']}` | {row['batch_size']} | {one} | {row['threads']} | {several} | {row['times_faster']:.2f} |"
+        )
     return "\n".join(lines)
 
 

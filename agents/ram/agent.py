@@ -389,10 +389,9 @@ class RecurrentAttentionAgent(nn.Module):
 
     def autocast(self, enabled: bool = True) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16, where settings and machine want it; the heads on the core always stay in float32."""
-        device = self.device.type
-        if self.config.run.matmul_precision != "bfloat16" or not multiplies_bfloat16(device):
+        if self.config.run.matmul_precision != "bfloat16" or not multiplies_bfloat16(self.device.type):
             return nullcontext()
-        return torch.autocast(device, torch.bfloat16, enabled)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled)
 
     @property
     def device(self) -> torch.device:
@@ -414,8 +413,8 @@ class RecurrentAttentionAgent(nn.Module):
             told.append(functional.log_softmax(logits["answer"].detach(), -1).sort(-1, descending=True).values)
         if "stop" in self.action_networks:
             known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
-            logits["stop"] = self.action_networks["stop"](torch.cat([known, *told], dim=-1))
-        expects = torch.cat([_let_through(what, learning.baseline_into_core), *told], dim=-1)
+            logits["stop"] = self.action_networks["stop"](_beside(known, told))
+        expects = _beside(_let_through(what, learning.baseline_into_core), told)
         baseline = self.baseline_network(expects).squeeze(-1)
         if self.control_network is None:
             return Outputs(mean, logits, baseline, None, None)
@@ -438,7 +437,7 @@ class RecurrentAttentionAgent(nn.Module):
         else:
             explored = torch.ones_like(mean[:, 0], dtype=torch.bool) if state.keen is None else ~state.keen
             location = torch.where(explored[:, None], candidates[0], mean)
-        choices = {name: self._choose(name, outputs.logits, greedy, generator, len(mean)) for name in self.choices}
+        choices = {name: self._choose(name, outputs.logits, greedy, generator, mean) for name in self.choices}
         if self.control_network is not None:
             assert outputs.control_mean is not None
             drawn = outputs.control_mean.detach()
@@ -494,10 +493,10 @@ class RecurrentAttentionAgent(nn.Module):
         return mean + self.location_std * normal(mean.shape, generator, mean.device), explored
 
     def _choose(
-        self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, batch: int
+        self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, mean: Tensor
     ) -> Tensor:
         if name not in logits:  # an agent that does not stop before the last glimpse
-            return torch.zeros(batch, dtype=torch.long, device=self.device)
+            return torch.zeros(len(mean), dtype=torch.long, device=mean.device)
         if greedy or (name == "answer" and self.teacher == "label"):
             return logits[name].argmax(1)
         drawn = uniform(logits[name].shape, generator, logits[name].device)
@@ -562,6 +561,11 @@ def salient_places(
     spread = torch.stack([width * pixel_size[0], width * pixel_size[1]], dim=-1)
     chosen = places.flatten(1, 3).gather(1, drawn[..., None].expand(-1, -1, 2))
     return (chosen + within * spread).clamp(-1, 1).transpose(0, 1)
+
+
+def _beside(known: Tensor, told: list[Tensor]) -> Tensor:
+    """What is known (..., H) and what is told beside it, as one; a state to which nothing is added is not copied."""
+    return torch.cat([known, *told], dim=-1) if told else known
 
 
 def _let_through(hidden: Tensor, share: float) -> Tensor:

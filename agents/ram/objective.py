@@ -88,9 +88,8 @@ def _explained(baselines: Tensor, returns: Tensor, active: Tensor) -> Tensor:
     """Share of the returns' variance that the baseline explains."""
     left = ((returns - baselines.detach()).square() * active).sum()
     spread = ((returns - (returns * active).sum() / active.sum()).square() * active).sum()
-    return torch.where(
-        spread > 1e-6, 1 - left / spread.clamp(min=1e-6), 0.0
-    )  # where all returns are equal there is nothing to explain
+    # Where all returns are equal there is nothing to explain.
+    return torch.where(spread > 1e-6, 1 - left / spread.clamp(min=1e-6), 0.0)
 
 
 def _add_gaze(

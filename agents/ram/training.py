@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -379,12 +381,19 @@ def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nob
         OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
         FloatingPointError: see `Trainer.step`.
     """
-    processes = config.run.threads if find_device(config.run.device).type == "cpu" else 1
-    with reserved(folder), Team(processes) as team:
-        trainer = Trainer(config, folder, team)
-        team.start(_share, sum(weight.numel() for weight in trainer.weights), config, folder)
+    with reserved(folder), make_trainer(config, folder) as trainer:
         begin(trainer, resume, load_state)
         return carry_out(trainer, partial(make_updates, saved=saved), _result)
+
+
+@contextmanager
+def make_trainer(config: Config, folder: Path) -> Iterator[Trainer]:
+    """A run's trainer, with as many processes beside this one as its `threads` ask for, which end with the context."""
+    on_processor = find_device(config.run.device).type == "cpu"
+    with Team(config.run.threads if on_processor else 1) as team:
+        trainer = Trainer(config, folder, team)
+        team.start(_share, sum(weight.numel() for weight in trainer.weights), config, folder)
+        yield trainer
 
 
 def _share(team: Team, config: Config, folder: Path) -> None:
