@@ -63,9 +63,15 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, plus: Tensor 
 def product_type(x: Tensor) -> torch.dtype:
     """The type that products with x are made in: autocast's, where that is on."""
     device = x.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+    if _casts(device) and torch.is_autocast_enabled(device):
         return torch.get_autocast_dtype(device)
     return x.dtype
+
+
+@cache
+def _casts(device: str) -> bool:
+    """Whether there is autocast on such a device."""
+    return torch.amp.is_autocast_available(device)
 
 
 def _onednn(x: Tensor, weight: Tensor) -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor] | None:
@@ -211,10 +217,11 @@ class RectifierSteps(torch.autograd.Function):
         states, x, inward, recurrent = ctx.saved_tensors
         gradient, kind = gradient.contiguous(), gradient.dtype
         down, back, of_step = torch.empty_like(gradient), recurrent.to(kind).t(), gradient[-1]
-        for step in range(len(states) - 1, -1, -1):
-            torch.ops.aten.threshold_backward.grad_input(of_step, states[step], 0, grad_input=down[step])
-            if step:
-                of_step = product(down[step], back, plus=gradient[step - 1])
+        steps = [*zip(states.unbind(), down.unbind(), (None, *gradient.unbind()), strict=False)]
+        for state, here, before in reversed(steps):
+            torch.ops.aten.threshold_backward.grad_input(of_step, state, 0, grad_input=here)
+            if before is not None:
+                of_step = product(here, back, plus=before)
         rows = down.flatten(0, 1)
         of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[1] else None
         of_inward = product(rows.t(), x.flatten(0, 1).to(kind).t())
@@ -274,12 +281,13 @@ class LSTMSteps(torch.autograd.Function):
         gradient, kind, back = gradient.contiguous(), ctx.kind, recurrent.to(ctx.kind).t()
         down = gradient.new_empty(*states.shape[:2], len(recurrent))  # of what drives the gates
         of_hidden, of_cell = gradient[-1], torch.zeros_like(gradient[-1])
+        of_earlier, places = gradient.to(kind).unbind(), down.unbind()
         for step in range(len(states) - 1, -1, -1):
             gates, _, shown = (of_step[step] for of_step in ctx.made)
             before = ctx.made[1][step - 1] if step else torch.zeros_like(of_cell)
-            of_cell = _lstm_back(of_hidden, of_cell, gates, before, shown, down[step])
+            of_cell = _lstm_back(of_hidden, of_cell, gates, before, shown, places[step])
             if step:
-                of_hidden = product(down[step].to(kind), back, plus=gradient[step - 1].to(kind)).to(gradient.dtype)
+                of_hidden = product(places[step].to(kind), back, plus=of_earlier[step - 1]).to(gradient.dtype)
         rows = down.flatten(0, 1).to(kind)
         of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[1] else None
         of_inward = product(
