@@ -51,10 +51,10 @@ def advantages_and_returns(
     baselines = baselines.detach() * active
     errors = rewards - baselines
     errors[:-1] += discount * baselines[1:]
-    steps = torch.arange(len(rewards), device=rewards.device)
-    ahead = steps - steps[:, None]  # (T, T), how much later each error is
-    weights = torch.where(ahead >= 0, (discount * gae_lambda) ** ahead.clamp(min=0), 0.0).to(rewards)
-    advantages = weights @ (errors * active)  # nothing follows an episode's end
+    advantages = errors * active
+    steps = advantages.unbind()
+    for earlier, later in zip(steps[-2::-1], steps[:0:-1], strict=True):  # nothing follows an episode's end
+        earlier.add_(later, alpha=discount * gae_lambda)
     return advantages, advantages + baselines
 
 
