@@ -83,7 +83,7 @@ def normalize(advantages: Tensor, mask: Tensor) -> Tensor:
 
 def reinforce_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor) -> Tensor:
     """-1/B sum_i sum_t log pi(u_t | s_1:t) (R_t - b_t): its gradient is Mnih et al. 2014, Eq. 2, with the sign of a loss."""
-    return -(log_probs * advantages.detach() * mask).sum() / log_probs.shape[1]
+    return -(log_probs * (advantages.detach() * mask)).sum() / log_probs.shape[1]
 
 
 def baseline_loss(baselines: Tensor, returns: Tensor, mask: Tensor) -> Tensor:

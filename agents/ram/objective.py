@@ -30,7 +30,7 @@ class Objective:
 
     def add(self, loss: Tensor, weight: float | Tensor = 1.0, name: str | None = None) -> None:
         """Adds a loss, and reports it where it has a name."""
-        self.total = self.total + weight * loss
+        self.total = self.total + (loss if isinstance(weight, float) and weight == 1 else weight * loss)
         if name is not None:
             self.report(name, loss)
 
