@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 Part = TypeVar("Part")
+Shapes = tuple[torch.Size, ...]
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM)
 FAILED = b"failed: "  # before what has stopped a process; no packed thing begins so
 PATIENCE = 10.0  # seconds that a process may take to notice that the run is over
@@ -46,13 +47,10 @@ class Team:
         self.size, self.rank = size, rank
         self._pipes: list[Connection] = []
         self._processes: list[Any] = []
-        self._sums: Tensor | None = (
-            None  # (2, size, numbers), in turns: one may still be read while the other is written
-        )
-        self._rows: dict[
-            tuple[torch.Size, ...], list[list[list[Tensor]]]
-        ] = {}  # their places for tensors of such shapes
+        # Memory that all share, (2, size, numbers): one may still be read while the other is written, and then it is its turn.
+        self._sums: Tensor | None = None
         self._turn = 0
+        self._rows: dict[Shapes, list[list[list[Tensor]]]] = {}  # its parts, for tensors of such shapes
 
     def __enter__(self) -> Team:
         return self
@@ -115,12 +113,13 @@ class Team:
                 self._send(place, packed)
 
     def obey(self, trainer: Any) -> None:
-        """Calls the methods of a trainer that the leader orders, until it is gone."""
+        """Calls the methods of a trainer that the leader orders, until it is gone.
+
+        Raises:
+            Over: once it is.
+        """
         while True:
-            try:
-                method, *args = pickle.loads(self._receive(0))
-            except EOFError:
-                return
+            method, *args = pickle.loads(self._receive(0))
             getattr(trainer, method)(*args)
 
     def gather(self, part: Part) -> list[Part]:
@@ -181,17 +180,15 @@ class Team:
         try:
             self._pipes[place].send_bytes(packed)
         except OSError:  # it is gone: its last words say why
-            self._receive(place)
-            raise EOFError from None
+            while True:
+                self._receive(place)
 
     def _receive(self, place: int) -> bytes:
         """What the process at the other end of a pipe sent, still packed."""
         try:
             found = self._pipes[place].recv_bytes()
         except (EOFError, OSError):
-            if not self.leads:
-                raise EOFError from None
-            raise self._death(place) from None
+            raise (self._death(place) if self.leads else Over) from None
         if found.startswith(FAILED):
             error, trace = pickle.loads(found.removeprefix(FAILED))
             raise error from RuntimeError(f"In another process of the run:\n{trace}")
@@ -208,6 +205,10 @@ class Team:
         )
 
 
+class Over(Exception):
+    """The leader is gone, and a process that obeys it has nothing more to do."""
+
+
 class _Packer(pickle.Pickler):
     """Packs tensors as NumPy arrays, in a tenth of the time that PyTorch takes."""
 
@@ -217,7 +218,7 @@ class _Packer(pickle.Pickler):
     }
 
 
-def _split(row: Tensor, shapes: tuple[torch.Size, ...]) -> list[Tensor]:
+def _split(row: Tensor, shapes: Shapes) -> list[Tensor]:
     """Parts of a row of numbers, in those shapes."""
     ends = [*accumulate(shape.numel() for shape in shapes)]
     return [row[end - shape.numel() : end].view(shape) for shape, end in zip(shapes, ends, strict=True)]
@@ -233,11 +234,11 @@ def _work(work: Callable[..., None], pipe: Connection, memory: Any, rank: int, s
     """What a process does that does not lead: it leaves the keyboard and the terminal to the one that does."""
     for number in INTERRUPTIONS:  # where they could not be kept off before
         signal.signal(number, signal.SIG_IGN)
-    with Team(size, rank) as team, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), suppress(EOFError):
+    with Team(size, rank) as team, open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), suppress(Over):
         team.connect([pipe], memory)
         try:
             work(team, *args)
-        except EOFError:  # the leader is gone
+        except Over:
             raise
         except Exception as error:
             team.fail(error)

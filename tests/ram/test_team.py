@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 from agents.experiment import episodes  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS  # noqa: E402
-from agents.experiment.team import Team  # noqa: E402
+from agents.experiment.team import Over, Team  # noqa: E402
 from agents.ram.checkpoint import load_state  # noqa: E402
 from agents.ram.draws import LaneGenerator, normal, uniform  # noqa: E402
 from agents.ram.presets import GENERAL, PRESETS  # noqa: E402
@@ -49,6 +49,11 @@ def few_games(monkeypatch):
     monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 30, "test": 40})
 
 
+def until_it_is_over(work, team):
+    with suppress(Over):
+        work(team)
+
+
 @contextmanager
 def beside(size, work, numbers=1):
     """The leader of a team whose other members each do work(team) in a thread."""
@@ -60,7 +65,7 @@ def beside(size, work, numbers=1):
             for rank, (_, pipe) in enumerate(pipes, 1):
                 team = Team(size, rank)
                 team.connect([pipe], memory)
-                futures.append(threads.submit(work, team))
+                futures.append(threads.submit(until_it_is_over, work, team))
             yield leader
         for future in futures:
             future.result(timeout=60)
