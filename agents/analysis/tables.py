@@ -45,6 +45,7 @@ COMPARED = {
     "mnist-2m-ppo": "PPO, no memory", "mnist-2m-ppo-history": "PPO, sees all its glimpses",
     "mnist-2m-ppo-hybrid": "PPO, sees all its glimpses, looks around the middle at first", "mnist-2m-recurrent-ppo": "RecurrentPPO",
     "mnist-2m-recurrent-ppo-hybrid": "RecurrentPPO, looks around the middle at first",
+    "mnist-20m-ppo-hybrid": "PPO, sees all its glimpses, looks around the middle at first", "catch-20m-ppo-center": "PPO, looks at the middle",
     "cluttered60-2m-ram": "RAM, hybrid loss", "cluttered60-2m-reward": "RAM, reward alone",
     "catch-2m-ram": "RAM, reward alone",
     "catch-2m-ppo": "PPO, no memory", "catch-2m-recurrent-ppo": "RecurrentPPO",
