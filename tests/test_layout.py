@@ -26,7 +26,7 @@ FLOORS = {
         "findings", "update_graph", "watching", "training", "command_line",
     ],
     "agents/classifiers": ["__init__", "config", "networks", "presets", "scenes", "evaluation", "training", "command_line"],
-    "agents/sb3": ["__init__", "config", "hyperparams", "presets", "vec_env", "hybrid_policy", "evaluation", "training", "command_line"],
+    "agents/sb3": ["__init__", "config", "hyperparams", "presets", "vec_env", "hybrid_policy", "evaluation", "checkpoint", "training", "command_line"],
     "agents/scaling": [
         "__init__", "families", "forecast", "cluster", "trials", "space", "search_record", "search",
     ],
@@ -36,7 +36,7 @@ FLOORS = {
         "plots", "reproduction", "ray_costs",
     ],
     "agents": [
-        "__init__", "train_ram", "evaluate_ram", "watch_ram", "train_sb3", "train_classifier", "reproduce_tables", "search",
+        "__init__", "train_ram", "evaluate_ram", "watch_ram", "train_sb3", "evaluate_sb3", "train_classifier", "reproduce_tables", "search",
     ],
 }  # fmt: skip
 """Room -> its files: each imports only from files before it, or from the rooms that its own may use."""

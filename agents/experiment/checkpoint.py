@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import torch
 
-from agents.experiment.run_folder import write_whole
+from agents.experiment.run_folder import MODEL, write_whole
 from agents.experiment.settings import AnySettings, ExperimentConfig
 
 FORMAT = 2  # 1 had its settings in one group
@@ -54,7 +54,8 @@ def load_checkpoint(path: Path, settings: type[AnySettings], holds: str) -> dict
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        raise FileNotFoundError(f"No checkpoint at {path}.") from None
+        stock = f" ({MODEL} there is of Stable-Baselines3: evaluate_sb3.py scores it)" * (path.parent / MODEL).exists()
+        raise FileNotFoundError(f"No checkpoint at {path}{stock}.") from None
     with file:
         try:
             state = _unpack(file)

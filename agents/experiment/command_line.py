@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -13,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gymnasium.error
 
@@ -21,6 +22,9 @@ from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL, RESULT, she
 from agents.experiment.settings import ExperimentConfig
 from ram_envs.datasets import DatasetNotFound
 from ram_envs.window import NoDisplay
+
+if TYPE_CHECKING:
+    from agents.experiment.score import Score
 
 EXPECTED = (
     ValueError,
@@ -99,6 +103,13 @@ def say_next(result: Mapping[str, Any], folder: Path, *scripts: str) -> None:
     commands = [shell_command(script, "--checkpoint", folder) for script in scripts]
     commands.append(f"tensorboard --logdir {shlex.quote(str(folder))}")
     say("\n  ".join([f"All scores are in {folder / RESULT}. Next:", *commands]))
+
+
+def tell_score(score: Score, config: ExperimentConfig, split: str, file: Path | None) -> None:
+    """Prints a score of somebody who was trained, and writes it to a file if there is to be one."""
+    print(f"{config.env}, {score.episodes} {split} episodes: {score}")
+    if file is not None:
+        file.write_text(json.dumps(score.to_dict(), indent=1) + "\n")
 
 
 def arguments(argv: Sequence[str] | None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from agents.experiment.command_line import (
     new_run,
     say,
     say_next,
+    tell_score,
 )
 from agents.experiment.episodes import make_envs
 from agents.experiment.recording import demand_video, write_video
@@ -152,9 +152,7 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
         greedy=not flags.sample,
         price=flags.price,
     )
-    print(f"{config.env}, {score.episodes} {flags.split} episodes: {score}")
-    if flags.json is not None:
-        flags.json.write_text(json.dumps(score.to_dict(), indent=1) + "\n")
+    tell_score(score, config, flags.split, flags.json)
 
 
 @command

@@ -1,14 +1,27 @@
-"""The command behind `train_sb3.py`."""
+"""The commands behind `train_sb3.py` and `evaluate_sb3.py`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import tyro
 
-from agents.experiment.command_line import RunFlags, arguments, command, flag_value, named_preset, new_run, say_next
+from agents.experiment.command_line import (
+    RunFlags,
+    arguments,
+    command,
+    demand_at_least,
+    demand_file,
+    flag_value,
+    named_preset,
+    new_run,
+    say,
+    say_next,
+    tell_score,
+)
 from agents.sb3.config import Sb3Config
 from agents.sb3.hyperparams import over, tuned
 from agents.sb3.presets import PRESETS
@@ -20,6 +33,20 @@ class TrainCommand(RunFlags):
     our agent."""
 
     config: Annotated[Sb3Config, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True)
+class EvaluateCommand:
+    """Scores a model as its training did in the end: every image of the split once, or fresh episodes; its likeliest actions."""
+
+    checkpoint: Path
+    """The folder of a run, or the model in it, which may run code while it is read: only one that you trust."""
+    split: Literal["validation", "test"] = "test"
+    """Which episodes."""
+    episodes: int | None = None
+    """How many; by default all images of the split, or 20,000 fresh episodes."""
+    json: Path | None = None
+    """File to write the score to."""
 
 
 @command
@@ -39,4 +66,22 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     with new_run(flags.run_dir, config, origin) as folder:
         from agents.sb3.training import train
 
-        say_next(train(config, folder), folder)
+        say_next(train(config, folder), folder, "evaluate_sb3.py")
+
+
+@command
+def evaluate_command(argv: Sequence[str] | None = None) -> None:
+    """`python agents/evaluate_sb3.py`"""
+    flags = tyro.cli(EvaluateCommand, args=arguments(argv))
+    demand_at_least(1, episodes=flags.episodes)
+    if flags.json is not None:
+        demand_file("--json", flags.json)
+    say(f"Scoring {flags.checkpoint}")
+    from agents.experiment.device import prepare_torch
+    from agents.sb3.checkpoint import load_model
+    from agents.sb3.evaluation import evaluate
+
+    model, config = load_model(flags.checkpoint)
+    prepare_torch(config)
+    score = evaluate(model, config, flags.split, episodes=flags.episodes, gaze=config.gaze)
+    tell_score(score, config, flags.split, flags.json)

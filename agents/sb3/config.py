@@ -115,4 +115,15 @@ def linear(name: str, text: str) -> Callable[[float], float]:
         first = 0.0
     if kind != "lin" or not first > 0:
         raise ValueError(f"{name} in algo_args must be a number, or lin_NUMBER to fall from there to 0, got {text!r}.")
-    return lambda remaining: remaining * first
+    return Falling(first)
+
+
+@dataclass(frozen=True)
+class Falling:
+    """A number that falls to 0 in a straight line; a class, so that a saved model that holds one is read by every version of Python."""
+
+    start: float
+
+    def __call__(self, remaining: float) -> float:
+        """The number where so much of the training remains, from 1 to 0."""
+        return remaining * self.start

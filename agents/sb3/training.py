@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from sb3_contrib import RecurrentPPO
-from stable_baselines3 import A2C, DQN, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
@@ -38,6 +35,7 @@ from agents.experiment.run_folder import (
     write_whole,
 )
 from agents.experiment.score import Score
+from agents.sb3.checkpoint import ALGORITHMS, save_model
 from agents.sb3.config import Sb3Config
 from agents.sb3.evaluation import evaluate, play_episodes
 from agents.sb3.hybrid_policy import HybridPolicy, RecurrentHybridPolicy
@@ -45,9 +43,6 @@ from agents.sb3.vec_env import NativeVecEnv
 from ram_envs.rendering import Pixels, draw_view
 
 FILM_SIZE = 256  # pixels of height
-ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
-    "ppo": PPO, "recurrent_ppo": RecurrentPPO, "a2c": A2C, "dqn": DQN, "sac": SAC,
-}  # fmt: skip
 
 
 def make_model(config: Sb3Config) -> BaseAlgorithm:
@@ -222,9 +217,7 @@ def _train(
             demand_finite_weights(model)
             raise
     demand_finite_weights(model)
-    buffer = io.BytesIO()
-    model.save(buffer)
-    write_whole(folder / MODEL, buffer.getbuffer())
+    save_model(model, config, folder / MODEL)
     if interrupted:
         print(
             f"Stopped after {model.num_timesteps} of {config.run.frames} frames; {folder / MODEL} is the model so far."

@@ -51,3 +51,19 @@ def test_every_family_tells_of_its_scores_on_the_way(row, fake_mnist, tmp_path, 
     )
     FAMILIES[family].train(config, tmp_path / "run", saved=lambda percent, curve: told.append((percent, len(curve))))
     assert told[-1] == (100, 1)
+
+
+def test_a_stock_agent_that_ships_is_kept_with_its_result(tmp_path, monkeypatch):
+    pytest.importorskip("sb3_contrib")
+    checkpoint = pytest.importorskip("agents.sb3.checkpoint")
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 10})
+    monkeypatch.setattr(reproduction, "RESULTS", tmp_path)
+    presets, row = FAMILIES["sb3"].presets, "catch-2m-dqn-center"
+    words = ("learning_starts=8", "batch_size=8", "buffer_size=100", "policy_kwargs={'net_arch':[8]}")
+    tiny = {"algo_args": words, "run": {"frames": 32, "num_envs": 4, **SHORT}}
+    monkeypatch.setitem(presets, row, presets[row].but(**tiny))
+    (run,) = reproduction.missing_runs(reproduction.TablesCommand(rows=(row,), runs=tmp_path / "runs"))
+    reproduction.train_row(run)
+    run.keep()
+    assert checkpoint.load_model(tmp_path / f"{row}.zip")[1].name == row
+    assert {path.name for path in tmp_path.glob("*.*")} == {f"{row}.zip", f"{row}-seed1.json"}

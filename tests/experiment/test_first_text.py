@@ -14,6 +14,7 @@ COMMANDS = {
     "train_ram.py": (["--env", "CatchBall-v0"], "Training preset catch in CatchBall-v0, folder runs/catch-seed1-"),
     "train_classifier.py": (["--preset", "mnist-conv"], "Training preset mnist-conv in GlimpseMNIST-v0, folder runs/"),
     "train_sb3.py": (["--algo", "ppo"], "Training the default settings in GlimpseMNIST-v0, folder"),
+    "evaluate_sb3.py": (["--checkpoint", "nowhere"], "Scoring nowhere"),
     "evaluate_ram.py": (["--checkpoint", "nowhere.pt"], "Scoring nowhere.pt"),
     "watch_ram.py": (["--checkpoint", "nowhere.pt"], "Playing 3 episodes with nowhere.pt"),
     "reproduce_tables.py": (["--rows", "mnist-2", "--seeds", "99"], "1 run, 1 at a time: about "),

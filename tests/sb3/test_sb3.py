@@ -23,11 +23,12 @@ from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.evaluation import evaluate  # noqa: E402
 from agents.sb3 import training as sb3_training  # noqa: E402
+from agents.sb3.checkpoint import ALGORITHMS  # noqa: E402
 from agents.sb3.command_line import train_command  # noqa: E402
 from agents.sb3.config import Sb3Config  # noqa: E402
 from agents.sb3.evaluation import evaluate as evaluate_model  # noqa: E402
 from agents.sb3.hybrid_policy import HybridDistribution  # noqa: E402
-from agents.sb3.training import ALGORITHMS, make_model  # noqa: E402
+from agents.sb3.training import make_model  # noqa: E402
 from agents.sb3.training import train as train_model  # noqa: E402
 from agents.sb3.vec_env import NativeVecEnv  # noqa: E402
 
@@ -399,7 +400,7 @@ def test_every_image_is_scored_once(fake_mnist):
         (["--algo", "ppo", "--env-args", "split=train"], "env_args cannot have split"),
         (["--algo", "ppo", "--device", "gpu"], 'device must be "cpu", "cuda" or "auto"'),
         (["--algo", "ppo", "--seed", "-1"], "seed must be at least 0"),
-        (["--preset", "catch"], "preset must be one of ['catch-2m-dqn-center', "),
+        (["--preset", "catch"], "preset must be one of ['catch-20m-ppo-center', "),
     ],
 )
 def test_what_cannot_work_ends_in_one_sentence(argv, said, tmp_path, fake_mnist):
