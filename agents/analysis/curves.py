@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib
@@ -14,7 +15,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from agents.analysis.tables import PAPER, RESULTS, by_gpu, load_results, result_path
+from agents.analysis.tables import COMPARED, PAPER, RESULTS, by_gpu, load_results, result_path
 from agents.scaling.search_record import draw_trials, plain_numbers
 
 BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = COLOURS = (
@@ -36,6 +37,17 @@ CATCH = {
     "catch-center": "always looks at the centre", "catch-random": "looks at random",
 }  # fmt: skip
 """Presets of Catch -> what their lines are called."""
+BY_FRAMES = {
+    "mnist": (
+        "mnist-2m-ram", "mnist-2m-reward", "mnist-2m-ppo", "mnist-2m-ppo-history", "mnist-2m-ppo-hybrid",
+        "mnist-2m-recurrent-ppo-hybrid", "mnist-20m-ppo-hybrid",
+    ),
+    "catch": (
+        "catch-2m-ram", "catch-2m-recurrent-ppo-hybrid", "catch-2m-ppo-hybrid", "catch-2m-ppo-center", "catch-2m-ppo-full-view",
+        "catch-2m-dqn-center", "catch-20m-ppo-center",
+    ),
+}  # fmt: skip
+"""Agents of one environment, ours and stock ones; of those that stay at chance the table tells."""
 
 
 def error_by_glimpses(path: Path) -> None:
@@ -104,16 +116,42 @@ def catch_learning(path: Path) -> None:
     figure, axis = plt.subplots(figsize=(7.5, 4.5))
     results = load_results()
     for (name, title), colour in zip(CATCH.items(), COLOURS, strict=False):
-        if runs := results.get(name, []):
-            frames = [point["frames"] / 1e6 for point in runs[0]["curve"]]
-            errors = np.array([[point["error_percent"] for point in run["curve"]] for run in runs])
-            seeds = f" ({len(runs)} seeds)" if len(runs) > 1 else ""
-            axis.plot(frames, errors.mean(0), color=colour, label=title + seeds)
-            axis.fill_between(frames, errors.min(0), errors.max(0), color=colour, alpha=0.2, linewidth=0)
+        _line_of_seeds(axis, results.get(name, []), colour, title)
     axis.plot(axis.get_xlim(), (15, 15), color=BLACK, linestyle="--", linewidth=1, label="the paper, at the end")
     axis.set(xlabel="million frames", ylabel="balls missed in %, 5,000 validation games", xlim=axis.get_xlim())
     _finish(axis)
     _save(figure, path)
+
+
+def errors_by_frames(game: str) -> Callable[[Path], None]:
+    """Validation error against frames of all agents of a game of `BY_FRAMES`; a line and its band are as those of `catch_learning`."""
+
+    def draw(path: Path) -> None:
+        figure, axis = plt.subplots(figsize=(7.5, 4.5))
+        results = load_results()
+        for name, colour in zip(BY_FRAMES[game], COLOURS, strict=True):
+            longer = "20 M frames: " * ("-20m-" in name)
+            _line_of_seeds(axis, results.get(name, []), colour, fill(longer + COMPARED[name], 40))
+        if not axis.lines:
+            raise FileNotFoundError(
+                f"no results yet: python agents/reproduce_tables.py --rows {' '.join(BY_FRAMES[game])}"
+            )
+        axis.set(xlabel="million frames", ylabel="validation error in %", xscale="log")
+        plain_numbers(axis.xaxis)
+        _finish(axis, 0.095)
+        _save(figure, path)
+
+    return draw
+
+
+def _line_of_seeds(axis: Any, runs: list[dict[str, Any]], colour: str, title: str) -> None:
+    """Mean validation error of a preset's seeds against frames, in a band from the best to the worst; nothing where there are no runs."""
+    if runs:
+        frames = [point["frames"] / 1e6 for point in runs[0]["curve"]]
+        errors = np.array([[point["error_percent"] for point in run["curve"]] for run in runs])
+        seeds = f" ({len(runs)} seeds)" if len(runs) > 1 else ""
+        axis.plot(frames, errors.mean(0), color=colour, label=title + seeds)
+        axis.fill_between(frames, errors.min(0), errors.max(0), color=colour, alpha=0.2, linewidth=0)
 
 
 def search_trials(name: str) -> Callable[[Path], None]:

@@ -16,7 +16,14 @@ if not __package__:  # run as a file: import from the repository, not from agent
 
 import tyro
 
-from agents.analysis.curves import catch_learning, error_by_glimpses, error_by_minutes, reward_alone, search_trials
+from agents.analysis.curves import (
+    catch_learning,
+    error_by_glimpses,
+    error_by_minutes,
+    errors_by_frames,
+    reward_alone,
+    search_trials,
+)
 from agents.analysis.episode_pictures import agents_at_work, episode_gif, fixation_paths, oracle_gif, stopping_paths
 from agents.analysis.tables import RESULTS
 from agents.experiment.command_line import command
@@ -55,6 +62,8 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "error-by-minutes.png": error_by_minutes,
     "catch-learning.png": catch_learning,
     "reward-alone.png": reward_alone,
+    "mnist-by-frames.png": errors_by_frames("mnist"),
+    "catch-by-frames.png": errors_by_frames("catch"),
     "search-mnist-6-faithful.png": search_trials("mnist-6-faithful"),
 }
 """File in docs/ -> what makes it."""

@@ -111,13 +111,14 @@ def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist,
     shutil.copytree(curves.RESULTS / "searches", results / "searches")
     for module in (curves, episode_pictures):
         monkeypatch.setattr(module, "RESULTS", results)
-    monkeypatch.setattr(curves, "load_results", lambda: {name: [RUN] for name in (*curves.WATCHED, *curves.CATCH)})
+    monkeypatch.setattr(curves, "load_results", lambda: {name: [RUN] for name in DRAWN})
     monkeypatch.setattr("sys.argv", ["plots.py", "--out", str(tmp_path / "docs")])
     plots.main()
     assert capsys.readouterr().out.count("Left out") == 1
     assert {path.name for path in (tmp_path / "docs").iterdir()} == {*plots.PICTURES} - {"RetinaLavaGap.gif"}
 
 
+DRAWN = (*curves.WATCHED, *curves.CATCH, *curves.BY_FRAMES["mnist"], *curves.BY_FRAMES["catch"])
 RUN = {
     "config": {"seed": 1, "gaze": {}, "learning": {}},
     "test": {"error_percent": 5.0},
@@ -131,10 +132,17 @@ RUN = {
 def test_plots_have_few_lines_named_where_they_end_plain_numbers_and_no_yellow(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(curves, "_save", lambda figure, path: figures.append(figure))
-    for draw in (curves.error_by_glimpses, curves.error_by_minutes, curves.catch_learning, curves.reward_alone):
+    by_frames = [curves.errors_by_frames(game) for game in curves.BY_FRAMES]
+    for draw in (
+        curves.error_by_glimpses,
+        curves.error_by_minutes,
+        curves.catch_learning,
+        curves.reward_alone,
+        *by_frames,
+    ):
         draw(tmp_path / "plot.png")
     axes = [axis for figure in figures for axis in figure.axes]
-    assert len(axes) == 7
+    assert len(axes) == 9
     for axis in axes:
         assert 2 <= len(axis.lines) <= 7
         names = [text.get_text() for text in axis.texts]
@@ -149,6 +157,30 @@ def test_plots_have_few_lines_named_where_they_end_plain_numbers_and_no_yellow(t
             red, green, blue = to_rgb(line.get_color())
             assert not (red > 0.8 and green > 0.8 and blue < 0.6), "yellow on white"
         curves.plt.close(axis.figure)
+
+
+def test_no_more_agents_are_compared_in_a_picture_than_it_can_name_and_all_are_in_the_table():
+    for names in curves.BY_FRAMES.values():
+        assert len(names) <= 7
+        assert set(names) <= set(curves.COMPARED)
+
+
+def test_seeds_are_one_line_in_a_band(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(curves, "_save", lambda figure, path: figures.append(figure))
+    other = {**RUN, "curve": [{**point, "error_percent": 3 * point["error_percent"]} for point in RUN["curve"]]}
+    monkeypatch.setattr(curves, "load_results", lambda: {"catch-2m-ram": [RUN, other], "catch-20m-ppo-center": [RUN]})
+    curves.errors_by_frames("catch")(tmp_path / "plot.png")
+    (axis,) = figures[0].axes
+    one, longer = axis.lines
+    assert one.get_label() == "RAM, reward alone (2 seeds)"
+    assert longer.get_label().startswith("20 M frames: PPO")
+    assert one.get_ydata().tolist() == [4.0, 2.0]
+    assert axis.collections[0].get_paths()[0].vertices[:, 1].max() == 6.0
+    curves.plt.close(figures[0])
+    monkeypatch.setattr(curves, "load_results", dict)
+    with pytest.raises(FileNotFoundError, match=r"no results yet: .*--rows catch-2m-ram catch-2m-recurrent-ppo-hybrid"):
+        curves.errors_by_frames("catch")(tmp_path / "plot.png")
 
 
 def test_heat_lies_where_the_agent_looked(catch_agent):
