@@ -233,13 +233,24 @@ def core_speed_table(path: Path = CORE_SPEED) -> str:
     return "\n".join(lines)
 
 
+KINDS = {"single": "single", "native": "native", "sync": "`SyncVectorEnv`"}
+"""Kinds of environment in a table's header."""
+
+
 def step_speed_table(path: Path = STEP_SPEED) -> str:
-    """A Markdown table of steps a second, from the measurements of `step_speed.py`."""
+    """A Markdown table of steps a second, by kind and number of lanes, from the measurements of `step_speed.py`."""
     rows = json.loads(path.read_text())["rows"]
-    lines = [f"| environment, {rows[0]['lanes']} lanes | native | SyncVectorEnv | ratio |", "|---|---|---|---|"]
+    columns = [(kind, lanes) for kind, speeds in rows[0]["steps_per_second"].items() for lanes in speeds]
+    titles = [KINDS[kind] + f", {lanes}" * (kind != "single") for kind, lanes in columns]
+    same = max(rows[0]["steps_per_second"]["sync"], key=int)  # lanes of both kinds
+    lines = [
+        f"| environment, lanes | {' | '.join(titles)} | native at {same}, times |",
+        "|---" * (2 + len(columns)) + "|",
+    ]
     for row in rows:
-        native, single = row["native_steps_per_second"], row["sync_steps_per_second"]
-        lines.append(f"| `{row['env']}` | {native:,} | {single:,} | {native / single:.0f} |")
+        speeds = row["steps_per_second"]
+        cells = " | ".join(f"{speeds[kind][lanes]:,}" for kind, lanes in columns)
+        lines.append(f"| `{row['env']}` | {cells} | {speeds['native'][same] / speeds['sync'][same]:.0f} |")
     return "\n".join(lines)
 
 

@@ -146,11 +146,33 @@ def test_a_mark_without_a_table_is_refused_by_name():
         pages.table_of("weather")
 
 
-def test_both_kinds_of_environment_are_timed_over_the_same_steps(monkeypatch):
+def test_all_kinds_of_environment_are_timed_over_whole_episodes(monkeypatch):
     seconds = iter(range(1000))
     monkeypatch.setattr(step_speed.time, "process_time", lambda: float(next(seconds)))
-    row = step_speed.measure("CatchBall-v0", step_speed.SpeedCommand(lanes=2, rounds=1, steps=3))
-    assert row["native_steps_per_second"] == row["sync_steps_per_second"] == 6  # each in a second
+    flags = step_speed.SpeedCommand(lanes=(1, 2), sync_lanes=2, rounds=1, seconds=1.0)
+    row = step_speed.measure("CatchBall-v0", flags)  # an episode of 23 steps each, in a second
+    assert row["steps_per_second"] == {"single": {1: 23}, "native": {1: 23, 2: 46}, "sync": {2: 46}}
+
+
+@pytest.mark.parametrize("kind", ["single", "native", "sync"])
+def test_speed_is_measured_on_episodes_of_full_length_one_after_the_other(kind):
+    play = step_speed.episode_of("GlimpseMNIST-Moving60-v0", kind, 1 if kind == "single" else 3)
+    assert play() == play() == 20 * (1 if kind == "single" else 3)
+
+
+def test_speeds_are_compared_at_the_same_number_of_lanes(tmp_path, monkeypatch):
+    argv = ["step_speed.py", "--lanes", "1", "2", "--rounds", "1", "--seconds", "0", "--envs", "CatchBall-v0"]
+    monkeypatch.setattr("sys.argv", [*argv, "--out", str(tmp_path / "speed.json")])
+    with pytest.raises(SystemExit, match=r"--sync-lanes must be one of --lanes, to be compared, got 256"):
+        step_speed.main()
+    monkeypatch.setattr("sys.argv", [*argv, "--sync-lanes", "2", "--out", str(tmp_path / "speed.json")])
+    monkeypatch.setattr(step_speed, "steps_per_second", lambda play, seconds: play() * 100)
+    step_speed.main()
+    assert tables.step_speed_table(tmp_path / "speed.json").splitlines() == [
+        "| environment, lanes | single | native, 1 | native, 2 | `SyncVectorEnv`, 2 | native at 2, times |",
+        "|---|---|---|---|---|---|",
+        "| `CatchBall-v0` | 2,300 | 2,300 | 4,600 | 4,600 | 1 |",
+    ]
 
 
 def test_agents_that_stop_stand_among_fixed_numbers_in_order_of_glimpses(tmp_path):
