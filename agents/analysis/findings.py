@@ -43,6 +43,7 @@ FINDINGS = (
     Finding("labels", "28x28, 2 M frames: labels instead of the reward alone", "mnist-2m-reward-seed*", "mnist-2m-ram-seed*"),
     Finding("labels", "cluttered digits 60x60, 2 M frames: the same", "cluttered60-2m-reward-seed*", "cluttered60-2m-ram-seed*"),
     Finding("memory", "PPO, 28x28, 2 M frames: sees all its glimpses", "mnist-2m-ppo-seed*", "mnist-2m-ppo-history-seed*"),
+    Finding("stock", "RecurrentPPO, 28x28, 2 M frames: whole episodes, a gaze that begins in the middle", "mnist-2m-recurrent-ppo-seed*", "mnist-2m-recurrent-ppo-hybrid-seed*"),
 )  # fmt: skip
 
 
