@@ -40,13 +40,21 @@ PAPER: dict[str, float | None] = {
 }  # fmt: skip
 """Error in % of each preset's row in Mnih et al. 2014, Tables 1 and 2 and section 4.2; None where it has none."""
 
+DIGITS = (
+    "mnist", "translated60", "cluttered60", "cluttered100", "pairs100", "sum100", "mega500", "mega1500", "moving60",
+)  # fmt: skip
+"""Worlds of digits, as presets call them."""
+
 COMPARED = {
-    "mnist-2m-ram": "RAM, hybrid loss", "mnist-2m-reward": "RAM, reward alone",
+    **{f"{scene}-2m-ram": "RAM, hybrid loss" for scene in DIGITS},
+    **{f"{scene}-2m-center": "RAM, hybrid loss, always looks at the centre" for scene in DIGITS},
+    **{f"{scene}-2m-random": "RAM, hybrid loss, looks at random places" for scene in DIGITS},
+    "mnist-2m-reward": "RAM, reward alone",
     "mnist-2m-ppo": "PPO, no memory", "mnist-2m-ppo-history": "PPO, sees all its glimpses",
     "mnist-2m-ppo-hybrid": "PPO, sees all its glimpses, looks around the middle at first", "mnist-2m-recurrent-ppo": "RecurrentPPO",
     "mnist-2m-recurrent-ppo-hybrid": "RecurrentPPO, looks around the middle at first",
     "mnist-20m-ppo-hybrid": "PPO, sees all its glimpses, looks around the middle at first", "catch-20m-ppo-center": "PPO, looks at the middle",
-    "cluttered60-2m-ram": "RAM, hybrid loss", "cluttered60-2m-reward": "RAM, reward alone",
+    "cluttered60-2m-reward": "RAM, reward alone",
     "catch-2m-ram": "RAM, reward alone",
     "catch-2m-ppo": "PPO, no memory", "catch-2m-recurrent-ppo": "RecurrentPPO",
     "catch-2m-recurrent-ppo-hybrid": "RecurrentPPO, looks around the middle at first",

@@ -7,10 +7,12 @@ import pytest
 pytest.importorskip("torch")
 
 from agents.analysis import ablation_tables, findings, pages, result_tables, step_speed, tables
+from agents.experiment.settings import keywords
 from agents.ram.checkpoint import load_state
 from agents.ram.config import Config
 from agents.ram.presets import PRESETS
 from agents.sb3.presets import PRESETS as STOCK
+from ram_envs import ENV_IDS
 
 
 def score(error):
@@ -242,13 +244,26 @@ def test_search_that_is_kept_has_a_table(tmp_path):
 
 
 def test_everything_compared_has_a_preset_of_its_own_name_and_as_many_frames():
-    steps = {"GlimpseMNIST-v0": 6, "GlimpseMNIST-Cluttered60-v0": 8, "CatchBall-v0": 23}
     for name in tables.COMPARED:
         config = STOCK.get(name) or PRESETS[name]
         assert config.name == name
-        frames = config.run.frames if name in STOCK else config.run.episodes * steps[config.env]
+        steps = keywords(config.env_args, "env_args").get("num_glimpses", 23)  # of Catch
+        frames = config.run.frames if name in STOCK else config.run.episodes * steps
         millions = int(name.split("-")[1].removesuffix("m"))
-        assert abs(frames - 1_000_000 * millions) < 25
+        assert abs(frames - 1_000_000 * millions) < 35
+
+
+def test_what_a_gaze_is_worth_is_asked_in_every_world_of_digits_with_nothing_else_changed():
+    worlds = {PRESETS[f"{scene}-2m-ram"].env for scene in tables.DIGITS}
+    assert worlds == {env_id for env_id in ENV_IDS if "MNIST" in env_id}
+    for scene in tables.DIGITS:
+        learned = PRESETS[f"{scene}-2m-ram"]
+        for policy in ("center", "random"):
+            row = PRESETS[f"{scene}-2m-{policy}"]
+            gaze = {"policy": policy, "pathway": "shared"}
+            assert row == learned.but(name=row.name, env_args=row.env_args, gaze=gaze, counterfactual=None)
+            assert row.env == learned.env
+            assert ("initial_location=center" in row.env_args) == (policy == "center")
 
 
 @pytest.mark.parametrize("path", sorted(tables.RESULTS.glob("*.pt")), ids=lambda path: path.name)
