@@ -136,6 +136,8 @@ def first_line(error: Exception) -> str:
 def _unpack(file: IO[bytes]) -> Any:
     """What `torch.save` wrote, if every part has its checksum; runs no code and believes no size that the file names."""
     with zipfile.ZipFile(file) as archive:
+        if "policy.pth" in archive.namelist():
+            raise ValueError("it is a model of Stable-Baselines3, which evaluate_sb3.py scores.")
         if sum(part.file_size for part in archive.infolist()) > file.seek(0, io.SEEK_END):
             raise ValueError("it claims to hold more than its size.")
         if damaged := archive.testzip():

@@ -11,6 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from sb3_contrib import RecurrentPPO
@@ -28,7 +29,7 @@ ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
 SETTINGS = "settings.json"  # in the zip
 OF_TRAINING = (
     "_last_obs", "_last_original_obs", "_last_episode_starts", "_last_lstm_states", "ep_info_buffer", "ep_success_buffer",
-    "learning_rate", "lr_schedule", "system_info.txt",
+    "learning_rate", "lr_schedule", "replay_buffer_class", "replay_buffer_kwargs", "system_info.txt",
 )  # fmt: skip
 """Attributes and parts of the file that a model which only plays does not need; a schedule may be a function of one version of Python."""
 NO_STEPS = "`n_steps=.*` is ignored because a custom `replay_buffer_class`"
@@ -55,7 +56,7 @@ def save_model(model: BaseAlgorithm, config: Sb3Config, path: Path, leave_out: S
 
 
 def load_model(path: Path) -> tuple[BaseAlgorithm, Sb3Config]:
-    """A model on the CPU, and its settings.
+    """A model on the CPU, to play with, and its settings.
 
     Args:
         path: the file, or the folder of a run.
@@ -71,7 +72,7 @@ def load_model(path: Path) -> tuple[BaseAlgorithm, Sb3Config]:
     try:
         with zipfile.ZipFile(file) as archive:
             settings = archive.read(SETTINGS) if SETTINGS in archive.namelist() else None
-    except (zipfile.BadZipFile, OSError) as error:
+    except Exception as error:  # a damaged or hostile file makes zipfile stumble in any way
         raise ValueError(
             f"{file} cannot be read as a model (damaged, or another kind of file): {first_line(error)}"
         ) from None
@@ -81,7 +82,8 @@ def load_model(path: Path) -> tuple[BaseAlgorithm, Sb3Config]:
         config = Sb3Config.from_dict(json.loads(settings)).but(run={"device": "cpu"})
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", NO_STEPS, UserWarning)
-            return ALGORITHMS[config.algo].load(file, device="cpu"), config
+            smaller: dict[str, Any] = {"buffer_size": 1} if config.algo in ("dqn", "sac") else {}  # it only plays
+            return ALGORITHMS[config.algo].load(file, device="cpu", **smaller), config
     except Exception as error:  # a model of another version makes its library stumble in any way
         raise ValueError(f"{file} holds a model that cannot be used: {first_line(error)}") from None
 

@@ -114,9 +114,20 @@ def test_what_is_no_model_is_told_apart(tmp_path):
     (tmp_path / MODEL).write_text("of a stock agent")
     with pytest.raises(SystemExit, match=r"evaluate_sb3\.py scores it"):
         ram_command_line.evaluate_command(["--checkpoint", str(tmp_path)])
+    trained("ppo", tmp_path)
+    with pytest.raises(SystemExit, match=r"a model of Stable-Baselines3, which evaluate_sb3\.py scores"):
+        ram_command_line.evaluate_command(["--checkpoint", str(tmp_path / MODEL)])
 
 
 SHIPPED = sorted(RESULTS.glob("*.zip"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_a_model_that_ships_is_read_by_its_library_alone_without_a_word(path):
+    _, config = load_model(path)
+    model = ALGORITHMS[config.algo].load(path)
+    assert model.num_timesteps == pytest.approx(config.run.frames, abs=10_000)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
