@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from agents.experiment.device import multiplies_bfloat16
 from agents.ram.config import Config
+from agents.ram.cores import CORES
 from agents.ram.draws import normal, uniform
 from agents.ram.layers import Activations
 from agents.ram.networks import (
@@ -25,11 +26,11 @@ from agents.ram.networks import (
     GlimpseNetwork,
     Standardize,
     head,
-    make_core,
 )
 from ram_envs.action_modes import CONTROL
 
 FEATURE_SIZE = 256  # units of the glimpse feature vector
+REMEMBERED = 16  # places that an agent that compares looks does not look at again
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class AgentState:
         cores: pathway -> the state of its core.
         last_move: (B, K) where the core sees it: 1 for each option chosen, of all choices but answer and stop, and the control.
         keen: (B,) bool where some episodes look where a greedy agent would, None where all explore.
+        seen: (B, m, 2) where the last m glimpses were taken, while looks are compared.
         price: (B, 1) where the agent is told what a glimpse costs: its logarithm, -1 at the lowest price and 1 at the highest.
     """
 
@@ -47,6 +49,7 @@ class AgentState:
     last_move: Tensor | None
     price: Tensor | None
     keen: Tensor | None = None
+    seen: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ class RecurrentAttentionAgent(nn.Module):
                 feature_size=FEATURE_SIZE,
                 convolutions=network.convolutions if pathway == "what" else (),
             )
-            self.cores[pathway] = make_core(network.core, FEATURE_SIZE + self._move_size, network.hidden_size)
+            self.cores[pathway] = CORES[network.core](FEATURE_SIZE + self._move_size, network.hidden_size)
 
     def _make_heads(self) -> None:
         """Location network, action networks and baseline, on the core and on what they are told beside it."""
@@ -269,7 +272,9 @@ class RecurrentAttentionAgent(nn.Module):
             outputs = self._heads(states, location, state.price)
             candidates = None
             if not greedy and self.compares:
-                candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, location, generator)
+                seen = torch.cat([*([] if state.seen is None else [state.seen]), location[:, None]], 1)[:, -REMEMBERED:]
+                state = replace(state, seen=seen)
+                candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, seen, generator)
             return self._decide(outputs, cores, state, candidates, greedy, generator)
 
     def start_activations(self) -> dict[str, Activations]:
@@ -369,17 +374,14 @@ class RecurrentAttentionAgent(nn.Module):
         """
         steps, count, batch = locations.shape[:3]
 
-        def of_each_look(parts: list[Tensor]) -> Tensor:  # T of (B, N) -> (T * K * B, N)
-            return torch.stack(parts)[:, None].expand(steps, count, batch, -1).flatten(0, 2)
-
-        core = tuple(map(of_each_look, map(list, zip(*(state.cores["what"] for state in states), strict=True))))
         moves = [state.last_move for state in states if state.last_move is not None]
-        last_move = of_each_look(moves) if moves else None
+        last_move = torch.stack(moves)[:, None].expand(-1, count, -1, -1).flatten(0, 2) if moves else None
         with self.autocast():
             seen = self._pixels(glimpses.flatten(0, 2))
             features = self._features("what", seen, locations.clamp(-1, 1).flatten(0, 2), last_move)
-            after = self.cores["what"](features, core)
-        known = after[0].float()
+            core = self.cores["what"]
+            after = core.after(features.view(steps, count, batch, -1), [state.cores["what"] for state in states])  # type: ignore[operator]
+        known = after.flatten(0, 2).float()
         if labels is None:
             values: Tensor = self.baseline_network(known)
             return values.reshape(steps, count, batch)
@@ -454,7 +456,7 @@ class RecurrentAttentionAgent(nn.Module):
             candidates,
             choices,
         )
-        return decision, AgentState(cores, moved, state.price, state.keen)
+        return decision, replace(state, cores=cores, last_move=moved)
 
     @property
     def compares(self) -> bool:
@@ -464,9 +466,7 @@ class RecurrentAttentionAgent(nn.Module):
             return False
         return settings.judge == "value" or self.teacher != "reinforce"
 
-    def _draw_candidates(
-        self, mean: Tensor, pixels: Tensor, location: Tensor, generator: torch.Generator | None
-    ) -> Tensor:
+    def _draw_candidates(self, mean: Tensor, pixels: Tensor, seen: Tensor, generator: torch.Generator | None) -> Tensor:
         """Places (K, B, 2) to compare: around the mean; some of them far, half of these where the glimpse has contrast."""
         settings = self.config.counterfactual
         assert settings is not None
@@ -477,7 +477,7 @@ class RecurrentAttentionAgent(nn.Module):
 
         near = mean + self.location_std * normal(shape, generator, mean.device, axis=1)
         far = 2 * uniform(shape, generator, mean.device, axis=1) - 1
-        drawn = salient_places(pixels, self.num_scales, location, self.pixel_size, len(near), generator)
+        drawn = salient_places(pixels, self.num_scales, seen, self.pixel_size, len(near), generator)
         return torch.where(chance(self.anywhere), torch.where(chance(settings.salient), drawn, far), near)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -526,18 +526,19 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
 def salient_places(
     pixels: Tensor,
     num_scales: int,
-    location: Tensor,
+    seen: Tensor,
     pixel_size: tuple[float, float],
     count: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Places that a glimpse shows something at: each is within a pixel of it, at any scale, drawn in proportion to its contrast, the
-    squared difference from its patch's mean. All lie on the image.
+    """Places that a glimpse shows something at, and that were not looked at before: each is within a pixel of it, at any scale, drawn
+    in proportion to its squared contrast, which is the squared difference from its patch's mean. Their finest patches would not overlap those of
+    earlier glimpses ("inhibition of return"). All lie on the image.
 
     Args:
         pixels: (B, scales * channels, g, g), finest scale first.
         num_scales: scales among them.
-        location: (B, 2), where they were taken.
+        seen: (B, m, 2), where all glimpses so far were taken, this one last.
         pixel_size: of the image, as a way (x, y) between locations.
         count: of places.
         generator: source of the draws.
@@ -552,8 +553,12 @@ def salient_places(
     steps = (torch.arange(side, device=pixels.device) + 0.5 - side / 2) * widths[:, None]  # (k, g), in pixels
     grid = (num_scales, side, side)
     ways = [steps[:, None].expand(grid) * pixel_size[0], steps[:, :, None].expand(grid) * pixel_size[1]]
-    places = location[:, None, None, None] + torch.stack(ways, dim=-1)
-    weights = ((contrast + 1e-6) * (places.abs() <= 1).all(-1)).flatten(1).cumsum(1)  # (B, k * g * g)
+    places = seen[:, -1, None, None, None] + torch.stack(ways, dim=-1)
+    away = (places[:, None] - seen[:, :, None, None, None]).abs()  # (B, m, k, g, g, 2)
+    known = (away[..., 0] < side * pixel_size[0]) & (away[..., 1] < side * pixel_size[1])
+    weights = (
+        ((contrast.square() * ~known.any(1) + 1e-6) * (places.abs() <= 1).all(-1)).flatten(1).cumsum(1)
+    )  # (B, k * g * g)
     chance = uniform((batch, count), generator, pixels.device) * weights[:, -1:]
     drawn = torch.searchsorted(weights, chance).clamp(max=weights.shape[1] - 1)
     within = uniform((batch, count, 2), generator, pixels.device) - 0.5

@@ -21,8 +21,8 @@ from agents.experiment.settings import (
 class NetworkConfig(Settings):
     """Glimpse network, core, and what they are given."""
 
-    core: Literal["rectifier", "lstm"] = "rectifier"
-    """Recurrent core."""
+    core: Literal["rectifier", "lstm", "attention"] = "rectifier"
+    """Recurrent core; or one that attends to all glimpses so far."""
     hidden_size: int = 256
     """Units of the core."""
     convolutions: tuple[int, ...] = ()
@@ -100,11 +100,11 @@ class CounterfactualConfig(Settings):
     near: float = 0.5
     """Standard deviation of the candidates around the mean at the end, in halves of the finest patch's side: as fine as the retina
     sees, whatever the image's size. It falls there geometrically from gaze.std."""
-    anywhere: float = 0.5
+    anywhere: float = 0.8
     """Share of the candidates that are drawn anywhere on the image instead of around the mean, at first."""
     anywhere_final: float = 0.1
     """The same at the end; in between it falls as the standard deviation does."""
-    salient: float = 0.5
+    salient: float = 0.8
     """Share of those that are drawn where the last glimpse has contrast, at any of its scales: on a large canvas nothing is found by chance."""
     greedy_share: float = 0.8
     """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows from 0

@@ -113,6 +113,34 @@ def _try_onednn() -> Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Te
     return fast if works else None
 
 
+def linear(x: Tensor, layer: nn.Linear) -> Tensor:
+    """Linear(x): (..., I) -> (..., O)."""
+    rows = x.flatten(0, -2)
+    if torch.is_grad_enabled():
+        made: Tensor = _Linear.apply(rows, layer.weight, layer.bias)  # type: ignore[no-untyped-call]
+    else:
+        made = product(rows, layer.weight, layer.bias)
+    return made.view(*x.shape[:-1], -1)
+
+
+class _Linear(torch.autograd.Function):
+    """x W^T + b."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """X, W and b."""
+        ctx.save_for_backward(x, weight)
+        return product(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of x, W and b."""
+        x, weight = ctx.saved_tensors
+        down = gradient.contiguous()
+        of_x = product(down, weight.to(down.dtype).t()) if ctx.needs_input_grad[0] else None
+        return of_x, product(down.t(), x.to(down.dtype).t()), down.sum(0)
+
+
 def rectified(*parts: tuple[Tensor, nn.Linear], known: Tensor | None = None) -> Tensor:
     """Rect(sum of Linear(x)): inputs (N, I), each with its layer, -> (N, O).
 

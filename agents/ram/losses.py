@@ -138,6 +138,20 @@ def candidate_loss(
     return loss
 
 
+def blind_logits(logits: Tensor, mask: Tensor) -> Tensor:
+    """What one would answer who has not seen the scenes, only how often each answer is given: the mean softmax, as logits.
+
+    Args:
+        logits: (T, B, K).
+        mask: (T, B), 1 at the steps whose answers count.
+
+    Returns:
+        Logits (T, B, K), the same everywhere.
+    """
+    shares = (functional.softmax(logits, -1) * mask[..., None]).sum((0, 1)) / mask.sum()
+    return shares.clamp(min=1e-6).log().expand_as(logits)
+
+
 def border_penalty(locations: Tensor, mask: Tensor) -> Tensor:
     """1/B sum_i sum_t of the squared way from each location (T, B, 2) to [-1, 1]: nothing inside, where it is of use.
 

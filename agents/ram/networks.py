@@ -1,4 +1,4 @@
-"""The five networks of the Recurrent Attention Model (Mnih et al. 2014, section 4, "Design choices").
+"""Glimpse network and heads of the Recurrent Attention Model (Mnih et al. 2014, section 4, "Design choices").
 
 Axes: B batch, k scales, C channels, g patch size, H hidden units. Layers keep PyTorch's default initialisation.
 """
@@ -14,9 +14,7 @@ from gymnasium import spaces
 from torch import Tensor, nn
 
 from agents.ram.draws import normal
-from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, convolved, lstm_step, rectified
-
-CORES = ("rectifier", "lstm")
+from agents.ram.layers import Activations, convolved, rectified
 
 
 class Standardize(nn.Module):
@@ -146,73 +144,6 @@ class GlimpseNetwork(nn.Module):
         kept.keep(edges=edges, shapes=shapes)
         seen: Tensor = flatten(shapes)
         return seen
-
-
-class RectifierCore(nn.Module):
-    """h_t = Rect(Linear(h_{t-1}) + Linear(g_t)): the core for classification."""
-
-    def __init__(self, feature_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.hidden_size = hidden_size
-        self.recurrent = nn.Linear(hidden_size, hidden_size)
-        self.input = nn.Linear(feature_size, hidden_size)
-
-    def initial_state(self, batch: int, device: torch.device) -> tuple[Tensor, ...]:
-        """A state of zeros."""
-        return (torch.zeros(batch, self.hidden_size, device=device),)
-
-    def forward(
-        self, features: Tensor, state: tuple[Tensor, ...], activations: Activations | None = None
-    ) -> tuple[Tensor, ...]:
-        """Features (B, feature_size) and the state before -> the state after; its first entry is h_t (B, H)."""
-        hidden = rectified((features, self.input), (state[0], self.recurrent))
-        if activations is not None:
-            activations.keep(hidden=hidden)
-        return (hidden,)
-
-    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
-        """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
-        known = activations and activations.known("hidden")
-        bias = self.input.bias + self.recurrent.bias
-        hidden: Tensor = RectifierSteps.apply(known, features, self.input.weight, self.recurrent.weight, bias)  # type: ignore[no-untyped-call]
-        return hidden
-
-
-class LSTMCore(nn.Module):
-    """A layer of LSTM units: the core for dynamic environments."""
-
-    def __init__(self, feature_size: int, hidden_size: int) -> None:
-        super().__init__()
-        self.hidden_size = hidden_size
-        self.cell = nn.LSTMCell(feature_size, hidden_size)
-
-    def initial_state(self, batch: int, device: torch.device) -> tuple[Tensor, ...]:
-        """A state of zeros."""
-        zeros = torch.zeros(batch, self.hidden_size, device=device)
-        return (zeros, zeros)
-
-    @torch.no_grad()
-    def forward(
-        self, features: Tensor, state: tuple[Tensor, ...], activations: Activations | None = None
-    ) -> tuple[Tensor, ...]:
-        """Features (B, feature_size) and the state before -> the state after, without gradient; its first entry is h_t (B, H)."""
-        gates, cell, shown, hidden = lstm_step(features, state[0], state[1], self.cell)
-        if activations is not None:
-            activations.keep(gates=gates, cell=cell, shown=shown, hidden=hidden)
-        return (hidden, cell)
-
-    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
-        """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
-        cell = self.cell
-        known = activations and activations.steps("gates", "cell", "shown", "hidden")
-        bias = cell.bias_ih + cell.bias_hh
-        hidden: Tensor = LSTMSteps.apply(known, features, cell.weight_ih, cell.weight_hh, bias)  # type: ignore[no-untyped-call]
-        return hidden
-
-
-def make_core(kind: str, feature_size: int, hidden_size: int) -> RectifierCore | LSTMCore:
-    """The core of that kind, one of `CORES`."""
-    return RectifierCore(feature_size, hidden_size) if kind == "rectifier" else LSTMCore(feature_size, hidden_size)
 
 
 class Head(nn.Sequential):

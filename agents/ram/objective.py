@@ -131,7 +131,10 @@ def _add_candidates(objective: Objective, rollout: Rollout, outputs: Outputs, ag
 def _add_answers(objective: Objective, rollout: Rollout, logits: Tensor, early_weight: float) -> None:
     """Cross entropy of the answer that counts, the last, and of those before it."""
     labels, holds = _labels(rollout), rollout.label_holds
-    objective.add(losses.answer_loss(logits, labels, rollout.last, holds), name="answer_loss")
+    loss = losses.answer_loss(logits, labels, rollout.last, holds)
+    objective.add(loss, name="answer_loss")
+    blind = losses.answer_loss(losses.blind_logits(logits.detach(), rollout.last), labels, rollout.last, holds)
+    objective.report("answers_know", 1 - loss / blind)
     if early_weight:
         early = losses.answer_loss(logits, labels, rollout.active - rollout.last, holds)
         objective.add(early, early_weight, "early_answer_loss")

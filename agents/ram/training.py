@@ -64,6 +64,9 @@ class Trainer:
         team: the processes that share its batches.
     """
 
+    LOOKS_INTO = 10  # updates after which it is looked into what the answers know
+    KNOWN = 0.2  # of what there is to know: from there on exploration goes on at its full pace
+
     def __init__(self, config: Config, folder: Path, team: Team | None = None) -> None:
         self.device = prepare_torch(config)
         self.config, self.folder, self.team = config, folder, team or Team()
@@ -93,6 +96,8 @@ class Trainer:
         self.findings = Findings(self.device, folder)
         self.update, self.frames, self.seconds = 0, 0, 0.0
         self.greedy_share: float | Tensor = 0.0  # of the episodes, annealed
+        self.explored = 0.0  # how far the exploration of looks that are compared has come, up to 1
+        self.known: list[float] = []  # what answers knew in each update since that was last looked into
         self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
@@ -133,6 +138,8 @@ class Trainer:
             "update": self.update,
             "frames": self.frames,
             "seconds": self.seconds,
+            "explored": self.explored,
+            "known": self.known,
             "window": self.window,
             "curve": self.curve,
             "commits": self.commits,
@@ -165,7 +172,7 @@ class Trainer:
                 self.generator.manual_seed(self.config.seed + state["update"])
             for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"][self.lanes], strict=True):
                 lane.bit_generator.state = json.loads(text)
-            for name in ("update", "frames", "seconds", "window", "curve"):
+            for name in ("update", "frames", "seconds", "explored", "known", "window", "curve"):
                 setattr(self, name, state[name])
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
             self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
@@ -193,8 +200,11 @@ class Trainer:
         self.findings.keep(self.update, found)
         self.update += 1
         self._average()
-        if self.findings.at_once:
+        looking_into = self.update % self.LOOKS_INTO == 0
+        if self.findings.at_once or looking_into:
             self._settle()
+        if looking_into:
+            self._explore()
 
     def _learn(self, images: dict[str, Any] | None = None) -> Found:
         """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
@@ -246,9 +256,9 @@ class Trainer:
         for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
             fraction = gaze.learning_fraction if serves == "where" else 1.0
             group["lr"] = group["initial_lr"] * _annealed(annealing, progress, fraction)
-        explored = min(1.0, progress / gaze.exploration_fraction)
-        looks = self.config.counterfactual
+        explored, looks = self.explored, self.config.counterfactual
         if looks is None:
+            explored = min(1.0, progress / gaze.exploration_fraction)
             final = gaze.std if gaze.std_final is None else gaze.std_final
             self.agent.location_std = gaze.std + (final - gaze.std) * explored
         else:
@@ -256,6 +266,15 @@ class Trainer:
             self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
             self.greedy_share = looks.greedy_share * explored
         self.entropy_bonus = self.config.learning.entropy_bonus * (1 - progress)
+
+    def _explore(self) -> None:
+        """Lets the exploration of looks that are compared go on towards its end: in step with the training, but where answers
+        compare them only once these know something."""
+        passed = self.LOOKS_INTO / (self.config.total_updates * self.config.gaze.exploration_fraction)
+        known, self.known = self.known, []
+        if known:
+            passed *= min(1.0, max(0.0, sum(known) / len(known) / self.KNOWN))
+        self.explored = min(1.0, self.explored + passed)
 
     def _clip_gradients(self) -> Tensor:
         """Brings each group's gradient to the greatest norm allowed, if there is one; all must be finite. Returns the norm before that."""
@@ -302,6 +321,8 @@ class Trainer:
         """Adds what updates found to the sums of the next report."""
         for measures in self.findings.settle():
             self.frames += int(measures.pop("frames"))
+            if "answers_know" in measures:
+                self.known.append(measures["answers_know"])
             for name, value in measures.items():
                 self.window[name] = self.window.get(name, 0.0) + value
 

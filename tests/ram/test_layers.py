@@ -11,8 +11,9 @@ from torch.nn import functional  # noqa: E402
 
 from agents.ram import layers  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
+from agents.ram.cores import CORES, AttentionCore  # noqa: E402
 from agents.ram.layers import Activations, convolved, product, rectified  # noqa: E402
-from agents.ram.networks import GlimpseNetwork, make_core  # noqa: E402
+from agents.ram.networks import GlimpseNetwork  # noqa: E402
 from agents.ram.objective import training_loss  # noqa: E402
 from agents.ram.rollout import collect_rollout  # noqa: E402
 from tests.ram.test_agent import catch, digits, play  # noqa: E402
@@ -89,6 +90,8 @@ def test_convolutions_have_the_gradient_of_their_equation(stride):
 
 def by_pytorch(core, features):
     """The hidden states of all steps, by PyTorch's own operations."""
+    if isinstance(core, AttentionCore):
+        return attended(core, features)
     hidden = cell = torch.zeros(features.shape[1], core.hidden_size).double()
     states = []
     for step in features:
@@ -100,20 +103,42 @@ def by_pytorch(core, features):
     return torch.stack(states)
 
 
+def attended(core, features):
+    """Attention written out, step by step and head by head."""
+    states, width = [], core.hidden_size // core.HEADS
+    seen = core.project(core.norm_features(features)).unflatten(-1, (3, core.HEADS, width))
+    for step in range(len(features)):
+        first = max(0, step - core.WINDOW + 1)
+        query, (key, value) = seen[step, :, 0], (seen[first : step + 1, :, part] for part in (1, 2))
+        fits = (query * key).sum(-1) / width**0.5  # (m, B, heads)
+        age = torch.arange(len(key) - 1, -1, -1)[:, None, None]
+        weights = (fits - age * 0.25 ** torch.arange(1.0, core.HEADS + 1)).softmax(0)
+        found = (weights[..., None] * value).sum(0).flatten(1)
+        known = features[step, :, : core.hidden_size] + core.join(found)
+        states.append(core.norm(known + core.conclude(torch.relu(core.think(core.norm_found(known))))))
+    return torch.stack(states)
+
+
 @pytest.mark.parametrize("known", [False, True], ids=["made", "known"])
-@pytest.mark.parametrize("kind", ["rectifier", "lstm"])
+@pytest.mark.parametrize("kind", ["rectifier", "lstm", "attention", "short attention"])
 def test_cores_have_the_values_and_gradient_of_their_equations(kind, known):
-    core = make_core(kind, 3, 4).double()
-    features = torch.randn(5, 2, 3).double().requires_grad_()
+    core = CORES[kind.split()[-1]](5, 4).double()
+    if kind == "short attention":
+        core.WINDOW = 3
+    features = torch.randn(5, 2, 5).double().requires_grad_()
     activations = Activations()
     with torch.no_grad():
         state = tuple(part.double() for part in core.initial_state(2, torch.device("cpu")))
+        before = []
         for step in features:
+            before.append(state)
             state = core(step, state, activations)
     activations.close()
     plain, made = by_pytorch(core, features), core.unroll(features, activations if known else None)
     torch.testing.assert_close(made, plain)
     torch.testing.assert_close(state[0], plain[-1])
+    looks = torch.stack([features.detach()] * 3, 1)
+    torch.testing.assert_close(core.after(looks, before)[:, 1], plain.detach())
     weights, inputs = torch.randn(5, 2, 4).double(), [features, *core.parameters()]
     expected = torch.autograd.grad((plain * weights).sum(), inputs)
     for found, right in zip(torch.autograd.grad((made * weights).sum(), inputs), expected, strict=True):

@@ -191,3 +191,10 @@ def test_a_far_candidate_that_is_worse_than_the_others_does_not_push_the_mean():
     candidates = torch.tensor([[[[0.1, 0.0]], [[0.0, -2.0]]]])
     losses.candidate_loss(candidates, means, 0.1, torch.tensor([[[-1.0], [-0.5]]]), torch.ones(1, 1)).backward()
     torch.testing.assert_close(means.grad[0, 0], torch.tensor([1.0 / 2, 0.0]))
+
+
+def test_a_blind_answer_knows_how_often_each_option_is_given_and_no_more():
+    logits = torch.tensor([[[9.0, 0.0], [0.0, 0.0]], [[0.0, math.log(3.0)], [0.0, 0.0]]])  # (T=2, B=2, K=2)
+    mask = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
+    blind = losses.blind_logits(logits, mask).softmax(-1)
+    torch.testing.assert_close(blind, torch.tensor([0.375, 0.625]).expand(2, 2, 2))

@@ -185,9 +185,19 @@ def test_std_and_learning_rate_are_annealed(tmp_path):
 
 def test_near_candidates_end_as_fine_as_the_retina_sees(fake_mnist, tmp_path):
     trainer = Trainer(GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", network={"hidden_size": 8}), tmp_path)
-    trainer.update = trainer.config.total_updates // 2
+    trainer.explored = 1.0
     trainer._anneal(0.5)
     assert trainer.agent.location_std == pytest.approx(0.5 * 12 / 60)
+
+
+def test_exploration_waits_until_answers_know_something(fake_mnist, tmp_path):
+    config = GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", network={"hidden_size": 8}, run={"episodes": 128 * 1000})
+    trainer = Trainer(config, tmp_path)
+    for share_known, passed in ((-0.1, 0.0), (0.1, 0.5), (0.5, 1.0)):
+        trainer.explored, trainer.known = 0.0, [share_known] * 10
+        trainer._explore()
+        assert trainer.explored == pytest.approx(passed * 10 / 300)  # of three tenths of a thousand updates
+        assert trainer.known == []
 
 
 def test_gaze_stays_when_its_share_of_the_training_is_over(fake_mnist, tmp_path):

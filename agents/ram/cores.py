@@ -1,0 +1,194 @@
+"""Cores: what an agent makes of its glimpses so far.
+
+Axes: T steps, K looks that are compared, B lanes, F features, H hidden units, m glimpses that are remembered, d units of a head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, linear, lstm_step, rectified
+
+State = tuple[Tensor, ...]
+"""What a core remembers of each lane; the first entry is h_t (B, H)."""
+
+
+class Core(nn.Module):
+    """A core of H units: features and the state before -> the state after; `unroll` for all steps at once, with gradient."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+
+    def after(self, features: Tensor, states: list[State]) -> Tensor:
+        """What h would be after each of K looks, without gradient: features (T, K, B, F) and the T states before -> (T, K, B, H)."""
+        steps, count, batch = features.shape[:3]
+        before = (
+            torch.stack(parts)[:, None].expand(steps, count, batch, -1).flatten(0, 2)
+            for parts in zip(*states, strict=True)
+        )
+        hidden: Tensor = self(features.flatten(0, 2), tuple(before))[0]
+        return hidden.view(steps, count, batch, -1)
+
+
+class RectifierCore(Core):
+    """h_t = Rect(Linear(h_{t-1}) + Linear(g_t)): the core for classification."""
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        super().__init__(hidden_size)
+        self.recurrent = nn.Linear(hidden_size, hidden_size)
+        self.input = nn.Linear(feature_size, hidden_size)
+
+    def initial_state(self, batch: int, device: torch.device) -> tuple[Tensor, ...]:
+        """A state of zeros."""
+        return (torch.zeros(batch, self.hidden_size, device=device),)
+
+    def forward(
+        self, features: Tensor, state: tuple[Tensor, ...], activations: Activations | None = None
+    ) -> tuple[Tensor, ...]:
+        """Features (B, feature_size) and the state before -> the state after; its first entry is h_t (B, H)."""
+        hidden = rectified((features, self.input), (state[0], self.recurrent))
+        if activations is not None:
+            activations.keep(hidden=hidden)
+        return (hidden,)
+
+    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
+        """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
+        known = activations and activations.known("hidden")
+        bias = self.input.bias + self.recurrent.bias
+        hidden: Tensor = RectifierSteps.apply(known, features, self.input.weight, self.recurrent.weight, bias)  # type: ignore[no-untyped-call]
+        return hidden
+
+
+class LSTMCore(Core):
+    """A layer of LSTM units: the core for dynamic environments."""
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        super().__init__(hidden_size)
+        self.cell = nn.LSTMCell(feature_size, hidden_size)
+
+    def initial_state(self, batch: int, device: torch.device) -> tuple[Tensor, ...]:
+        """A state of zeros."""
+        zeros = torch.zeros(batch, self.hidden_size, device=device)
+        return (zeros, zeros)
+
+    @torch.no_grad()
+    def forward(
+        self, features: Tensor, state: tuple[Tensor, ...], activations: Activations | None = None
+    ) -> tuple[Tensor, ...]:
+        """Features (B, feature_size) and the state before -> the state after, without gradient; its first entry is h_t (B, H)."""
+        gates, cell, shown, hidden = lstm_step(features, state[0], state[1], self.cell)
+        if activations is not None:
+            activations.keep(gates=gates, cell=cell, shown=shown, hidden=hidden)
+        return (hidden, cell)
+
+    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
+        """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
+        cell = self.cell
+        known = activations and activations.steps("gates", "cell", "shown", "hidden")
+        bias = cell.bias_ih + cell.bias_hh
+        hidden: Tensor = LSTMSteps.apply(known, features, cell.weight_ih, cell.weight_hh, bias)  # type: ignore[no-untyped-call]
+        return hidden
+
+
+class AttentionCore(Core):
+    """Attends to its glimpses so far: a block of a transformer (Vaswani et al. 2017), without recurrence. A departure from the paper.
+
+    a_t = g_t + Linear(sum_s w_ts value_s), with w_t the softmax over s <= t of how well key_s fits query_t, all three linear in Norm(g), for
+    each head; h_t = Norm(a_t + Linear(Rect(Linear(Norm(a_t))))).
+
+    Where glimpses have to be compared with each other, it learns in tens of thousands of episodes what recurrent cores do not
+    learn in hundreds of thousands (docs/experiments/general_recipe.md). A head's weights fall with a glimpse's age (Press et al. 2022), by a factor of
+    its own. What lies further back than `WINDOW` glimpses is forgotten.
+
+    Args:
+        feature_size: F, of g_t and the last move, in that order; at least H.
+        hidden_size: H, a multiple of `HEADS`.
+
+    Raises:
+        ValueError: if there are more hidden units than features, or they cannot be divided among the heads.
+    """
+
+    HEADS, WINDOW = 4, 64
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        super().__init__(hidden_size)
+        if hidden_size % self.HEADS or hidden_size > feature_size:
+            raise ValueError(
+                f'The core "attention" needs a hidden_size that is a multiple of {self.HEADS} and at most {feature_size}, got {hidden_size}.'
+            )
+        self.norm_features = nn.LayerNorm(feature_size)
+        self.project = nn.Linear(feature_size, 3 * hidden_size)
+        self.join = nn.Linear(hidden_size, hidden_size)
+        self.norm_found = nn.LayerNorm(hidden_size)
+        self.think = nn.Linear(hidden_size, hidden_size)
+        self.conclude = nn.Linear(hidden_size, hidden_size)
+        self.norm = nn.LayerNorm(hidden_size)
+        self.slopes: Tensor
+        self.register_buffer("slopes", 0.25 ** torch.arange(1.0, self.HEADS + 1), persistent=False)
+
+    def initial_state(self, batch: int, device: torch.device) -> State:
+        """Nothing seen: zeros (B, H), and keys and values (B, heads, 0, d)."""
+        nothing = torch.zeros(batch, self.HEADS, 0, self.hidden_size // self.HEADS, device=device)
+        return (torch.zeros(batch, self.hidden_size, device=device), nothing, nothing)
+
+    @torch.no_grad()
+    def forward(self, features: Tensor, state: State, activations: Activations | None = None) -> State:
+        """Features (B, F) and the state before -> the state after, without gradient."""
+        looks = features[None]
+        query, key, value = self._project(looks)
+        hidden = self._joined(looks, self._attend(query, key, value, state))[0]
+        memory = (torch.cat([old, new[0, :, :, None]], 2) for old, new in zip(state[1:], (key, value), strict=True))
+        return (hidden, *(part[:, :, -self.WINDOW :] for part in memory))
+
+    @torch.no_grad()
+    def after(self, features: Tensor, states: list[State]) -> Tensor:
+        """As `Core.after`."""
+        queries, keys, values = self._project(features)
+        found = [self._attend(*looks) for looks in zip(queries, keys, values, states, strict=True)]
+        return self._joined(features, torch.stack(found))
+
+    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
+        """Features (T, B, F) of all steps -> h_t (T, B, H)."""
+        steps = len(features)
+        query, key, value = (part.permute(1, 2, 0, 3) for part in self._project(features))  # (B, heads, T, d)
+        times = torch.arange(steps, device=features.device)
+        age = times[:, None] - times
+        bias = -self.slopes[:, None, None] * age
+        bias = bias.masked_fill((age < 0) | (age >= self.WINDOW), -math.inf)
+        found = functional.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
+        return self._joined(features, found.permute(2, 0, 1, 3).flatten(2))
+
+    def _project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (..., F) -> query, key and value (..., heads, d)."""
+        made = linear(self.norm_features(features), self.project)
+        query, key, value = made.view(*made.shape[:-1], 3, self.HEADS, -1).unbind(-3)
+        return query, key, value
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, state: State) -> Tensor:
+        """Of K looks (K, B, heads, d), each with itself and what is remembered -> (K, B, H)."""
+        keys, values = (part[:, :, 1 - self.WINDOW :] for part in state[1:])
+        remembered = keys.shape[2]
+        scale = query.shape[-1] ** -0.5
+        asked = query.permute(1, 2, 0, 3) * scale  # (B, heads, K, d)
+        ages = torch.arange(remembered, 0, -1, device=query.device)
+        fits = asked @ keys.transpose(2, 3) - self.slopes[:, None, None] * ages
+        own = (asked * key.permute(1, 2, 0, 3)).sum(-1, keepdim=True)
+        weights = torch.cat([fits, own.to(fits)], -1).softmax(-1)
+        found = weights[..., :-1] @ values.to(weights) + weights[..., -1:] * value.permute(1, 2, 0, 3)
+        return found.permute(2, 0, 1, 3).flatten(2)
+
+    def _joined(self, features: Tensor, found: Tensor) -> Tensor:
+        """Features (..., F) and what was found (..., H) -> h (..., H)."""
+        known = features[..., : self.hidden_size] + linear(found.to(features), self.join)
+        between = rectified((self.norm_found(known).flatten(0, -2), self.think)).view_as(known)
+        hidden: Tensor = self.norm(known + linear(between, self.conclude))
+        return hidden
+
+
+CORES = {"rectifier": RectifierCore, "lstm": LSTMCore, "attention": AttentionCore}
+"""Kind -> core."""
