@@ -36,7 +36,7 @@ class OddOneOutVectorEnv(RetinaVectorEnv):
 
     screen_changes = glimpse_after_end = False  # the scene stands still; who stops does not look again
     one_answer = True
-    retina_defaults = {"num_scales": 3, "initial_location": "center"}
+    retina_defaults = {"num_scales": 4, "initial_location": "center"}
 
     def __init__(self, num_envs=1, *, side=64, num_glimpses=8, **retina):
         self.side = whole_number("side", side, 2 * SIDE)
