@@ -1,0 +1,26 @@
+"""Places where a glimpse shows something new."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from agents.ram.salience import salient_places  # noqa: E402
+
+
+def test_salient_places_are_at_what_a_glimpse_shows_but_not_where_it_was_seen_before():
+    """A glimpse of 8x8 at three scales of a 60 x 60 image; its coarsest patch has a lit pixel that is new, one near an earlier glimpse, and
+    one in the finest patch."""
+    pixels, size = torch.zeros(1, 3, 8, 8), 2 / 60
+    pixels[0, 2, 1, 6] = pixels[0, 2, 6, 1] = pixels[0, 2, 4, 4] = pixels[0, 0, 3, 3] = 1.0
+    here, lit = torch.tensor([0.1, -0.1]), torch.tensor([2.5, -2.5]) * 4 * size
+    seen = torch.stack([here - lit, here])[None]
+    places = salient_places(pixels, 3, seen, (size, size), 200)[:, 0]
+    hit = ((places - here - lit).abs() <= 2 * size + 1e-6).all(-1)
+    assert hit.float().mean() > 0.9  # but now and then where there is no contrast
+
+
+def test_salient_places_lie_on_the_image():
+    pixels, location = torch.rand(5, 3, 6, 6), torch.rand(5, 2) * 2 - 1
+    places = salient_places(pixels, 3, location[:, None], (2 / 60, 2 / 30), 50)
+    assert places.shape == (50, 5, 2)
+    assert places.abs().max() <= 1
