@@ -74,7 +74,7 @@ def train_trial(trial: dict[str, Any]) -> None:
             copy_run(Path(run["begun"]), folder)
 
         def saved(percent: float, curve: list[dict[str, float]]) -> None:
-            error = curve[-1]["error_percent"] if curve else math.inf
+            error = last_error(curve)
             files = any((folder / name).exists() for name in (CHECKPOINT, RESULT))
             found = tune.Checkpoint.from_directory(str(folder)) if files else None
             tune.report({"percent": percent, "error_percent": error, "failed": ""}, checkpoint=found)
@@ -85,6 +85,21 @@ def train_trial(trial: dict[str, Any]) -> None:
             tune.report({"percent": 0.0, "error_percent": math.inf, "failed": first_line(error)})
         else:
             saved(100.0, [result["validation"]])
+
+
+def last_error(curve: list[dict[str, float]]) -> float:
+    """The last validation error of a curve, in %; infinite if there is none.
+
+    Raises:
+        ValueError: if the world tells of no success.
+    """
+    if not curve:
+        return math.inf
+    if "error_percent" not in curve[-1]:
+        raise ValueError(
+            "Trials are compared by their validation error, and this environment tells of no success: give its info `is_success`."
+        )
+    return curve[-1]["error_percent"]
 
 
 def copy_run(source: Path, folder: Path) -> None:

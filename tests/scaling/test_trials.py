@@ -1,6 +1,7 @@
 """Trials on two raylets: workers, machines and drivers are killed, and all numbers are those of runs left alone."""
 
 import json
+import math
 import os
 import signal
 from pathlib import Path
@@ -58,6 +59,13 @@ def numbers(path):
 def files(folder):
     """What a run leaves, less what tells of the time it took."""
     return numbers(folder / RESULT), (folder / METRICS).read_text()
+
+
+def test_trials_of_a_world_that_tells_of_no_success_are_told_why_they_cannot_be_compared():
+    assert trials.last_error([]) == math.inf
+    assert trials.last_error([{"error_percent": 3.0}, {"error_percent": 2.0}]) == 2.0
+    with pytest.raises(ValueError, match="tells of no success: give its info `is_success`"):
+        trials.last_error([{"mean_return": 0.5}])
 
 
 def test_search_that_is_interrupted_goes_on_by_the_same_command(cluster, tmp_path, monkeypatch, capsys):
