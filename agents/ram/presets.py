@@ -165,7 +165,7 @@ def _catch() -> dict[str, Config]:
 
 
 def _two_million_frames() -> dict[str, Config]:
-    """What others are compared with after two million frames: the general recipe from the hybrid loss in every world of digits, with its gaze and with
+    """What others are compared with after two million frames: the general recipe with a recurrent core, from the hybrid loss in every world of digits, with its gaze and with
     others in its place; from the reward alone; and Catch."""
     compared = {"catch-2m-ram": _CATCH.but(run={"episodes": 2_000_000 // 23})}
     scenes = {
@@ -175,7 +175,7 @@ def _two_million_frames() -> dict[str, Config]:
         env = "GlimpseMNIST-v0" if scene == "mnist" else f"GlimpseMNIST-{scene.capitalize()}-v0"
         anywhere = (f"num_glimpses={glimpses}",)
         centered = (*anywhere, "initial_location=center")
-        brief = GENERAL.but(
+        brief = RECURRENT.but(
             env=env, env_args=anywhere if scene == "mnist" else centered, run={"episodes": 2_000_000 // glimpses}
         )
         compared[f"{scene}-2m-ram"] = brief
