@@ -14,9 +14,7 @@ from agents.ram.presets import PRESETS, RECURRENT
 
 BASES: dict[str, Config] = {
     **PRESETS,
-    "general": RECURRENT.but(
-        counterfactual={"greedy_share": 0.6, "anywhere": 0.5, "salient": 0.5}, optimizer={"weight_averaging": 0.0}
-    ),
+    "general": RECURRENT.but(counterfactual={"greedy_share": 0.6, "salient": 0.5}, optimizer={"weight_averaging": 0.0}),
     "recipe": PRESETS["general"],
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch-2m-ram"],

@@ -105,7 +105,8 @@ class CounterfactualConfig(Settings):
     anywhere_final: float = 0.1
     """The same at the end; in between it falls as the standard deviation does."""
     salient: float = 0.8
-    """Share of those that are drawn where the last glimpse has contrast, at any of its scales: on a large canvas nothing is found by chance."""
+    """Share of those that are drawn where the last glimpse has contrast, at any of its scales, and the agent has not looked before: on a
+    large canvas nothing is found by chance."""
     greedy_share: float = 0.8
     """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows from 0
     to this while the standard deviation falls, since an untrained gaze would show them nothing."""
