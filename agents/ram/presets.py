@@ -190,7 +190,7 @@ def _two_million_frames() -> dict[str, Config]:
 
 def _beyond() -> dict[str, Config]:
     """Many objects and huge images: the general recipe with a recurrent core and a convolutional glimpse network, in larger batches."""
-    base = RECURRENT.but(network={"convolutions": (32, 64)}, learning={"batch_size": 256})
+    base = GENERAL.but(network={"core": "lstm", "convolutions": (32, 64)}, learning={"batch_size": 256})
     sizes = {  # looks, and millions of episodes
         "Pairs100": ((4, 8), 4),
         "Sum100": ((4, 8), 3),
