@@ -21,7 +21,7 @@ import tyro
 
 from agents.analysis.pages import write_pages
 from agents.analysis.tables import CORE_SPEED
-from agents.experiment.command_line import command, demand_at_least, demand_file
+from agents.experiment.command_line import command, demand_at_least, demand_file, demand_presets
 from agents.experiment.run_folder import current_commit, provenance
 from agents.ram.config import Config
 from agents.ram.presets import PRESETS
@@ -79,8 +79,7 @@ def _seconds(trainer: Trainer, updates: int) -> float:
 def main() -> None:
     """`python agents/analysis/core_speed.py`"""
     flags = tyro.cli(CoresCommand)
-    if unknown := [preset for preset in flags.presets if preset not in PRESETS]:
-        raise ValueError(f"--presets must name some of {', '.join(PRESETS)}, got {' '.join(unknown)}.")
+    demand_presets(flags.presets, PRESETS)
     demand_at_least(1, rounds=flags.rounds)
     demand_at_least(2, threads=flags.threads)
     demand_at_least(0, seconds=flags.seconds)

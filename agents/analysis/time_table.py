@@ -27,7 +27,7 @@ import tyro
 
 from agents.analysis.pages import write_pages
 from agents.analysis.tables import TIMES
-from agents.experiment.command_line import command, demand_at_least, demand_file
+from agents.experiment.command_line import command, demand_at_least, demand_file, demand_presets
 from agents.experiment.run_folder import current_commit, provenance
 from agents.experiment.settings import RunConfig
 from agents.ram.presets import PRESETS
@@ -194,8 +194,7 @@ def _seconds(worker: subprocess.Popen[str], updates: int) -> float:
 def main() -> None:
     """`python agents/analysis/time_table.py`"""
     flags = tyro.cli(TimesCommand)
-    if unknown := [preset for preset in flags.presets if preset not in PRESETS]:
-        raise ValueError(f"--presets must name some of {', '.join(PRESETS)}, got {' '.join(unknown)}.")
+    demand_presets(flags.presets, PRESETS)
     demand_at_least(1, rounds=flags.rounds)
     demand_at_least(0, seconds=flags.seconds)
     demand_file("--out", flags.out)

@@ -230,6 +230,16 @@ def demand_at_least(least: float, **flags: float | None) -> None:
             raise ValueError(f"--{name.replace('_', '-')} must be at least {least}, got {value}.")
 
 
+def demand_presets(names: Sequence[str], presets: Mapping[str, Any]) -> None:
+    """Stops a command whose flag --presets names one that there is not.
+
+    Raises:
+        ValueError: if it does.
+    """
+    if unknown := [name for name in names if name not in presets]:
+        raise ValueError(f"--presets must name some of {', '.join(presets)}, got {' '.join(unknown)}.")
+
+
 def demand_file(flag: str, path: Path) -> None:
     """A ValueError that names the flag, unless a file can be written there: found out before anything is played or trained."""
     if not path.parent.is_dir():

@@ -116,7 +116,7 @@ def record(updates, learn):
     return graph, graph.found
 
 
-@pytest.mark.parametrize("name", ["mnist-6", "stops", "looks"])
+@pytest.mark.parametrize("name", ["mnist-6", "stops", "looks", "attends"])
 def test_update_that_is_turned_by_tensors_is_that_of_the_numbers(
     name, worlds_on_devices, fake_mnist, tmp_path, monkeypatch
 ):
@@ -126,6 +126,7 @@ def test_update_that_is_turned_by_tensors_is_that_of_the_numbers(
         # all keys alike has no effect, so that Adam moves it by rounding alone.
         "stops": CONFIGS["general"].but(network={"input": "plain", "core": "lstm"}, gaze={"learning_fraction": 0.8}),
         "looks": CONFIGS["general"].but(network={"input": "plain", "core": "lstm"}),
+        "attends": CONFIGS["general"].but(network={"input": "plain"}, optimizer={"method": "sgd"}),
     }
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
     monkeypatch.setattr(UpdateGraph, "_aside", lambda updates, learn: learn())
