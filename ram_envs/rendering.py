@@ -83,7 +83,7 @@ class View:
     stage: tuple[int, int] | None = None
 
 
-class Picture(Pixels):
+class Picture(np.ndarray[Any, Any]):
     """An array of pixels, uint8 (height, width, 3), that a notebook shows as a picture; what is computed of it is a plain array."""
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:

@@ -10,11 +10,15 @@ from typing import Any
 from agents.analysis.setting_words import departures_in_words
 from agents.analysis.tables import RESULTS
 from agents.ram.config import Config
-from agents.ram.presets import PRESETS, RECURRENT
+from agents.ram.presets import PRESETS
 
 BASES: dict[str, Config] = {
     **PRESETS,
-    "general": RECURRENT.but(counterfactual={"greedy_share": 0.6, "salient": 0.5}, optimizer={"weight_averaging": 0.0}),
+    "general": PRESETS["general"].but(
+        network={"core": "lstm"},
+        counterfactual={"anywhere": 0.5, "greedy_share": 0.6, "salient": 0.5},
+        optimizer={"weight_averaging": 0.0},
+    ),
     "recipe": PRESETS["general"],
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch-2m-ram"],

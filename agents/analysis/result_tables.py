@@ -114,7 +114,8 @@ class Row:
         if "algo" in self.config:
             return COMPARED.get(self.preset, str(self.config["algo"]))
         if "gaze" not in self.config:
-            return _classifier_words(self.config["network"])
+            others = (setting_words(key, value) for key, value in self.other_world.items())
+            return ", ".join([_classifier_words(self.config["network"]), *others])
         return ", ".join(_agent_words(self))
 
 

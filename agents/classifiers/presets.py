@@ -9,6 +9,7 @@ SCENES = {
     "mnist": "GlimpseMNIST-v0",
     "translated60": "GlimpseMNIST-Translated60-v0",
     "cluttered60": "GlimpseMNIST-Cluttered60-v0",
+    "fashion60": "GlimpseMNIST-Cluttered60-v0",
     "cluttered100": "GlimpseMNIST-Cluttered100-v0",
     "pairs100": "GlimpseMNIST-Pairs100-v0",
     "sum100": "GlimpseMNIST-Sum100-v0",
@@ -65,12 +66,13 @@ def _modern() -> dict[str, ClassifierConfig]:
     on = {scene: _CONVNET.but(env=env) for scene, env in SCENES.items()}
     on["mnist"] = on["mnist"].but(train_env_args=("overhang=2",), run={"episodes": 90 * EPOCH})
     on["translated60"] = on["translated60"].but(train_env_args=("distortion=0.15",))
+    on["fashion60"] = on["fashion60"].but(env_args=("dataset=fashion-mnist",))
     on["mega500"] = on["mega500"].but(optimizer={"batch_size": 128}, run={"episodes": 10 * EPOCH})
     large = (24, 48, 104, 208)
     as_large = {
         "mnist": (40, 80, 160),
         "translated60": (24, 48, 96, 208),
-        "cluttered60": (24, 48, 96, 208),
+        **dict.fromkeys(("cluttered60", "fashion60"), (24, 48, 96, 208)),
         **dict.fromkeys(("cluttered100", "pairs100", "sum100"), large),
         "mega500": (8, 16, *large),
     }

@@ -119,6 +119,7 @@ class RecurrentAttentionAgent(nn.Module):
         self.config, self.choices = config, dict(choices)
         self.location_std: float | Tensor = config.gaze.std  # annealed by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
+        self.stops = True  # where it can; begun by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.num_scales = num_scales
         side = glimpse_shape[-1]
@@ -496,7 +497,7 @@ class RecurrentAttentionAgent(nn.Module):
     def _choose(
         self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, mean: Tensor
     ) -> Tensor:
-        if name not in logits:  # an agent that does not stop before the last glimpse
+        if name not in logits or (name == "stop" and not self.stops):  # an agent that looks to the last glimpse
             return torch.zeros(len(mean), dtype=torch.long, device=mean.device)
         if greedy or (name == "answer" and self.teacher == "label"):
             return logits[name].argmax(1)

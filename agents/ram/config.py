@@ -21,8 +21,8 @@ from agents.experiment.settings import (
 class NetworkConfig(Settings):
     """Glimpse network, core, and what they are given."""
 
-    core: Literal["rectifier", "lstm", "attention"] = "rectifier"
-    """Recurrent core; or one that attends to all glimpses so far."""
+    core: Literal["rectifier", "lstm", "attention", "lstm+attention"] = "rectifier"
+    """Recurrent core; or one that attends to all glimpses so far; or an LSTM and attention side by side."""
     hidden_size: int = 256
     """Units of the core."""
     convolutions: tuple[int, ...] = ()
@@ -65,7 +65,8 @@ class GazeConfig(Settings):
     exploration_fraction: float = 1.0
     """Share of the training in which the standard deviation falls to its end."""
     learning_fraction: float = 1.0
-    """Share of the training in which the gaze learns, its learning rate falling to 0; then it is fixed and greedy, and answers go on learning."""
+    """Share of the training in which the gaze learns, its learning rate falling to 0; then it is fixed and greedy, answers go on learning, and an
+    agent that may stop begins to: before, it looks to the last glimpse."""
     weight: float = 1.0
     """Weight of the location's REINFORCE loss, which is in units of the policy's first variance, std**2."""
     border_penalty: float = 0.0

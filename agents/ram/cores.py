@@ -190,5 +190,50 @@ class AttentionCore(Core):
         return hidden
 
 
-CORES = {"rectifier": RectifierCore, "lstm": LSTMCore, "attention": AttentionCore}
+class LSTMAttentionCore(Core):
+    """An LSTM and, beside it, attention to all glimpses so far: h_t is the sum of what they make. A departure from the paper.
+
+    The LSTM adds up what single glimpses say, which it learns sooner; attention compares glimpses (docs/experiments/general_recipe.md).
+
+    Args:
+        feature_size: F, as for `AttentionCore`.
+        hidden_size: H, likewise.
+
+    Raises:
+        ValueError: likewise.
+    """
+
+    def __init__(self, feature_size: int, hidden_size: int) -> None:
+        super().__init__(hidden_size)
+        self.recurrent = LSTMCore(feature_size, hidden_size)
+        self.attention = AttentionCore(feature_size, hidden_size)
+        nn.init.constant_(self.attention.norm.weight, 0.25)  # what the LSTM says counts first
+
+    def initial_state(self, batch: int, device: torch.device) -> State:
+        """Zeros (B, H); h and c of the LSTM; the state of attention."""
+        recurrent, attention = (core.initial_state(batch, device) for core in (self.recurrent, self.attention))
+        return (recurrent[0], *recurrent, *attention)
+
+    def forward(self, features: Tensor, state: State, activations: Activations | None = None) -> State:
+        """Features (B, F) and the state before -> the state after, without gradient."""
+        recurrent = self.recurrent(features, state[1:3], activations)
+        attention = self.attention(features, state[3:])
+        return (recurrent[0] + attention[0], *recurrent, *attention)
+
+    def after(self, features: Tensor, states: list[State]) -> Tensor:
+        """As `Core.after`."""
+        recurrent = self.recurrent.after(features, [state[1:3] for state in states])
+        return recurrent + self.attention.after(features, [state[3:] for state in states])
+
+    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
+        """Features (T, B, F) of all steps -> h_t (T, B, H)."""
+        return self.recurrent.unroll(features, activations) + self.attention.unroll(features)
+
+
+CORES = {
+    "rectifier": RectifierCore,
+    "lstm": LSTMCore,
+    "attention": AttentionCore,
+    "lstm+attention": LSTMAttentionCore,
+}
 """Kind -> core."""

@@ -69,7 +69,7 @@ def training_loss(
     for name, logits in outputs.logits.items():
         if name == "answer" and agent.teacher != "reinforce":
             _add_answers(objective, rollout, logits, learning.early_answer_weight)
-        else:
+        elif name != "stop" or agent.stops:
             _add_choice(objective, rollout, name, logits, advantages, entropy_bonus)
     if outputs.control_mean is not None:
         _add_control(objective, rollout, outputs, advantages, entropy_bonus)

@@ -20,10 +20,10 @@ _MNIST = Config().but(
     run={"episodes": 90 * EPOCH},
 )
 
-# Where no preset fits: a core that attends to all it has seen, pixels standardised by what is seen, answers at every look, and a gaze with a
-# pathway of its own that learns by comparing looks.
+# Where no preset fits: a core that attends to all it has seen beside an LSTM, pixels standardised by what is seen, answers at every look, and a
+# gaze with a pathway of its own that learns by comparing looks.
 GENERAL = Config(name="general").but(
-    network={"core": "attention", "input": "standardized", "previous_action": True, "baseline_hidden": 128},
+    network={"core": "lstm+attention", "input": "standardized", "previous_action": True, "baseline_hidden": 128},
     gaze={
         "pathway": "separate",
         "hidden": 128,
@@ -44,9 +44,6 @@ GENERAL = Config(name="general").but(
     },
     run={"episodes": 1_000_000, "matmul_precision": "bfloat16"},
 )
-
-# The same with a recurrent core, as the paper's model has one, and where there is less to find: for the rows of the tables.
-RECURRENT = GENERAL.but(network={"core": "lstm"}, counterfactual={"anywhere": 0.5})
 
 # A ball is one pixel, dim in coarse patches, so glimpses are brightened; everything learns from the reward alone, through one core.
 _CATCH = Config(env="CatchBall-v0").but(
@@ -98,14 +95,14 @@ def _centered() -> dict[str, Config]:
 
 
 def _wide() -> dict[str, Config]:
-    """Digits somewhere on a canvas, alone or among clutter: the general recipe with a recurrent core, for longer, from the centre, with and without convolutions."""
+    """Digits somewhere on a canvas, alone or among clutter: the general recipe for longer, from the centre, with and without convolutions."""
     rows = {}
     for scene in ("translated60", "cluttered60", "cluttered100"):
         env = f"GlimpseMNIST-{scene.capitalize()}-v0"
         # A digit without clutter is learnt by heart: in training it is turned, stretched and slanted a little.
         distorted = ("distortion=0.15",) if scene == "translated60" else ()
         for glimpses in (4, 6, 8):
-            rows[f"{scene}-{glimpses}"] = RECURRENT.but(
+            rows[f"{scene}-{glimpses}"] = GENERAL.but(
                 env=env,
                 env_args=(f"num_glimpses={glimpses}", "initial_location=center"),
                 train_env_args=distorted,
@@ -118,29 +115,31 @@ def _wide() -> dict[str, Config]:
             rows[f"{scene}-random"] = eight.but(
                 env_args=("num_glimpses=8",), gaze=random, counterfactual=None, run={"scored_glimpses": ()}
             )
+    for name in ("8", "random"):  # other pictures, and nothing tuned on them
+        row = rows[f"cluttered60-{name}"]
+        rows[f"fashion60-{name}"] = row.but(env_args=(*row.env_args, "dataset=fashion-mnist"))
     return rows
 
 
 def _stopping(wide: dict[str, Config]) -> dict[str, Config]:
-    """The agent of eight glimpses learns to stop when another is not worth its price, or at every price that it is told.
+    """The agent of eight glimpses that then learns to stop when another is not worth its price, or at every price that it is told.
 
-    Its gaze stays as it is; a look is paid what it adds to what is known, since that is what stopping would save.
+    Its gaze stays as it is while that is learnt; a look is paid what it adds to what is known, since that is what stopping would save.
     """
     rows = {}
     for scene in ("translated60", "cluttered60"):
         eight = wide[f"{scene}-8"]
-        stop = eight.but(
-            network={"baseline_hidden": 128},
-            gaze={"learning_fraction": 0.0, "exploration_fraction": 1.0},
-            learning={"look_reward": "gain", "gae_lambda": 0.9, "entropy_bonus": 0.05},
-            optimizer={"learning_rate": 1e-4},
-            stopping=StoppingConfig(hidden=128, sees_answer=True),
-            run={"episodes": 5 * EPOCH, "warm_start": f"results/{scene}-8.pt", "scored_glimpses": ()},
-        )
-        rows[f"{scene}-stop"] = stop.but(env_args=(*eight.env_args, "glimpse_cost=0.01"))
-        rows[f"{scene}-prices"] = stop.but(
-            stopping={"price_range": (0.002, 0.1), "scored_prices": (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)},
-            run={"episodes": 10 * EPOCH},
+        for name, epochs in (("stop", 5), ("prices", 10)):  # after those of its gaze
+            all_epochs = 30 + epochs
+            rows[f"{scene}-{name}"] = eight.but(
+                gaze={"learning_fraction": 30 / all_epochs},
+                learning={"look_reward": "gain", "gae_lambda": 0.9, "entropy_bonus": 0.05},
+                stopping=StoppingConfig(hidden=128, sees_answer=True),
+                run={"episodes": all_epochs * EPOCH, "scored_glimpses": ()},
+            )
+        rows[f"{scene}-stop"] = rows[f"{scene}-stop"].but(env_args=(*eight.env_args, "glimpse_cost=0.01"))
+        rows[f"{scene}-prices"] = rows[f"{scene}-prices"].but(
+            stopping={"price_range": (0.002, 0.1), "scored_prices": (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)}
         )
     return rows
 
@@ -165,7 +164,7 @@ def _catch() -> dict[str, Config]:
 
 
 def _two_million_frames() -> dict[str, Config]:
-    """What others are compared with after two million frames: the general recipe with a recurrent core, from the hybrid loss in every world of digits, with its gaze and with
+    """What others are compared with after two million frames: the general recipe, from the hybrid loss in every world of digits, with its gaze and with
     others in its place; from the reward alone; and Catch."""
     compared = {"catch-2m-ram": _CATCH.but(run={"episodes": 2_000_000 // 23})}
     scenes = {
@@ -175,7 +174,7 @@ def _two_million_frames() -> dict[str, Config]:
         env = "GlimpseMNIST-v0" if scene == "mnist" else f"GlimpseMNIST-{scene.capitalize()}-v0"
         anywhere = (f"num_glimpses={glimpses}",)
         centered = (*anywhere, "initial_location=center")
-        brief = RECURRENT.but(
+        brief = GENERAL.but(
             env=env, env_args=anywhere if scene == "mnist" else centered, run={"episodes": 2_000_000 // glimpses}
         )
         compared[f"{scene}-2m-ram"] = brief
@@ -189,12 +188,12 @@ def _two_million_frames() -> dict[str, Config]:
 
 
 def _beyond() -> dict[str, Config]:
-    """Many objects and huge images: the general recipe with a recurrent core and a convolutional glimpse network, in larger batches."""
-    base = GENERAL.but(network={"core": "lstm", "convolutions": (32, 64)}, learning={"batch_size": 256})
+    """Many objects and huge images: the general recipe with a convolutional glimpse network; and a digit that moves."""
+    base = GENERAL.but(network={"convolutions": (32, 64)})
     sizes = {  # looks, and millions of episodes
-        "Pairs100": ((4, 8), 4),
-        "Sum100": ((4, 8), 3),
-        "Mega500": ((16,), 2),
+        "Pairs100": ((4, 8), 2),
+        "Sum100": ((4, 8), 2),
+        "Mega500": ((16,), 1),
         "Mega1500": ((32,), 1),
     }
     rows = {}
@@ -209,6 +208,8 @@ def _beyond() -> dict[str, Config]:
             rows[f"{name}-{glimpses}"] = row
         for policy in ("random", "center"):  # of the larger budget
             rows[f"{name}-{policy}"] = row.but(gaze={"policy": policy, "pathway": "shared"}, counterfactual=None)
+    moving = {"env": "GlimpseMNIST-Moving60-v0", "env_args": ("initial_location=center",)}
+    rows["moving60-20"] = GENERAL.but(**moving, run={"episodes": 400_000})
     return rows
 
 

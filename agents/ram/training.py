@@ -252,10 +252,15 @@ class Trainer:
     def _anneal(self, progress: float) -> None:
         """Sets learning rates, and how the gaze explores and whether it learns, for where the training is."""
         gaze, annealing = self.config.gaze, self.config.optimizer.annealing
-        self.agent.gaze_learns = gaze.policy == "learned" and progress < gaze.learning_fraction
+        end = gaze.learning_fraction
+        self.agent.gaze_learns = gaze.policy == "learned" and progress < end
+        self.agent.stops = self.scored.stops = end == 1 or not self.agent.gaze_learns
+        choosing = progress  # how far learning what to choose, such as when to stop, has come
+        if self.config.stopping is not None and end < 1:
+            choosing = max(0.0, (progress - end) / (1 - end))
         for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
-            fraction = gaze.learning_fraction if serves == "where" else 1.0
-            group["lr"] = group["initial_lr"] * _annealed(annealing, progress, fraction)
+            rate = _annealed(annealing, *{"where": (progress, end), "when": (choosing,)}.get(serves, (progress,)))
+            group["lr"] = group["initial_lr"] * rate
         explored, looks = self.explored, self.config.counterfactual
         if looks is None:
             explored = min(1.0, progress / gaze.exploration_fraction)
@@ -265,7 +270,7 @@ class Trainer:
             self.agent.location_std = gaze.std * (looks.near * self.finest / gaze.std) ** explored
             self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
             self.greedy_share = looks.greedy_share * explored
-        self.entropy_bonus = self.config.learning.entropy_bonus * (1 - progress)
+        self.entropy_bonus = self.config.learning.entropy_bonus * (1 - choosing)
 
     def _explore(self) -> None:
         """Lets the exploration of looks that are compared go on towards its end: in step with the training, but where answers

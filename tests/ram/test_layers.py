@@ -11,7 +11,7 @@ from torch.nn import functional  # noqa: E402
 
 from agents.ram import layers  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
-from agents.ram.cores import CORES, AttentionCore  # noqa: E402
+from agents.ram.cores import CORES, AttentionCore, LSTMAttentionCore  # noqa: E402
 from agents.ram.layers import Activations, convolved, product, rectified  # noqa: E402
 from agents.ram.networks import GlimpseNetwork  # noqa: E402
 from agents.ram.objective import training_loss  # noqa: E402
@@ -92,6 +92,8 @@ def by_pytorch(core, features):
     """The hidden states of all steps, by PyTorch's own operations."""
     if isinstance(core, AttentionCore):
         return attended(core, features)
+    if isinstance(core, LSTMAttentionCore):
+        return by_pytorch(core.recurrent, features) + attended(core.attention, features)
     hidden = cell = torch.zeros(features.shape[1], core.hidden_size).double()
     states = []
     for step in features:
@@ -120,7 +122,7 @@ def attended(core, features):
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["made", "known"])
-@pytest.mark.parametrize("kind", ["rectifier", "lstm", "attention", "short attention"])
+@pytest.mark.parametrize("kind", ["rectifier", "lstm", "attention", "short attention", "lstm+attention"])
 def test_cores_have_the_values_and_gradient_of_their_equations(kind, known):
     core = CORES[kind.split()[-1]](5, 4).double()
     if kind == "short attention":

@@ -228,6 +228,25 @@ def test_gaze_stays_when_its_share_of_the_training_is_over(fake_mnist, tmp_path)
     assert [where for _, where in rates[4:]] == [0.0] * 4
 
 
+def test_an_agent_learns_to_stop_when_its_gaze_has_learnt(fake_mnist, tmp_path):
+    config = PRESETS["cluttered60-stop"].but(
+        gaze={"learning_fraction": 0.5}, learning={"batch_size": 4}, run={"episodes": 32, "matmul_precision": "medium"}
+    )
+    trainer = Trainer(config, tmp_path)
+    *_, bias = trainer.agent.action_networks["stop"].parameters()
+    with torch.no_grad():
+        bias.copy_(torch.tensor([0.0, 50.0]))  # would always stop
+    begun, rates, looks = bias.clone(), [], []
+    for step in range(8):
+        trainer.step()
+        rates.append(trainer.optimizer.param_groups[trainer.serves.index("when")]["lr"])
+        trainer._settle()
+        looks.append(trainer.frames)
+        assert torch.equal(bias, begun) or step >= 4
+    assert looks == [*range(32, 129, 32), *range(132, 145, 4)]
+    assert rates[4] == rates[0] > rates[6] == pytest.approx(rates[4] / 2)  # falls while it is learnt
+
+
 def test_evaluation_counts_every_episode_once_and_repeats_itself():
     agent = training.make_agent(TINY, make_envs(TINY, 1))
     one, other = (evaluate(agent, TINY, "test", lanes=lanes) for lanes in (16, 16))
