@@ -255,12 +255,15 @@ class Trainer:
         end = gaze.learning_fraction
         self.agent.gaze_learns = gaze.policy == "learned" and progress < end
         self.agent.stops = self.scored.stops = end == 1 or not self.agent.gaze_learns
-        choosing = progress  # how far learning what to choose, such as when to stop, has come
+        looking, choosing = (
+            progress / end if end else 1.0,
+            progress,
+        )  # how far learning where to look, and when to stop, has come
         if self.config.stopping is not None and end < 1:
             choosing = max(0.0, (progress - end) / (1 - end))
+        done = {"what": progress, "where": looking, "when": choosing}
         for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
-            rate = _annealed(annealing, *{"where": (progress, end), "when": (choosing,)}.get(serves, (progress,)))
-            group["lr"] = group["initial_lr"] * rate
+            group["lr"] = group["initial_lr"] * _annealed(annealing, done[serves])
         explored, looks = self.explored, self.config.counterfactual
         if looks is None:
             explored = min(1.0, progress / gaze.exploration_fraction)
@@ -461,11 +464,10 @@ def _looking(config: Config, glimpses: int) -> Config:
     return config.but(env_args=(*config.env_args, f"num_glimpses={glimpses}"))
 
 
-def _annealed(annealing: str, progress: float, fraction: float = 1.0) -> float:
-    """Factor of the learning rate of what learns for a fraction of the training."""
-    if progress >= fraction:
+def _annealed(annealing: str, done: float) -> float:
+    """Factor of the learning rate of what has learnt for this share of its time."""
+    if done >= 1:
         return 0.0
-    done = progress / fraction
     return {"linear": 1 - done, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "constant": 1.0}[annealing]
 
 

@@ -166,6 +166,7 @@ SETTINGS = {
     "convolutions": (lambda: digits(patch_size=8), {"network": {"convolutions": (4, 6)}}),
     "counterfactual": (digits, {"gaze": {"pathway": "separate"}, "counterfactual": {"candidates": 3}}),
     "catch": (catch, {"network": {"core": "lstm", "previous_action": True}, "learning": {"answer": "reinforce"}}),
+    "lstm+attention": (digits, {"network": {"core": "lstm+attention"}}),
     "bfloat16": (catch, {"network": {"core": "lstm"}, "run": {"matmul_precision": "bfloat16"}}),
 }
 
