@@ -52,7 +52,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     **{f"{env_id.removesuffix('-v0')}.gif": episode_gif(env_id) for env_id in DEFAULTS},
     **{f"{env_id.removesuffix('-v0')}.gif": oracle_gif(env_id) for env_id in ENV_IDS if env_id not in DEFAULTS},
     "CatchBall.gif": episode_gif("CatchBall-v0", fps=10),
-    "RetinaLavaGap.gif": episode_gif(LAVA, "worlds/lava-learned", episodes=5, seed=0, fps=3),  # needs minigrid
+    "RetinaLavaGap.gif": episode_gif(LAVA, "worlds/lava3-learned", episodes=3, seed=0, fps=3),  # needs minigrid
     "GlimpseMNIST-Moving60.gif": oracle_gif("GlimpseMNIST-Moving60-v0", episodes=2, fps=4),
     "figure3-cluttered60.png": fixation_paths("GlimpseMNIST-Cluttered60-v0"),
     "figure3-cluttered100.png": fixation_paths("GlimpseMNIST-Cluttered100-v0"),
