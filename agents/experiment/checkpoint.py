@@ -19,6 +19,7 @@ from agents.experiment.settings import AnySettings, ExperimentConfig
 
 FORMAT = 2  # 1 had its settings in one group
 PARTS = re.compile(r"collections OrderedDict|torch\._utils _rebuild_tensor_v2|torch \w+Storage")  # all it may name
+FOLDER = 0x10  # the bit of a ZIP entry's attributes
 MADE_BY = {
     "an agent": "train_ram.py goes on with it, evaluate_ram.py scores it.",
     "a classifier": "train_classifier.py goes on with it, result.json beside it has its scores.",
@@ -140,6 +141,10 @@ def _unpack(file: IO[bytes]) -> Any:
             raise ValueError("it is a model of Stable-Baselines3, which evaluate_sb3.py scores.")
         if sum(part.file_size for part in archive.infolist()) > file.seek(0, io.SEEK_END):
             raise ValueError("it claims to hold more than its size.")
+        if any(
+            part.external_attr & FOLDER for part in archive.infolist()
+        ):  # PyTorch would not read it, and take what memory holds
+            raise ValueError("a part of it says that it is a folder.")
         if damaged := archive.testzip():
             raise ValueError(f"{damaged} is damaged.")
         for pickled in (name for name in archive.namelist() if name.endswith(".pkl")):

@@ -199,6 +199,16 @@ def test_checkpoint_with_a_hostile_pickle_is_read_or_refused(content, tmp_path_f
     assert isinstance(found["config"], Config) if refusal is None else str(path) in refusal
 
 
+def test_checkpoint_whose_weights_say_that_they_are_a_folder_is_refused(tmp_path):
+    content, path = bytearray(written()), tmp_path / "folder.pt"
+    directory = content.rindex(b"archive/data/0") - 8  # the attributes of the entry, in the table at the end
+    assert content[directory : directory + 4] == bytes(4)
+    content[directory] = 0x10
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="folder"):
+        load_state(path)
+
+
 def test_checkpoint_with_one_bit_changed_in_a_weight_is_refused(tmp_path):
     content, path = written(), tmp_path / "flipped.pt"
     first = content.index(np.arange(6, dtype=np.float32).tobytes())
