@@ -48,6 +48,11 @@ BY_FRAMES = {
     ),
 }  # fmt: skip
 """Agents of one environment, ours and stock ones; of those that stay at chance the table tells."""
+STEP_SIZES = {
+    "short": "both as in the preset", "weight": "log-probability with weight 1", "baseline": "baseline's loss summed over steps",
+    "both": "both of these",
+}  # fmt: skip
+"""Runs of the paper's recipe on 28x28, results/ablations/mnist-6-faithful-NAME.json -> the two step sizes that it had."""
 
 
 def error_by_glimpses(path: Path) -> None:
@@ -142,6 +147,17 @@ def errors_by_frames(game: str) -> Callable[[Path], None]:
         _save(figure, path)
 
     return draw
+
+
+def step_sizes(path: Path) -> None:
+    """Validation error of the paper's recipe, by the weight of REINFORCE and of the baseline's loss."""
+    figure, axis = plt.subplots(figsize=(7.5, 4))
+    for (name, title), colour in zip(STEP_SIZES.items(), COLOURS, strict=False):
+        run = json.loads((RESULTS / "ablations" / f"mnist-6-faithful-{name}.json").read_text())
+        _line_of_seeds(axis, [run], colour, title)
+    axis.set(xlabel="million frames", ylabel="validation error in %")
+    _finish(axis)
+    _save(figure, path)
 
 
 def _line_of_seeds(axis: Any, runs: list[dict[str, Any]], colour: str, title: str) -> None:

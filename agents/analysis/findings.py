@@ -29,8 +29,9 @@ class Finding:
 
 
 FINDINGS = (
-    Finding("gaze", "cluttered digits 60x60: a learnt gaze instead of random places", "cluttered60-random-seed*", "cluttered60-8-seed*"),
-    Finding("gaze", "cluttered digits 100x100: the same", "cluttered100-random-seed*", "cluttered100-8-seed*"),
+    Finding("gaze", "cluttered digits 60x60, 2 M frames: a learnt gaze instead of random places", "cluttered60-2m-random-seed*", "cluttered60-2m-ram-seed*"),
+    Finding("gaze", "cluttered digits 100x100: the same", "cluttered100-2m-random-seed*", "cluttered100-2m-ram-seed*"),
+    Finding("gaze", "the sum of two digits, 100x100: the same", "sum100-2m-random-seed*", "sum100-2m-ram-seed*"),
     Finding("gaze", "Catch: a learnt gaze instead of the centre", "catch-center-seed*", "catch-seed*"),
     Finding("convolutions", "translated digits: convolutions in the glimpse network", "translated60-8-seed*", "translated60-8-conv-seed*"),
     Finding("convolutions", "cluttered digits 60x60: the same", "cluttered60-8-seed*", "cluttered60-8-conv-seed*"),

@@ -23,6 +23,7 @@ from agents.analysis.curves import (
     errors_by_frames,
     reward_alone,
     search_trials,
+    step_sizes,
 )
 from agents.analysis.episode_pictures import agents_at_work, episode_gif, fixation_paths, oracle_gif, stopping_paths
 from agents.analysis.tables import RESULTS
@@ -64,6 +65,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "reward-alone.png": reward_alone,
     "mnist-by-frames.png": errors_by_frames("mnist"),
     "catch-by-frames.png": errors_by_frames("catch"),
+    "step-sizes.png": step_sizes,
     "search-mnist-6-faithful.png": search_trials("mnist-6-faithful"),
 }
 """File in docs/ -> what makes it."""

@@ -108,6 +108,9 @@ def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist,
     for preset in plots.DEFAULTS.values():
         export_agent(untrained(preset, tmp_path / preset), results / f"{preset}.pt")
     (results / "mnist-2m-reward-seed1.json").write_text(json.dumps(RUN))
+    (results / "ablations").mkdir()
+    for name in curves.STEP_SIZES:
+        (results / "ablations" / f"mnist-6-faithful-{name}.json").write_text(json.dumps(RUN))
     shutil.copytree(curves.RESULTS / "searches", results / "searches")
     for module in (curves, episode_pictures):
         monkeypatch.setattr(module, "RESULTS", results)

@@ -139,7 +139,7 @@ def test_a_finding_stands_between_its_files_and_one_without_files_is_an_error(tm
             for pattern, error in ((finding.without, 2.0), (finding.with_it, 1.0)):
                 (tmp_path / f"{pattern.replace('*', '1')}.json").write_text(json.dumps(run(1, error)))
     assert findings.findings_table("memory", tmp_path).splitlines()[2].endswith("| 2.00 | 1.00 | 1, 1 |")
-    with pytest.raises(FileNotFoundError, match="cluttered60-random"):
+    with pytest.raises(FileNotFoundError, match="cluttered60-2m-random"):
         findings.findings_table("gaze", tmp_path)
 
 
