@@ -141,9 +141,8 @@ def _unpack(file: IO[bytes]) -> Any:
             raise ValueError("it is a model of Stable-Baselines3, which evaluate_sb3.py scores.")
         if sum(part.file_size for part in archive.infolist()) > file.seek(0, io.SEEK_END):
             raise ValueError("it claims to hold more than its size.")
-        if any(
-            part.external_attr & FOLDER for part in archive.infolist()
-        ):  # PyTorch would not read it, and take what memory holds
+        # PyTorch does not read what says so, and takes what memory holds.
+        if any(part.external_attr & FOLDER for part in archive.infolist()):
             raise ValueError("a part of it says that it is a folder.")
         if damaged := archive.testzip():
             raise ValueError(f"{damaged} is damaged.")

@@ -255,10 +255,8 @@ class Trainer:
         end = gaze.learning_fraction
         self.agent.gaze_learns = gaze.policy == "learned" and progress < end
         self.agent.stops = self.scored.stops = end == 1 or not self.agent.gaze_learns
-        looking, choosing = (
-            progress / end if end else 1.0,
-            progress,
-        )  # how far learning where to look, and when to stop, has come
+        looking = progress / end if end else 1.0  # how far learning where to look has come
+        choosing = progress  # and learning what to choose, such as when to stop
         if self.config.stopping is not None and end < 1:
             choosing = max(0.0, (progress - end) / (1 - end))
         done = {"what": progress, "where": looking, "when": choosing}
