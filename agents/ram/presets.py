@@ -232,8 +232,8 @@ def _faithful() -> dict[str, Config]:
         "catch-faithful": paper.but(
             env="CatchBall-v0",
             network={"core": "lstm", "glimpse_scaling": "sum", "glimpse_gain": 10.0},
-            gaze={"std": 0.3, "weight": 0.04 / 0.3**2, "into_core": 1.0},
-            learning={"answer": "reinforce", "entropy_bonus": 0.01, "baseline_into_core": 1.0},
+            gaze={"std": 0.15, "into_core": 1.0},
+            learning={"answer": "reinforce", "entropy_bonus": 0.02, "baseline_into_core": 1.0},
             optimizer={"learning_rate": 0.01, "max_grad_norm": 2.0},
             run={"episodes": _CATCH.run.episodes},
         ),
