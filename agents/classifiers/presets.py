@@ -68,13 +68,11 @@ def _modern() -> dict[str, ClassifierConfig]:
     on["translated60"] = on["translated60"].but(train_env_args=("distortion=0.15",))
     on["fashion60"] = on["fashion60"].but(env_args=("dataset=fashion-mnist",))
     on["mega500"] = on["mega500"].but(optimizer={"batch_size": 128}, run={"episodes": 10 * EPOCH})
-    large = (24, 48, 104, 208)
+    wide = (32, 64, 128, 272)
     as_large = {
+        **dict.fromkeys(on, wide),
         "mnist": (40, 80, 160),
-        "translated60": (24, 48, 96, 208),
-        **dict.fromkeys(("cluttered60", "fashion60"), (24, 48, 96, 208)),
-        **dict.fromkeys(("cluttered100", "pairs100", "sum100"), large),
-        "mega500": (8, 16, *large),
+        "mega500": (8, 16, 24, 48, 104, 208),
     }
     as_long = {"mnist": 165, "translated60": 46, "cluttered60": 42, "cluttered100": 20}  # epochs
     return {

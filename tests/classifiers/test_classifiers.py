@@ -97,7 +97,7 @@ def test_network_of_today_has_at_most_the_parameters_of_our_best_agent(name, age
     network = make_network(CLASSIFIERS[f"{name}-convnet"].network, scene_shape(name), 10)
     ours = make_agent(AGENTS[agent], make_split(AGENTS[agent], 1, "train"))
     one, other = (sum(parameter.numel() for parameter in model.parameters()) for model in (network, ours))
-    assert 0.3 * other < one < 1.02 * other  # it has a third of them on wide canvases, and errs less with that
+    assert 0.4 * other < one < 1.02 * other
 
 
 def test_network_of_today_takes_scenes_of_any_size():
