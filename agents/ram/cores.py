@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, linear, lstm_step, rectified
+from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, linear, lstm_after, lstm_step, rectified
 
 State = tuple[Tensor, ...]
 """What a core remembers of each lane; the first entry is h_t (B, H)."""
@@ -86,6 +86,12 @@ class LSTMCore(Core):
             activations.keep(gates=gates, cell=cell, shown=shown, hidden=hidden)
         return (hidden, cell)
 
+    @torch.no_grad()
+    def after(self, features: Tensor, states: list[State]) -> Tensor:
+        """As `Core.after`."""
+        hidden, cell = (torch.stack(parts) for parts in zip(*states, strict=True))
+        return lstm_after(features, hidden, cell, self.cell)
+
     def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
         """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
         cell = self.cell
@@ -140,8 +146,8 @@ class AttentionCore(Core):
     def forward(self, features: Tensor, state: State, activations: Activations | None = None) -> State:
         """Features (B, F) and the state before -> the state after, without gradient."""
         looks = features[None]
-        query, key, value = self._project(looks)
-        hidden = self._joined(looks, self._attend(query, key, value, state))[0]
+        query, key, value = self._project(looks, activations)
+        hidden = self._joined(looks, self._attend(query, key, value, state), activations)[0]
         memory = (torch.cat([old, new[0, :, :, None]], 2) for old, new in zip(state[1:], (key, value), strict=True))
         return (hidden, *(part[:, :, -self.WINDOW :] for part in memory))
 
@@ -155,17 +161,21 @@ class AttentionCore(Core):
     def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
         """Features (T, B, F) of all steps -> h_t (T, B, H)."""
         steps = len(features)
-        query, key, value = (part.permute(1, 2, 0, 3) for part in self._project(features))  # (B, heads, T, d)
+        query, key, value = (
+            part.permute(1, 2, 0, 3) for part in self._project(features, activations)
+        )  # (B, heads, T, d)
         times = torch.arange(steps, device=features.device)
         age = times[:, None] - times
         bias = -self.slopes[:, None, None] * age
         bias = bias.masked_fill((age < 0) | (age >= self.WINDOW), -math.inf)
         found = functional.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
-        return self._joined(features, found.permute(2, 0, 1, 3).flatten(2))
+        return self._joined(features, found.permute(2, 0, 1, 3).flatten(2), activations)
 
-    def _project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (..., F) -> query, key and value (..., heads, d)."""
-        made = linear(self.norm_features(features), self.project)
+    def _project(self, features: Tensor, activations: Activations | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (..., F) -> query, key and value (..., heads, d); `activations` keeps what is made, or knows it."""
+        kept = Activations() if activations is None else activations
+        made = linear(self.norm_features(features), self.project, kept.known("projected"))
+        kept.keep(projected=made.flatten(0, -2))
         query, key, value = made.view(*made.shape[:-1], 3, self.HEADS, -1).unbind(-3)
         return query, key, value
 
@@ -182,11 +192,15 @@ class AttentionCore(Core):
         found = weights[..., :-1] @ values.to(weights) + weights[..., -1:] * value.permute(1, 2, 0, 3)
         return found.permute(2, 0, 1, 3).flatten(2)
 
-    def _joined(self, features: Tensor, found: Tensor) -> Tensor:
-        """Features (..., F) and what was found (..., H) -> h (..., H)."""
-        known = features[..., : self.hidden_size] + linear(found.to(features), self.join)
-        between = rectified((self.norm_found(known).flatten(0, -2), self.think)).view_as(known)
-        hidden: Tensor = self.norm(known + linear(between, self.conclude))
+    def _joined(self, features: Tensor, found: Tensor, activations: Activations | None = None) -> Tensor:
+        """Features (..., F) and what was found (..., H) -> h (..., H); `activations` as in `_project`."""
+        kept = Activations() if activations is None else activations
+        joined = linear(found.to(features), self.join, kept.known("joined"))
+        known = features[..., : self.hidden_size] + joined
+        between = rectified((self.norm_found(known).flatten(0, -2), self.think), known=kept.known("between"))
+        concluded = linear(between, self.conclude, kept.known("concluded"))
+        kept.keep(joined=joined.flatten(0, -2), between=between, concluded=concluded)
+        hidden: Tensor = self.norm(known + concluded.view_as(known))
         return hidden
 
 
@@ -217,7 +231,7 @@ class LSTMAttentionCore(Core):
     def forward(self, features: Tensor, state: State, activations: Activations | None = None) -> State:
         """Features (B, F) and the state before -> the state after, without gradient."""
         recurrent = self.recurrent(features, state[1:3], activations)
-        attention = self.attention(features, state[3:])
+        attention = self.attention(features, state[3:], activations)
         return (recurrent[0] + attention[0], *recurrent, *attention)
 
     def after(self, features: Tensor, states: list[State]) -> Tensor:
@@ -227,7 +241,7 @@ class LSTMAttentionCore(Core):
 
     def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
         """Features (T, B, F) of all steps -> h_t (T, B, H)."""
-        return self.recurrent.unroll(features, activations) + self.attention.unroll(features)
+        return self.recurrent.unroll(features, activations) + self.attention.unroll(features, activations)
 
 
 CORES = {

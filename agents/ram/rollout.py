@@ -117,7 +117,7 @@ def collect_rollout(
             else:
                 reward = np.zeros(envs.num_envs)
             tape.act(decision, location, reward, terminated, truncated, info)
-            if decision.candidates is not None:
+            if decision.candidates is not None and not (envs.all_over if twin else tape.over.all()):
                 tape.compare(envs, decision.candidates, state)
     return tape.rollout(
         agent,
@@ -242,11 +242,14 @@ class _Tape:
         if agent.teacher == "outcome":
             labels, holds = (choices["answer"] * last.long()).sum(0), (rewards * last).sum(0) > 0
         compared, candidates, scores = [d.candidates for d in decisions if d.candidates is not None], None, None
-        if self.states:
+        if compared:
             candidates = torch.stack(compared)
             looks = agent.config.counterfactual
             by = labels if looks is not None and looks.judge == "answer" else None
-            scores = agent.judge(torch.stack(self.elsewhere), candidates, self.states, by, holds)
+            scores = torch.zeros(candidates.shape[:3], device=self.device)
+            if taken := len(self.states):  # no look follows the last decision
+                seen = torch.stack(self.elsewhere)
+                scores[:taken] = agent.judge(seen, candidates[:taken], self.states, by, holds)
         return Rollout(
             glimpses=torch.stack(self.glimpses),
             seen_from=seen_from,

@@ -39,18 +39,23 @@ def salient_places(
     contrast = (planes - planes.mean((3, 4), keepdim=True)).square().sum(2)  # (B, k, g, g)
     widths = 2.0 ** torch.arange(num_scales, device=pixels.device)
     steps = (torch.arange(side, device=pixels.device) + 0.5 - side / 2) * widths[:, None]  # (k, g), in pixels
-    grid = (num_scales, side, side)
-    ways = [steps[:, None].expand(grid) * pixel_size[0], steps[:, :, None].expand(grid) * pixel_size[1]]
-    places = seen[:, -1, None, None, None] + torch.stack(ways, dim=-1)
-    away = (places[:, None] - seen[:, :, None, None, None]).abs()  # (B, m, k, g, g, 2)
-    known = (away[..., 0] < side * pixel_size[0]) & (away[..., 1] < side * pixel_size[1])
-    weights = (
-        ((contrast.square() * ~known.any(1) + 1e-6) * (places.abs() <= 1).all(-1)).flatten(1).cumsum(1)
-    )  # (B, k * g * g)
+    here = [
+        seen[:, -1, axis, None, None] + steps * pixel_size[axis] for axis in (0, 1)
+    ]  # x and y of the pixels, (B, k, g) each
+    inside = [((axis >= -1) & (axis <= 1)).float() for axis in here]
+    earlier = [  # (B, k, g, m)
+        ((places[..., None] - seen[:, None, None, :, axis]).abs() < side * pixel_size[axis]).float()
+        for axis, places in enumerate(here)
+    ]
+    known = earlier[1] @ earlier[0].transpose(2, 3) > 0  # (B, k, g, g)
+    shown = inside[1][..., None] * inside[0][..., None, :]
+    weights = ((contrast.square() * ~known + 1e-6) * shown).flatten(1).cumsum(1)  # (B, k * g * g)
     chance = uniform((batch, count), generator, pixels.device) * weights[:, -1:]
     drawn = torch.searchsorted(weights, chance).clamp(max=weights.shape[1] - 1)
     within = uniform((batch, count, 2), generator, pixels.device) - 0.5
-    width = widths[drawn // side**2]
-    spread = torch.stack([width * pixel_size[0], width * pixel_size[1]], dim=-1)
-    chosen = places.flatten(1, 3).gather(1, drawn[..., None].expand(-1, -1, 2))
-    return (chosen + within * spread).clamp(-1, 1).transpose(0, 1)
+    scale, row, column = drawn // side**2, drawn // side % side, drawn % side
+    chosen = [
+        here[axis].flatten(1).gather(1, scale * side + at) + within[..., axis] * widths[scale] * pixel_size[axis]
+        for axis, at in enumerate((column, row))
+    ]
+    return torch.stack(chosen, dim=-1).clamp(-1, 1).transpose(0, 1)
