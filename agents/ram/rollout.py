@@ -103,8 +103,12 @@ def collect_rollout(
     state = agent.initial_state(envs.num_envs, prices, keen)
     twin = isinstance(observation["location"], Tensor)  # such a world takes tensors, and knows when all must be over
     tape = _Tape(device, envs.num_envs, twin, info.get("label"))
+
+    def all_over() -> bool:
+        return bool(envs.all_over if twin else tape.over.all())
+
     with agent.autocast():
-        for playing in _steps(lambda: envs.all_over if twin else tape.over.all(), longest):
+        for playing in _steps(all_over, longest):
             glimpse, seen = (torch.as_tensor(observation[name], device=device) for name in ("glimpse", "location"))
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
             location = _look(gaze, decision.location, _targets(info), len(tape.locations), generator)
@@ -117,7 +121,7 @@ def collect_rollout(
             else:
                 reward = np.zeros(envs.num_envs)
             tape.act(decision, location, reward, terminated, truncated, info)
-            if decision.candidates is not None and not (envs.all_over if twin else tape.over.all()):
+            if decision.candidates is not None and not all_over():
                 tape.compare(envs, decision.candidates, state)
     return tape.rollout(
         agent,
