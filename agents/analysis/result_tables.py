@@ -37,6 +37,7 @@ TITLES = {
     "GlimpseMNIST-Mega500-v0": "Majority of five digits, 500x500",
     "GlimpseMNIST-Mega1500-v0": "Majority of five digits, 1500x1500",
     "GlimpseMNIST-Moving60-v0": "A moving digit, 60x60",
+    "GlimpseMNIST-Cluttered60-v0 dataset=fashion-mnist": "Cluttered Fashion-MNIST, 60x60",
     "CatchBall-v0": "Catch",
 }
 """Task -> its heading; another's is its id."""
@@ -74,6 +75,12 @@ class Row:
 
     @property
     def task(self) -> str:
+        """Id of the environment, and the dataset where it is another than its own."""
+        dataset = self.given.get("dataset")
+        return self.env_id if dataset is None else f"{self.env_id} dataset={dataset}"
+
+    @property
+    def env_id(self) -> str:
         """Id of the environment."""
         return str(self.config["env"]).rpartition(":")[2]
 
@@ -85,7 +92,7 @@ class Row:
     @property
     def other_world(self) -> dict[str, Any]:
         """Keywords that make the task another one than that of the id alone."""
-        return {key: value for key, value in self.given.items() if key not in LOOKING}
+        return {key: value for key, value in self.given.items() if key not in (*LOOKING, "dataset")}
 
     @property
     def sees_everything(self) -> bool:
@@ -123,7 +130,7 @@ def rows_of(results: Mapping[str, list[dict[str, Any]]]) -> Iterator[Row]:
     """Every row but those of agents that are compared after equal numbers of frames, task by task in the order of the environments."""
     rows = [Row(preset, runs) for preset, runs in results.items() if not BUDGET.search(preset)]
     order = {env_id: place for place, env_id in enumerate(ENV_IDS)}
-    for row in sorted(rows, key=lambda row: order.get(row.task, len(order))):
+    for row in sorted(rows, key=lambda row: (order.get(row.env_id, len(order)), row.task)):
         fewer = set.intersection(*(set(run.get("fewer_glimpses", {})) for run in row.runs))
         for glimpses in sorted(fewer, key=int):
             if (shorter := Row(row.preset, row.runs, glimpses)).paper is not None:
