@@ -456,6 +456,7 @@ def test_candidates_are_judged_by_what_would_be_known_after_each_look():
     known = played.logits["answer"].detach().softmax(-1)
     right = known.gather(-1, played.labels.expand(3, 4)[..., None])[..., 0]
     torch.testing.assert_close(played.candidate_scores[:-1, 0], right[1:])
+    assert (played.candidate_scores[-1] == 0).all()  # no look follows the last decision
 
 
 def test_candidates_are_judged_by_the_baseline_where_the_reward_alone_teaches():
