@@ -37,7 +37,7 @@ FINDINGS = (
     Finding("convolutions", "cluttered digits 60x60: the same", "cluttered60-8-seed*", "cluttered60-8-conv-seed*"),
     Finding("convolutions", "cluttered digits 100x100: the same", "cluttered100-8-seed*", "cluttered100-8-conv-seed*"),
     Finding("recipe", "the paper's own recipe, 28x28: step sizes of gaze and baseline", "ablations/mnist-6-faithful-first", "mnist-6-faithful-seed*"),
-    Finding("recipe", "28x28, six glimpses: training digits moved by two pixels", "ablations/mnist-6-in-place", "mnist-6-seed*"),
+    Finding("recipe", "28x28, six glimpses: training digits moved, turned, stretched and slanted a little", "ablations/mnist-6-in-place", "mnist-6-seed*"),
     Finding("catch", "Catch, 6 M frames: an entropy bonus", "ablations/catch-e-entropy0", "ablations/catch-six-seed*"),
     Finding("catch", "Catch, 6 M frames: pixels times 10", "ablations/catch-e-gain1", "ablations/catch-six-seed*"),
     Finding("catch", "Catch, 6 M frames: lambda 0.95 instead of 1", "ablations/catch-e-lambda1", "ablations/catch-six-seed*"),
