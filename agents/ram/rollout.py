@@ -103,12 +103,8 @@ def collect_rollout(
     state = agent.initial_state(envs.num_envs, prices, keen)
     twin = isinstance(observation["location"], Tensor)  # such a world takes tensors, and knows when all must be over
     tape = _Tape(device, envs.num_envs, twin, info.get("label"))
-
-    def all_over() -> bool:
-        return bool(envs.all_over if twin else tape.over.all())
-
     with agent.autocast():
-        for playing in _steps(all_over, longest):
+        for playing in _steps(lambda: tape.all_over(envs), longest):
             glimpse, seen = (torch.as_tensor(observation[name], device=device) for name in ("glimpse", "location"))
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
             location = _look(gaze, decision.location, _targets(info), len(tape.locations), generator)
@@ -121,8 +117,7 @@ def collect_rollout(
             else:
                 reward = np.zeros(envs.num_envs)
             tape.act(decision, location, reward, terminated, truncated, info)
-            if decision.candidates is not None and not all_over():
-                tape.compare(envs, decision.candidates, state)
+            tape.compare(envs, decision.candidates, state)
     return tape.rollout(
         agent,
         prices=prices,
@@ -221,8 +216,15 @@ class _Tape:
             self.tells_success = True
             self.successes = self.successes | info["is_success"] & info["_is_success"]
 
-    def compare(self, envs: Any, candidates: Tensor, state: AgentState) -> None:
-        """What the candidates of the step would have seen (K, B, ...), and the agent's state before the look."""
+    def all_over(self, envs: Any) -> bool:
+        """Whether no lane plays any more."""
+        return bool(envs.all_over if self.twin else self.over.all())
+
+    def compare(self, envs: Any, candidates: Tensor | None, state: AgentState) -> None:
+        """What the candidates of the step, if there are any, would have seen (K, B, ...), and the agent's state before the look; no
+        look follows the last step."""
+        if candidates is None or self.all_over(envs):
+            return
         elsewhere = envs.unwrapped.look(candidates if self.twin else candidates.cpu().numpy())
         self.elsewhere.append(torch.as_tensor(elsewhere, device=self.device))
         self.states.append(state)
