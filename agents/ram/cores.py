@@ -161,9 +161,8 @@ class AttentionCore(Core):
     def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
         """Features (T, B, F) of all steps -> h_t (T, B, H)."""
         steps = len(features)
-        query, key, value = (
-            part.permute(1, 2, 0, 3) for part in self._project(features, activations)
-        )  # (B, heads, T, d)
+        projected = self._project(features, activations)
+        query, key, value = (part.permute(1, 2, 0, 3) for part in projected)  # (B, heads, T, d)
         times = torch.arange(steps, device=features.device)
         age = times[:, None] - times
         bias = -self.slopes[:, None, None] * age

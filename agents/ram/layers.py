@@ -273,8 +273,8 @@ def lstm_after(x: Tensor, hidden: Tensor, cell: Tensor, weights: nn.LSTMCell) ->
     """What h would be after each of K inputs, without gradient: x (T, K, N, I), h and c before (T, N, H) -> (T, K, N, H). What the state
     drives is made once for all of them."""
     driven = product(x.flatten(0, 2), weights.weight_ih, weights.bias_ih).view(*x.shape[:3], -1)
-    recurrent = product(hidden.flatten(0, 1), weights.weight_hh, weights.bias_hh).view(len(x), 1, *cell.shape[1:-1], -1)
-    return _lstm_step(driven.add_(recurrent), cell[:, None])[-1]
+    recurrent = product(hidden.flatten(0, 1), weights.weight_hh, weights.bias_hh).view(*hidden.shape[:2], -1)
+    return _lstm_step(driven.add_(recurrent[:, None]), cell[:, None])[-1]
 
 
 def _lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

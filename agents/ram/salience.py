@@ -39,10 +39,9 @@ def salient_places(
     contrast = (planes - planes.mean((3, 4), keepdim=True)).square().sum(2)  # (B, k, g, g)
     widths = 2.0 ** torch.arange(num_scales, device=pixels.device)
     steps = (torch.arange(side, device=pixels.device) + 0.5 - side / 2) * widths[:, None]  # (k, g), in pixels
-    here = [
-        seen[:, -1, axis, None, None] + steps * pixel_size[axis] for axis in (0, 1)
-    ]  # x and y of the pixels, (B, k, g) each
-    inside = [((axis >= -1) & (axis <= 1)).float() for axis in here]
+    # Columns and rows apart, and put together by products: x and y of the pixels are (B, k, g) each.
+    here = [seen[:, -1, axis, None, None] + steps * pixel_size[axis] for axis in (0, 1)]
+    inside = [(places.abs() <= 1).float() for places in here]
     earlier = [  # (B, k, g, m)
         ((places[..., None] - seen[:, None, None, :, axis]).abs() < side * pixel_size[axis]).float()
         for axis, places in enumerate(here)

@@ -69,6 +69,23 @@ def test_the_best_of_a_task_is_chosen_by_validation_and_another_world_is_another
     ]
 
 
+def test_another_dataset_is_a_task_of_its_own_and_the_headline_waits_for_a_gaze_that_is_learnt():
+    found = {"cluttered60-8": [run(1, 4.0)], "fashion60-random": [run(1, 29.0, "fashion60-random")]}
+    digits, fashion = result_tables.results_tables(found).split("### ")[1:]
+    assert "29.00" not in digits
+    assert fashion.startswith("Cluttered Fashion-MNIST")
+    assert ["RAM, 8 glimpses, looks at random places", "-", "29.00", "1"] in table_rows(fashion)
+    assert [row[0] for row in table_rows(result_tables.headline_table(found))] == ["Cluttered digits, 60x60"]
+    learnt = {**found, "fashion60-8": [run(1, 12.0, "fashion60-8")]}
+    assert table_rows(result_tables.headline_table(learnt))[1] == [
+        "Cluttered Fashion-MNIST, 60x60",
+        "-",
+        "-",
+        "-",
+        "**12.00**",
+    ]
+
+
 def test_the_minutes_to_an_error_are_the_share_of_the_run_until_it_was_first_scored_so(tmp_path):
     def write(seed, errors):
         curve = [{"episodes": 1_000_000 * (i + 1), "error_percent": error} for i, error in enumerate(errors)]
