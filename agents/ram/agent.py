@@ -176,8 +176,7 @@ class RecurrentAttentionAgent(nn.Module):
         """Location network, action networks and baseline, on the core and on what they are told beside it."""
         config, hidden = self.config, self.config.network.hidden_size
         self.location_network = head(hidden, 2, config.gaze.hidden)
-        # Begins in the middle of what may be looked at: in a core that it shares, what is learnt besides can carry it off before it learns.
-        if config.counterfactual is not None or config.gaze.into_core:
+        if config.counterfactual is not None:  # begins in the middle of what may be looked at
             for parameter in [*self.location_network.parameters()][-2:]:
                 nn.init.zeros_(parameter)
         stopping = config.stopping

@@ -72,7 +72,7 @@ class GazeConfig(Settings):
     border_penalty: float = 0.0
     """Weight of the squared distance from the mean location to the nearest place inside the image; 0 for no penalty."""
     into_core: float = 0.0
-    """How much of the location network's gradient reaches the core; above 0 that network begins at zero, with looks at the centre."""
+    """How much of the location network's gradient reaches the core."""
 
     def __post_init__(self) -> None:
         demand_positive(self, "std", "exploration_fraction")
