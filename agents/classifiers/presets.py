@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agents.classifiers.config import ClassifierConfig
+from agents.experiment.episodes import EPOCH, VARIED_DIGITS
 
-EPOCH = 55_000  # training digits of MNIST
 SCENES = {
     "mnist": "GlimpseMNIST-v0",
     "translated60": "GlimpseMNIST-Translated60-v0",
@@ -16,10 +16,8 @@ SCENES = {
     "mega500": "GlimpseMNIST-Mega500-v0",
 }
 
-# Centered digits always look the same: in training they are moved about, turned, stretched and slanted a little, as for our agent.
-VARIED = ("overhang=2", "distortion=0.15")
 _MNIST = ClassifierConfig().but(
-    train_env_args=VARIED,
+    train_env_args=VARIED_DIGITS,
     optimizer={"learning_rate": 2e-3, "batch_size": 256, "weight_averaging": 0.999},
     run={"episodes": 100 * EPOCH},
 )
@@ -65,7 +63,7 @@ def _paper() -> dict[str, ClassifierConfig]:
 def _modern() -> dict[str, ClassifierConfig]:
     """What one would take today: with no more parameters than our best agent of the task, or for as many minutes on one core (-small)."""
     on = {scene: _CONVNET.but(env=env) for scene, env in SCENES.items()}
-    on["mnist"] = on["mnist"].but(train_env_args=VARIED, run={"episodes": 90 * EPOCH})
+    on["mnist"] = on["mnist"].but(train_env_args=VARIED_DIGITS, run={"episodes": 90 * EPOCH})
     on["translated60"] = on["translated60"].but(train_env_args=("distortion=0.15",))
     on["fashion60"] = on["fashion60"].but(env_args=("dataset=fashion-mnist",))
     on["mega500"] = on["mega500"].but(optimizer={"batch_size": 128}, run={"episodes": 10 * EPOCH})

@@ -26,6 +26,9 @@ FRESH_EPISODES = {"validation": 5_000, "test": 20_000}
 FEWER_OF_OTHERS = 10  # times: somebody else's world may be slow
 FRESH_SEEDS = {"validation": 10_000_000, "test": 20_000_000}  # far from the seeds of training
 MOST_LANES = 500
+EPOCH = 55_000  # training digits of MNIST
+VARIED_DIGITS = ("overhang=2", "distortion=0.15")
+"""Keywords that vary centered digits in training, which always look the same: moved about, turned, stretched and slanted a little."""
 CHOSEN = ("split", "privileged_info", "autoreset_mode", "render_mode", "num_envs")
 """Keywords of an environment that training and scoring give it themselves."""
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gymnasium as gym
 
-from agents.experiment.episodes import find_spec, make_envs
+from agents.experiment.episodes import EPOCH, VARIED_DIGITS, find_spec, make_envs
 from agents.ram.config import Config, CounterfactualConfig, StoppingConfig
 
-EPOCH = 55_000  # training digits of MNIST
 CATCH_FRAMES = 20_000_000
 
 # Adam, a location network with one hidden layer, and a pathway of its own for the location, fed by REINFORCE alone: with
@@ -82,10 +81,10 @@ DEFAULTS = {
 
 def _centered() -> dict[str, Config]:
     """28x28 digits, two to seven glimpses."""
-    # Centered digits always look the same, and 90 epochs of that overfit: in training they are moved about by up to two pixels, and turned,
-    # stretched and slanted a little.
-    varied = ("overhang=2", "distortion=0.15")
-    rows = {f"mnist-{n}": _MNIST.but(env_args=(f"num_glimpses={n}",), train_env_args=varied) for n in range(4, 8)}
+    # 90 epochs of digits that always look the same overfit.
+    rows = {
+        f"mnist-{n}": _MNIST.but(env_args=(f"num_glimpses={n}",), train_env_args=VARIED_DIGITS) for n in range(4, 8)
+    }
     # With few looks none can be spent on a random place or on finding the digit: the first is at its upper half
     # (docs/experiments.md), and digits move by one pixel only.
     for n in (2, 3):
