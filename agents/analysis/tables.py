@@ -38,7 +38,9 @@ PAPER: dict[str, float | None] = {
     "sum100-convnet": None, "sum100-4": None, "sum100-8": None, "sum100-center": None, "sum100-random": None,
     "mega500-convnet": None, "mega500-16": None, "mega500-center": None, "mega500-random": None,
     "mega1500-32": None, "mega1500-center": None, "mega1500-random": None, "moving60-20": None,
-    "mnist-6-faithful": 1.12, "catch": 15.0, "catch-faithful": 15.0,
+    "mnist-2-faithful": 3.79, "mnist-3-faithful": 1.51, "mnist-4-faithful": 1.54, "mnist-5-faithful": 1.34,
+    "mnist-6-faithful": 1.12, "mnist-7-faithful": 1.07, "translated60-8-faithful": 1.2, "cluttered60-8-faithful": 4.04,
+    "catch": 15.0, "catch-faithful": 15.0,
     "catch-center": None, "catch-random": None, "catch-full-view": None,
     "catch-48": None, "catch-fast": None, "catch-two-balls": None,
 }  # fmt: skip

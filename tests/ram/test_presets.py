@@ -17,8 +17,9 @@ WIDE = [
     if name.partition("-")[0] in ("translated60", "cluttered60", "cluttered100")
     and config.stopping is None
     and "-2m-" not in name
+    and "-faithful" not in name
 ]
-"""Presets of single digits on wide canvases, but for those that learn to stop."""
+"""Presets of single digits on wide canvases, but for those that learn to stop and those of the paper's own recipe."""
 
 
 @pytest.fixture
