@@ -11,7 +11,6 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -518,6 +517,12 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             return np.concatenate([self._glimpses.reshape(self.num_envs, -1), self._locations], axis=1)
         return {"glimpse": self._glimpses.copy(), "location": self._locations.copy()}
 
+    def _of_lane(self, observation: Any, lane: int) -> Any:
+        """One lane's observation, as arrays of its own."""
+        if isinstance(observation, dict):
+            return {key: value[lane].copy() for key, value in observation.items()}
+        return observation[lane].copy()
+
     def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
         """Gymnasium's vector info: each key with a mask of the lanes (N,) that it is of."""
         info: dict[str, Any] = {}
@@ -533,7 +538,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         observation = self._observation()
         final = np.full(self.num_envs, None, dtype=object)
         for lane in np.flatnonzero(ended):
-            final[lane] = pick_lane(observation, int(lane))
+            final[lane] = self._of_lane(observation, int(lane))
         return {
             "final_obs": final, "_final_obs": ended.copy(),
             "final_info": self._info(ended, self.terminated), "_final_info": ended.copy(),
@@ -627,7 +632,7 @@ class RetinaEnv(gym.Env[Any, Any]):
         if seed is not None:
             self.lane.rewind()
         observation, info = self.lane.reset(options=options)
-        return pick_lane(observation, 0), _single_info(info)
+        return self.lane._of_lane(observation, 0), _single_info(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
@@ -635,7 +640,8 @@ class RetinaEnv(gym.Env[Any, Any]):
             raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
         batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
         observation, rewards, terminated, _, info = self.lane.step(batch)
-        return pick_lane(observation, 0), float(rewards[0]), bool(terminated[0]), False, _single_info(info)
+        seen = self.lane._of_lane(observation, 0)
+        return seen, float(rewards[0]), bool(terminated[0]), False, _single_info(info)
 
     def render(self) -> NDArray[np.uint8] | None:
         """One frame (height, width, 3) uint8, where the render mode is "rgb_array"."""
@@ -666,13 +672,6 @@ class RetinaEnv(gym.Env[Any, Any]):
     def close(self) -> None:
         """Closes the window, if one was opened; twice is fine."""
         self.lane.close_extras()
-
-
-def pick_lane(observation: Any, lane: int) -> Any:
-    """One lane's observation, as arrays of its own."""
-    if isinstance(observation, dict):
-        return {key: deepcopy(value[lane]) for key, value in observation.items()}
-    return observation[lane].copy()
 
 
 def _single_info(info: dict[str, Any]) -> dict[str, Any]:

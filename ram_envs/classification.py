@@ -21,7 +21,7 @@ _NO_ANSWER = -1
 
 @dataclass(frozen=True)
 class LookOrAnswer:
-    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, while the gaze goes to the middle cell."""
+    """The "discrete" actions: a cell to look at each, and from there on a class each to answer with, while the gaze goes to the centre."""
 
     classes: int
     when: str = "stop"
@@ -32,7 +32,7 @@ class LookOrAnswer:
     def read(self, numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
         answering = numbers >= len(cells)
         answer = np.where(answering, numbers - len(cells), _NO_ANSWER)
-        places = cells[np.where(answering, len(cells) // 2, numbers)]
+        places = np.where(answering[:, None], 0.0, cells[np.where(answering, 0, numbers)])
         return places, {"answer": answer, self.when: answering * 1}
 
 

@@ -269,7 +269,7 @@ class GlimpseDigitsEnv(RetinaEnv):
     | `"discrete"` | `Discrete(location_grid**2 + answers)`: look at a cell, or answer and stop |
 
     In a sequence there is one more answer, the last: "no more digits"; and `stop` is called `say`. After an answer that counts the
-    episode goes on, with a glimpse at the location of that action (in `"discrete"`, at `initial_location`, the centre if that is random).
+    episode goes on, with a glimpse at the location of that action (in `"discrete"`, at the centre).
     Locations beyond [-1, 1] are moved to the border; NaN, a wrong shape or a choice out of range is a `ValueError`.
 
     ## Rewards

@@ -50,6 +50,7 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         one_of("motion", motion, MOTIONS)
         one_of("split", split, SPLITS)
         self.reward = reward
+        self.one_answer = reward == "answer"
         if reward == "follow":
             self.verdicts = {True: "followed", False: "lost"}
         self.data = choose_images(dataset, split, folder, images, labels, num_classes)
@@ -80,7 +81,6 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         )
         self._frame = np.zeros(num_envs, np.int64)
         self._followed = np.zeros(num_envs, np.int64)  # frames in which the digit was under the finest patch
-        self._on_target = np.zeros(num_envs, np.bool_)  # whether it is now
         self._aimed = np.zeros((num_envs, 2))
 
     def show(self, lanes: Lanes, indices: NDArray[np.int64], draws: NDArray[np.float64]) -> None:
@@ -88,7 +88,6 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         for name in ("digits", "pieces", "corners"):
             getattr(self._videos, name)[lanes] = getattr(fresh, name)
         self._frame[lanes] = self._followed[lanes] = 0
-        self._on_target[lanes] = False
 
     def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         videos = self._videos
@@ -104,14 +103,18 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         rewards, over = super().advance(lanes, choices)
         on = lanes[~over]
         self._frame[on] += 1
-        squares = self.sensor.footprints(self._aimed[on].astype(np.float32), *self.recipe.canvas)[:, 0]  # (M, 4)
-        middles = self._middles()[on]
-        self._on_target[on] = ((squares[:, :2] <= middles) & (middles < squares[:, 2:])).all(1)
-        self._followed[on] += self._on_target[on]
+        followed = self._on_target(self._aimed)[on]
+        self._followed[on] += followed
         if self.reward == "follow":
             rewards = np.zeros(len(lanes))
-            rewards[~over] = self._on_target[on] / max(self.num_glimpses - 1, 1) - self.glimpse_cost
+            rewards[~over] = followed / max(self.num_glimpses - 1, 1) - self.glimpse_cost
         return rewards, over
+
+    def _on_target(self, locations: Locations) -> NDArray[np.bool_]:
+        """Whether the finest patch at the locations (N, 2) has the middle of the digit of its lane (N,)."""
+        squares = self.sensor.footprints(locations.astype(np.float32), *self.recipe.canvas)[:, 0]  # (N, 4)
+        middles = self._middles()
+        return np.asarray(((squares[:, :2] <= middles) & (middles < squares[:, 2:])).all(1))
 
     def _middles(self) -> NDArray[np.float64]:
         """The middle of the digit in every lane (N, 2), as (x, y) in pixels."""
@@ -122,7 +125,7 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
     def facts(self, ended: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
         facts = super().facts(ended)
         if self.reward == "follow":
-            facts["is_success"] = self._on_target & ended
+            facts["is_success"] = self._on_target(self.locations) & ended
         if self.privileged_info:
             facts["target_location"] = to_location(self._middles(), *self.recipe.canvas)
             facts["frames_followed"] = self._followed

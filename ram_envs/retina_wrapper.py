@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +38,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
 
     A `gymnasium.vector.SyncVectorEnv` is taken apart: its environments are stepped here, one by one, so that every autoreset
     mode works, and lanes whose episodes are over stay as they are. Any other vector environment (ale_py's own,
-    `AsyncVectorEnv`) is stepped as a whole and keeps its autoreset mode.
+    `AsyncVectorEnv`) is stepped as a whole, with lanes whose episodes are over, and keeps its autoreset mode.
 
     Args:
         envs: a vector environment, or a list of single ones.
@@ -70,7 +71,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         self.screen_changes = self.looks_per_step == 1
         self.envs = envs
         self.worlds = make_worlds(envs)
-        retina["autoreset_mode"] = self._mode(autoreset_mode, image)
+        retina["autoreset_mode"] = self._mode(autoreset_mode, image, retina.get("max_episode_steps"))
         self._actions, self._sight = WrappedActions(self.worlds.single_action_space), Sight(self.worlds, image)
         if self._actions.control is not None:
             retina.setdefault("action_mode", "dict")
@@ -87,7 +88,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         if fps := self._environments_own("metadata", {}).get("render_fps"):
             self.metadata["render_fps"] = fps
 
-    def _mode(self, wanted: str | AutoresetMode | None, image: str) -> str | AutoresetMode:
+    def _mode(self, wanted: str | AutoresetMode | None, image: str, limit: int | None) -> str | AutoresetMode:
         """The autoreset mode, if the environments can have it and what else was asked for with it."""
         own = self.worlds.autoreset_mode
         if own is None:  # single environments
@@ -101,6 +102,11 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             raise ValueError(
                 "looks_per_step above 1 needs single environments, or a vector environment of the autoreset mode SAME_STEP: "
                 f"in {own.value!r} its lanes do not move on together."
+            )
+        if limit is not None and own is not AutoresetMode.DISABLED:
+            raise ValueError(
+                "max_episode_steps needs single environments, or a vector environment of the autoreset mode DISABLED: "
+                f"in {own.value!r} the vector environment begins episodes itself, so limit those within it (gymnasium.wrappers.TimeLimit)."
             )
         if image == RENDER and own is AutoresetMode.SAME_STEP:
             raise ValueError(
@@ -169,6 +175,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
 
     def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> None:
         if self._asked:
+            self._demand_in_step(lanes)
             self.worlds.reset(
                 lanes, self._seeds_given, {name: value for name, value in options.items() if name != "reset_mask"}
             )
@@ -177,6 +184,15 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         self._looks[lanes] = 0
         self.returns[lanes] = 0.0
         self._see(lanes, anew=True)
+
+    def _demand_in_step(self, lanes: Lanes) -> None:
+        """Refuses to begin episodes in these lanes alone while the others of a vector environment, which all move at once, are at a later look."""
+        others = np.delete(self._looks, lanes)
+        if self.worlds.autoreset_mode is not None and others.any():
+            raise ValueError(
+                "options['reset_mask'] must be all True here, or come when the environment has just moved on: "
+                f"the lanes left alone have taken {others.max()} of {self.looks_per_step} looks at their frame."
+            )
 
     def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         rewards, terminated = np.zeros(len(lanes)), np.zeros(len(lanes), np.bool_)
@@ -249,6 +265,12 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             items = [seen[name] for seen in self.worlds.observations]
             observation[name] = concatenate(space, items, create_empty_array(space, self.num_envs))  # type: ignore[arg-type]
         return observation
+
+    def _of_lane(self, observation: Any, lane: int) -> Any:
+        if not self._kept:
+            return super()._of_lane(observation, lane)
+        kept = {name: deepcopy(self.worlds.observations[lane][name]) for name in self._kept}
+        return super()._of_lane({name: observation[name] for name in SEEN}, lane) | kept
 
     def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
         if self.alone:
@@ -370,7 +392,7 @@ class RetinaWrapper(RetinaEnv):
         """Begins an episode of the environment, with its options, and takes a first glimpse."""
         gym.Env.reset(self, seed=seed)
         observation, _ = self.lane.reset(seed=None if seed is None else [seed], options=options)
-        return self._alone(observation), self._info()
+        return self.lane._of_lane(observation, 0), self._info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
@@ -378,7 +400,8 @@ class RetinaWrapper(RetinaEnv):
             raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
         batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
         observation, rewards, terminated, truncated, _ = self.lane.step(batch)
-        return self._alone(observation), float(rewards[0]), bool(terminated[0]), bool(truncated[0]), self._info()
+        seen = self.lane._of_lane(observation, 0)
+        return seen, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), self._info()
 
     def _info(self) -> dict[str, Any]:
         return {**self._world.infos[0], "num_glimpses": int(self.lane.steps[0]) + 1}
@@ -388,14 +411,6 @@ class RetinaWrapper(RetinaEnv):
         assert isinstance(self.lane, RetinaVectorWrapper)
         return self.lane.worlds
 
-    def _alone(self, observation: Any) -> Any:
-        """The observation of the only lane; what is kept of the environment's, as it gave it."""
-        if not isinstance(observation, dict):
-            return observation[0]
-        return {
-            name: observation[name][0] if name in SEEN else self._world.observations[0][name] for name in observation
-        }
-
     def has_wrapper_attr(self, name: str) -> bool:
         """Whether this environment or the one behind it has an attribute of that name."""
         return hasattr(self, name) or own_attribute(self.env, name, missing := object()) is not missing
@@ -403,6 +418,16 @@ class RetinaWrapper(RetinaEnv):
     def get_wrapper_attr(self, name: str) -> Any:
         """The attribute of that name, of this environment or of the one behind it."""
         return getattr(self, name) if hasattr(self, name) else self.env.get_wrapper_attr(name)
+
+    def set_wrapper_attr(self, name: str, value: Any, *, force: bool = True) -> bool:
+        """Sets an attribute where there is one of that name, here or behind; where there is none, here if `force`. Returns whether it was set."""
+        if not hasattr(self, name) and self.has_wrapper_attr(name):
+            self.env.set_wrapper_attr(name, value)
+        elif force or hasattr(self, name):
+            setattr(self, name, value)
+        else:
+            return False
+        return True
 
 
 def _key_code(key: int | str) -> int:
@@ -470,6 +495,9 @@ def make_retina(
 ) -> RetinaWrapper:
     """The single environment of a registered id, see `register_retina`."""
     return RetinaWrapper(_behind(env_id, env_wrappers, env_kwargs, retina), **retina)
+
+
+make_retina.metadata = RetinaEnv.metadata  # type: ignore[attr-defined]  # what `gymnasium.make` reads render modes from
 
 
 def make_retina_vec(

@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import SyncVectorEnv
+from gymnasium.vector.utils import iterate
 from numpy.typing import NDArray
 
 from ram_envs.arguments import shown
@@ -165,7 +166,7 @@ class VectorWorlds(Worlds):
             self._info = final.get("final_info", {})
             self._show(np.setdiff1d(lanes, over), self._batch)
             for lane in over.tolist():
-                self.observations[lane] = _pick(final["final_obs"], lane)
+                self.observations[lane] = final["final_obs"][lane]
         else:
             self._show(lanes, self._batch)
         return np.asarray(rewards, np.float64)[lanes], terminated[lanes], truncated[lanes]
@@ -186,8 +187,9 @@ class VectorWorlds(Worlds):
         self.envs.close()
 
     def _show(self, lanes: NDArray[np.int64], batch: Any) -> None:
+        seen = list(iterate(self.envs.observation_space, batch))
         for lane in lanes.tolist():
-            self.observations[lane] = _pick(batch, lane)
+            self.observations[lane] = seen[lane]
 
 
 def make_worlds(envs: Any) -> Worlds:
@@ -195,10 +197,3 @@ def make_worlds(envs: Any) -> Worlds:
     if isinstance(envs, SyncVectorEnv):
         return SingleWorlds(envs.envs)
     return VectorWorlds(envs) if isinstance(envs, VectorEnv) else SingleWorlds(envs)
-
-
-def _pick(batch: Any, lane: int) -> Any:
-    """One lane of a batch of observations."""
-    if isinstance(batch, Mapping):
-        return {name: value[lane] for name, value in batch.items()}
-    return batch[lane]

@@ -141,10 +141,11 @@ def test_the_last_action_of_a_sequence_counts_and_success_needs_the_end():
     assert (reward, over, info["is_success"]) == (1.0, True, False)
 
 
-def test_a_number_that_answers_in_a_sequence_looks_at_the_middle():
-    env = gym.make(SUM, **{**SEQUENCE, "action_mode": "discrete"})
+@pytest.mark.parametrize("grid", [6, 7])
+def test_a_number_that_answers_in_a_sequence_looks_at_the_middle(grid):
+    env = gym.make(SUM, **{**SEQUENCE, "action_mode": "discrete", "location_grid": grid})
     _, info = env.reset(seed=0)
-    observation, reward, *_ = env.step(7 * 7 + info["sequence"][0])
+    observation, reward, *_ = env.step(grid * grid + info["sequence"][0])
     assert reward == 1.0
     assert observation["location"].tolist() == [0.0, 0.0]
 

@@ -116,6 +116,15 @@ def test_following_pays_the_share_of_frames_in_which_the_digit_is_under_the_fine
     assert (reward, over, info["is_success"]) == (0.0, True, False)
 
 
+def test_following_succeeds_where_the_last_glimpse_has_the_digit_also_if_it_is_the_first():
+    env = gym.make(MOVING, action_mode="dict", reward="follow", patch_size=80, initial_location="center")
+    env.reset(seed=0)
+    _, reward, over, _, info = env.step(act(env, stop=1))
+    assert (reward, over, info["is_success"], info["frames_followed"]) == (0.0, True, True, 0)
+    assert not env.unwrapped.one_answer  # which earns nothing here
+    assert gym.make(MOVING).unwrapped.one_answer
+
+
 def test_who_knows_where_it_is_follows_what_drifts_and_seldom_what_jumps():
     shares = []
     for motion in ("drift", "jumps"):

@@ -25,6 +25,9 @@ ACTIONS = {
     "box": spaces.Box(np.array([-1, 0], np.float32), np.array([2, 1], np.float32)),
 }
 RETINA = {"patch_size": 4, "num_scales": 2, "location_grid": 3}
+NESTED = spaces.Dict(
+    own=spaces.Dict(steps=spaces.Discrete(9)), pair=spaces.Tuple([spaces.Discrete(9), spaces.Box(0, 9)])
+)
 
 
 class Walk(gym.Env):
@@ -39,13 +42,15 @@ class Walk(gym.Env):
         self.observation_space = {
             "image": image,
             "dict": spaces.Dict(pixels=image, compass=spaces.Discrete(4), wind=spaces.Box(-1, 1, (2,), np.float32)),
+            "nested": spaces.Dict(pixels=image, parts=NESTED),
             "vector": spaces.Box(-1, 1, (2,), np.float32),
         }[form]
 
     def observe(self):
         self.image = self.np_random.integers(0, 256, self.shape, np.uint8)
         wind = np.float32([self.steps / 9, -self.steps / 9])
-        parts = {"image": self.image, "vector": wind}
+        nested = {"own": {"steps": self.steps}, "pair": (self.steps, np.float32([self.steps]))}
+        parts = {"image": self.image, "vector": wind, "nested": {"pixels": self.image, "parts": nested}}
         return parts.get(self.form, {"pixels": self.image, "compass": self.steps % 4, "wind": wind})
 
     def reset(self, *, seed=None, options=None):
@@ -313,6 +318,63 @@ def test_environments_in_processes_of_their_own_go_behind_the_retina_together():
         apart.close()
 
 
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("apart", [False, True])
+def test_kept_keys_may_hold_others_also_at_the_end_of_an_episode(mode, apart):
+    lanes = [lambda: Walk(form="nested")] * 2
+    behind = AsyncVectorEnv(lanes, autoreset_mode=mode) if apart else SyncVectorEnv(lanes, autoreset_mode=mode)
+    envs = RetinaVectorWrapper(behind, image="pixels", keep_keys=["parts"], **RETINA)
+    try:
+        observation, info = envs.reset(seed=0)
+        while True:
+            assert observation in envs.observation_space
+            observation, _, terminated, truncated, info = envs.step(envs.action_space.sample())
+            if (over := terminated | truncated).any():
+                break
+    finally:
+        envs.close()
+    lane = int(np.argmax(over))
+    if mode is AutoresetMode.SAME_STEP:
+        assert info["final_obs"][lane] in envs.single_observation_space
+        assert info["final_obs"][lane]["parts"]["pair"][0] == info["final_info"]["length"][lane]
+        assert observation["parts"]["own"]["steps"][lane] == 0
+    else:
+        assert observation["parts"]["own"]["steps"][lane] == info["length"][lane]
+
+
+def test_what_is_kept_is_given_anew_at_every_look():
+    env = RetinaWrapper(Walk(form="dict"), image="pixels", keep_keys=["wind"], looks_per_step=3, **RETINA)
+    check_env(env, skip_render_check=True)
+
+
+def test_lanes_that_move_together_begin_together_or_when_all_have_just_moved():
+    envs = RetinaVectorWrapper(NativeWalk(2, AutoresetMode.SAME_STEP), looks_per_step=2, **RETINA)
+    envs.reset(seed=0)
+    only = {"reset_mask": np.array([True, False])}
+    envs.step(envs.action_space.sample())
+    with pytest.raises(ValueError, match="lanes left alone have taken 1 of 2 looks"):
+        envs.reset(options=only)
+    envs.step(envs.action_space.sample())
+    envs.reset(options=only)
+    assert [walk.steps for walk in envs.envs.lanes.envs] == [0, 1]
+    envs.step(envs.action_space.sample())
+    envs.step(envs.action_space.sample())
+    assert [walk.steps for walk in envs.envs.lanes.envs] == [1, 2]
+
+
+def test_an_attribute_is_set_where_it_is():
+    env = gym.wrappers.TimeLimit(RetinaWrapper(Walk(), **RETINA), 99)
+    env.set_wrapper_attr("form", "other")
+    env.unwrapped.own = 1
+    env.set_wrapper_attr("own", 3)
+    env.set_wrapper_attr("new", 2)
+    assert (env.unwrapped.env.form, env.get_wrapper_attr("form")) == ("other", "other")
+    assert (env.unwrapped.own, env.get_wrapper_attr("new")) == (3, 2)
+    assert not hasattr(env.unwrapped.env, "own")
+    assert not env.unwrapped.set_wrapper_attr("newer", 2, force=False)
+    assert not env.has_wrapper_attr("newer")
+
+
 def test_looks_go_by_before_the_world_moves_on_by_the_last_ones_move():
     env = RetinaWrapper(Walk(), looks_per_step=3, action_mode="dict", **RETINA)
     env.reset(seed=0)
@@ -470,6 +532,10 @@ def test_it_tells_what_it_can_do_as_every_environment_behind_the_retina():
             "looks_per_step above 1 needs single environments",
         ),
         (
+            lambda: RetinaVectorWrapper(NativeWalk(2, AutoresetMode.SAME_STEP), max_episode_steps=9),
+            "max_episode_steps needs single environments, or .* mode DISABLED",
+        ),
+        (
             lambda: RetinaVectorWrapper(NativeWalk(2, AutoresetMode.SAME_STEP), image="render"),
             'image="render" needs another autoreset mode than SAME_STEP',
         ),
@@ -532,6 +598,9 @@ def test_a_registered_id_gives_the_single_and_the_vector_environment(registry):
     assert isinstance(env.unwrapped, ram_envs.RetinaWrapper)
     assert list(env.action_space) == ["location", "move_0", "move_1"]
     assert env.unwrapped.lane.sensor.patch_size == 4
+    listed = gym.make("Seen-v0", render_mode="rgb_array_list")
+    listed.reset(seed=0)
+    assert len(listed.render()) == 1
     for mode in list(AutoresetMode)[:2]:
         vector = gym.make_vec("Seen-v0", num_envs=2, autoreset_mode=mode, max_episode_steps=None)
         single = SyncVectorEnv([lambda: gym.make("Seen-v0")] * 2, autoreset_mode=mode)
