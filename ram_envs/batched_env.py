@@ -61,6 +61,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         screen_changes: whether there is something new to see after every step.
         glimpse_after_end: whether the action that ends an episode still takes a glimpse.
         past_choices: the choices of earlier actions that `obs_mode="history"` shows; None for all.
+        scene_sides: (N, 2) height and width of what each lane shows; None where all show a `screen`.
         reset_options: the keys that the `options` of `reset` may have.
 
     A world of one's own is a subclass. Its constructor takes `num_envs`, its own keywords and `**retina`, and hands on what is
@@ -106,6 +107,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     screen_changes: bool = True
     glimpse_after_end: bool = True
     past_choices: tuple[str, ...] | None = None
+    scene_sides: NDArray[np.int64] | None = None
     reset_options: ClassVar[frozenset[str]] = frozenset({"reset_mask"})
     retina_defaults: ClassVar[Mapping[str, Any]] = {}
     gamma: ClassVar[float] = 1.0  # of the glimpse in pictures
@@ -368,7 +370,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         No agent can do this in use, where it looks at one place at a time: it is a simulator's privilege, for training.
 
         Args:
-            locations: (K, N, 2), K places for each lane, (x, y); beyond [-1, 1] they are moved to the border.
+            locations: (K, N, 2), K for each lane, (x, y) as in an action; beyond [-1, 1] they are moved to the border.
 
         Returns:
             Glimpses (K, N, scales * channels, patch_size, patch_size), as in observations.
@@ -381,8 +383,13 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
                 f"locations must be finite numbers of shape (K, {self.num_envs}, 2), got {shown(locations)}."
             )
         lanes = np.tile(np.arange(self.num_envs), len(places))
-        glimpses = self._glimpse(lanes, places.clip(-1, 1).reshape(-1, 2))
+        places = self._aim(places.clip(-1, 1)).astype(np.float32)
+        glimpses = self._glimpse(lanes, places.reshape(-1, 2))
         return glimpses.reshape(len(places), self.num_envs, *glimpses.shape[1:])
+
+    def actions_to(self, places: Locations) -> Locations:
+        """The locations (N, 2) that actions must hold to look at these places (N, 2), or as near to them as one action gets."""
+        return places
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """One frame per lane, each (height, width, 3) uint8, where the render mode is "rgb_array"."""
@@ -495,7 +502,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         return scene
 
     def _aim(self, locations: Locations) -> Locations:
-        """Where the locations (N, 2) of actions lie."""
+        """Where the locations (..., N, 2) of actions lie."""
         return locations
 
     def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:

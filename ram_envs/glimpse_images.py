@@ -124,6 +124,11 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
         channels = self.reading.channels
         return 4 * (height + 1) * (width + 1) * channels + self._glimpse_bytes
 
+    @property
+    def scene_sides(self) -> NDArray[np.int64]:  # type: ignore[override]
+        """Height and width (N, 2) of the image in each lane."""
+        return np.array([self.reading.shape(*size) for size in self.files.sizes[self._indices].tolist()])
+
     def show(self, lanes: Lanes, indices: NDArray[np.int64], draws: NDArray[np.float64]) -> None:
         """Nothing is to be made: an image is decoded when it is looked at."""
 

@@ -50,7 +50,6 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         one_of("motion", motion, MOTIONS)
         one_of("split", split, SPLITS)
         self.reward = reward
-        self.one_answer = reward == "answer"
         if reward == "follow":
             self.verdicts = {True: "followed", False: "lost"}
         self.data = choose_images(dataset, split, folder, images, labels, num_classes)
@@ -73,6 +72,8 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
             num_draws=self.recipe.num_draws,
             **retina,
         )
+        if reward == "follow":  # no answer is paid
+            self.one_answer = self.tells_label = False
         size, pieces = self.recipe.clutter_size, self.recipe.clutter_pieces
         self._videos = Videos(
             np.zeros((num_envs, *sides, channels), np.uint8),
@@ -95,7 +96,7 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
         return draw_canvases(frame_of(shown, self._frame[lanes]), self.recipe.canvas)
 
     def _aim(self, locations: Locations) -> Locations:
-        self._aimed = super()._aim(locations)
+        self._aimed = super()._aim(locations)  # what `advance` needs, which is next in a step
         return self._aimed
 
     def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

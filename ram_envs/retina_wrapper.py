@@ -294,12 +294,14 @@ class RetinaVectorWrapper(RetinaVectorEnv):
     def caption(self, lane: int) -> list[tuple[str, str]]:
         return [*super().caption(lane), ("return", f"{self.returns[lane]:.4g}")]
 
+    def actions_to(self, places: Locations) -> Locations:
+        return ((places - self.locations) / self.relative).clip(-1.0, 1.0) if self.relative else places
+
     def write_action(self, location: Sequence[float], choices: Mapping[str, Any]) -> Any:
         """The action that comes nearest to a location and choices; of relative locations, from where lane 0 looks now."""
-        if self.relative:
-            step = (np.asarray(location) - self._locations[0]) / self.relative
-            location = step.clip(-1.0, 1.0).tolist()
-        return super().write_action(location, choices)
+        return super().write_action(
+            self.actions_to(np.asarray(location))[0].tolist() if self.relative else location, choices
+        )
 
     def keys(self) -> dict[tuple[int, ...], dict[str, Any]]:
         """The keys that `key_bindings` names, or that the environment tells of, else a digit for each move."""

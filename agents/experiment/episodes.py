@@ -150,8 +150,8 @@ class HeldOutEpisodes:
         probe = make_split(config, 1, split, **kwargs)
         fewer = FEWER_OF_OTHERS if isinstance(probe.unwrapped, RetinaVectorWrapper) else 1
         images, lane_bytes = _ask(probe, "num_images", "lane_bytes")
-        available = -(-FRESH_EPISODES[split] // fewer) if images is None else images
-        self.total = min(episodes or available, available)
+        fresh = episodes or -(-FRESH_EPISODES[split] // fewer)
+        self.total = fresh if images is None else min(episodes or images, images)
         self.split, self._by_image = split, images is not None
         fit = max(1, config.run.evaluation_memory * 10**6 // lane_bytes)
         self.lanes = lanes or min(MOST_LANES, self.total, fit)

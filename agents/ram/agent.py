@@ -6,7 +6,7 @@ Axes: B lanes, K options of a choice, H hidden units.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,6 +44,7 @@ class AgentState:
         price: (B, 1) where the agent is told what a glimpse costs: its logarithm, -1 at the lowest price and 1 at the highest.
         keen: (B,) bool where some episodes look where a greedy agent would, None where all explore.
         seen: (B, m, 2) where the last m glimpses were taken, while looks are compared.
+        pixel_size: (B, 2) of each image, as a way (x, y) between locations; None where all are as the agent knows.
     """
 
     cores: dict[str, tuple[Tensor, ...]]
@@ -51,6 +52,7 @@ class AgentState:
     price: Tensor | None
     keen: Tensor | None = None
     seen: Tensor | None = None
+    pixel_size: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class RecurrentAttentionAgent(nn.Module):
         num_scales: scales among them.
         choices: name and number of options of each choice the environment takes beside the location.
         control: the real numbers that it takes, if any.
+        past: the choices whose last options the core sees where it sees the last move; None for all but answer and stop.
 
     Raises:
         ValueError: if the settings ask for what the environment does not have.
@@ -114,26 +117,29 @@ class RecurrentAttentionAgent(nn.Module):
         num_scales: int,
         choices: Mapping[str, int],
         control: spaces.Box | None = None,
+        past: Collection[str] | None = None,
     ) -> None:
         super().__init__()
         self.config, self.choices = config, dict(choices)
+        if config.stopping is not None:
+            _demand_choice("stopping", "stop", choices)
+            if config.stopping.sees_answer:
+                _demand_choice("stopping.sees_answer", "answer", choices)
         self.location_std: float | Tensor = config.gaze.std  # annealed by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
         self.stops = True  # where it can; begun by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
-        self.num_scales = num_scales
-        side = glimpse_shape[-1]
-        self.pixel_size = (
-            2 / side,
-            2 / side,
-        )  # of the image, as a way (x, y) between locations; `make_agent` knows its size
-        self.teacher = "reinforce"  # of answers, see `find_teacher`
-        self.find_teacher()
-        moves = {name: size for name, size in choices.items() if name not in ("answer", "stop")}
+        self.num_scales, self.patch_size = num_scales, glimpse_shape[-1]
+        # Of the image, as a way (x, y) between locations; `make_agent` knows its size.
+        self.pixel_size = (2 / self.patch_size, 2 / self.patch_size)
+        past = choices.keys() - {"answer", "stop"} if past is None else past
+        moves = {name: size for name, size in choices.items() if name in past}
         self._moves = moves if config.network.previous_action else {}
         numbers = 0 if control is None else math.prod(control.shape)
         self._move_size = sum(self._moves.values()) + numbers * config.network.previous_action
         self.control_network = None if control is None else ControlHead(config.network.hidden_size, control)
+        self.teacher, self.one_answer = "reinforce", True  # of answers, see `find_teacher`
+        self.find_teacher()
         self._make_pathways(glimpse_shape, num_scales)
         self._make_heads()
 
@@ -143,15 +149,16 @@ class RecurrentAttentionAgent(nn.Module):
         Raises:
             ValueError: if the settings need labels and there are none.
         """
-        learning = self.config.learning
+        learning, self.one_answer = self.config.learning, one_answer
         self.teacher = learning.answer if "answer" in self.choices else "reinforce"
         if self.teacher == "label" and not tells_label:
             self.teacher = "outcome"
         if self.teacher == "outcome" and not one_answer:
             self.teacher = "reinforce"
-        if learning.look_reward != "answer" and self.teacher != "label":
+        moves = {*self.choices} - {"answer", "stop"} or self.control_network is not None
+        if learning.look_reward != "answer" and (self.teacher != "label" or moves):
             raise ValueError(
-                f'look_reward="{learning.look_reward}" needs supervised answers: labels, and an environment that asks for an answer.'
+                f'look_reward="{learning.look_reward}" needs supervised answers: labels, and an environment that asks for an answer and nothing else.'
             )
 
     def _make_pathways(self, glimpse_shape: tuple[int, int, int], num_scales: int) -> None:
@@ -186,7 +193,7 @@ class RecurrentAttentionAgent(nn.Module):
         self.action_networks = nn.ModuleDict()
         for name, size in self.choices.items():
             if name != "stop":
-                self.action_networks[name] = head(hidden, size)
+                self.action_networks[_key(name)] = head(hidden, size)
             elif stopping is not None:
                 self.action_networks[name] = head(told, size, stopping.hidden)
         if "stop" in self.action_networks:  # begins by looking on nine times in ten, or it would never learn to look
@@ -200,6 +207,19 @@ class RecurrentAttentionAgent(nn.Module):
     def where(self) -> str:
         """The pathway that decides where to look."""
         return "where" if "where" in self.cores else "what"
+
+    @property
+    def finest(self) -> float:
+        """Half the finest patch, as a way between locations."""
+        return min(self.pixel_size) * self.patch_size / 2
+
+    @property
+    def final_std(self) -> float:
+        """What training brings `location_std` to."""
+        gaze, looks = self.config.gaze, self.config.counterfactual
+        if looks is not None:
+            return looks.near * self.finest
+        return gaze.std if gaze.std_final is None else gaze.std_final
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """Parameters by what they serve: "where" to look (and its pathway, where it has one of its own), "when" to stop
@@ -276,7 +296,8 @@ class RecurrentAttentionAgent(nn.Module):
             if not greedy and self.compares:
                 seen = torch.cat([*([] if state.seen is None else [state.seen]), location[:, None]], 1)[:, -REMEMBERED:]
                 state = replace(state, seen=seen)
-                candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, seen, generator)
+                pixel_size = self.pixel_size if state.pixel_size is None else state.pixel_size
+                candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, seen, pixel_size, generator)
             return self._decide(outputs, cores, state, candidates, greedy, generator)
 
     def start_activations(self) -> dict[str, Activations]:
@@ -385,7 +406,9 @@ class RecurrentAttentionAgent(nn.Module):
             after = core.after(features.view(steps, count, batch, -1), [state.cores["what"] for state in states])  # type: ignore[operator]
         known = after.flatten(0, 2).float()
         if labels is None:
-            values: Tensor = self.baseline_network(known)
+            price = states[0].price
+            told = self._told(None if price is None else price.repeat(steps * count, 1), self._answers(known))
+            values: Tensor = self.baseline_network(_beside(known, told))
             return values.reshape(steps, count, batch)
         answers = functional.softmax(self.action_networks["answer"](known), 1)
         right = answers.gather(1, labels.expand(steps, count, batch).reshape(-1, 1)).reshape(steps, count, batch)
@@ -411,10 +434,8 @@ class RecurrentAttentionAgent(nn.Module):
         mean = self.location_network(_let_through(where, 1.0 if self.where == "where" else gaze.into_core))
         if gaze.mean == "relative":
             mean = locations + mean
-        logits = {name: network(what) for name, network in self.action_networks.items() if name != "stop"}
-        told = [price] if price is not None else []
-        if self.config.stopping is not None and self.config.stopping.sees_answer:
-            told.append(functional.log_softmax(logits["answer"].detach(), -1).sort(-1, descending=True).values)
+        logits = {name: self.action_networks[_key(name)](what) for name in self.choices if name != "stop"}
+        told = self._told(price, logits.get("answer"))
         if "stop" in self.action_networks:
             known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
             logits["stop"] = self.action_networks["stop"](_beside(known, told))
@@ -424,6 +445,18 @@ class RecurrentAttentionAgent(nn.Module):
             return Outputs(mean, logits, baseline, None, None)
         control = self.control_network(what)
         return Outputs(mean, logits, baseline, control, self.control_network.std.expand_as(control))
+
+    def _answers(self, known: Tensor) -> Tensor | None:
+        """Logits of the answers (..., K), where stopping sees them."""
+        sees = self.config.stopping is not None and self.config.stopping.sees_answer
+        return self.action_networks["answer"](known) if sees else None
+
+    def _told(self, price: Tensor | None, answers: Tensor | None) -> list[Tensor]:
+        """What stopping and baseline are told beside the core's state: the price, and how sure the answer is."""
+        told = [] if price is None else [price]
+        if answers is not None and self.config.stopping is not None and self.config.stopping.sees_answer:
+            told.append(functional.log_softmax(answers.detach(), -1).sort(-1, descending=True).values)
+        return told
 
     def _decide(
         self,
@@ -462,13 +495,20 @@ class RecurrentAttentionAgent(nn.Module):
 
     @property
     def compares(self) -> bool:
-        """Whether the gaze learns by comparing looks."""
+        """Whether the gaze learns by comparing looks now, in training."""
         settings = self.config.counterfactual
-        if settings is None or not self.gaze_learns:
+        if settings is None or not self.gaze_learns or not self.training:
             return False
         return settings.judge == "value" or self.teacher != "reinforce"
 
-    def _draw_candidates(self, mean: Tensor, pixels: Tensor, seen: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _draw_candidates(
+        self,
+        mean: Tensor,
+        pixels: Tensor,
+        seen: Tensor,
+        pixel_size: tuple[float, float] | Tensor,
+        generator: torch.Generator | None,
+    ) -> Tensor:
         """Places (K, B, 2) to compare: around the mean; some of them far, half of these where the glimpse has contrast."""
         settings = self.config.counterfactual
         assert settings is not None
@@ -479,7 +519,7 @@ class RecurrentAttentionAgent(nn.Module):
 
         near = mean + self.location_std * normal(shape, generator, mean.device, axis=1)
         far = 2 * uniform(shape, generator, mean.device, axis=1) - 1
-        drawn = salient_places(pixels, self.num_scales, seen, self.pixel_size, len(near), generator)
+        drawn = salient_places(pixels, self.num_scales, seen, pixel_size, len(near), generator)
         return torch.where(chance(self.anywhere), torch.where(chance(settings.salient), drawn, far), near)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
@@ -517,12 +557,26 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
     if not isinstance(observation, spaces.Dict) or not isinstance(action, spaces.Dict):
         raise ValueError('The agent needs an environment made with obs_mode="dict" and action_mode="dict".')
     choices = {name: int(space.n) for name, space in action.items() if isinstance(space, spaces.Discrete)}
-    sensor = envs.unwrapped.sensor if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane.sensor
+    world = envs.unwrapped if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane
     shape, control = observation["glimpse"].shape, action.spaces.get(CONTROL)
-    agent = RecurrentAttentionAgent(config, shape, sensor.num_scales, choices, control)  # type: ignore[arg-type]
-    height, width = (envs.unwrapped if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane).screen[:2]
+    past = choices.keys() - {"stop"} if world.past_choices is None else world.past_choices
+    agent = RecurrentAttentionAgent(config, shape, world.sensor.num_scales, choices, control, past)  # type: ignore[arg-type]
+    height, width = world.screen[:2]
     agent.pixel_size = (2 / width, 2 / height)
     return agent
+
+
+def _demand_choice(setting: str, name: str, choices: Mapping[str, int]) -> None:
+    if name not in choices:
+        raise ValueError(
+            f'{setting} needs an environment with a choice "{name}"; this one has {", ".join(choices) or "none"}.'
+        )
+
+
+def _key(choice: str) -> str:
+    """What the network of a choice is called among the others, where `torch.nn` has names of its own and wants no dots."""
+    key = choice.replace(".", "_")
+    return f"{key}_" if hasattr(nn.ModuleDict(), key) else key
 
 
 def _beside(known: Tensor, told: list[Tensor]) -> Tensor:

@@ -82,6 +82,7 @@ def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
         )
     agent = make_agent(state["config"], envs)
     agent.load_state_dict(state["agent"])
+    agent.location_std = agent.final_std
     return agent.eval()
 
 

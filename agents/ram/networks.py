@@ -189,8 +189,10 @@ class ControlHead(nn.Module):
 
     @property
     def std(self) -> Tensor:
-        """Standard deviations (K,)."""
-        return self.log_std.clamp(math.log(self.LEAST), math.log(self.GREATEST)).exp()
+        """Standard deviations (K,). What learning took beyond the bounds is moved back to them, from where it can return."""
+        with torch.no_grad():
+            self.log_std.clamp_(math.log(self.LEAST), math.log(self.GREATEST))
+        return self.log_std.exp()
 
     def forward(self, hidden: Tensor) -> Tensor:
         """The core's states (..., H) -> means (..., K)."""

@@ -60,7 +60,8 @@ def training_loss(
     objective.report("baseline_explains", _explained(outputs.baseline, returns, active))
     looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if learning.normalize_advantages:
-        only_looks = agent.teacher != "reinforce" and "stop" not in outputs.logits  # were sampled
+        only_looks = agent.teacher != "reinforce" and outputs.logits.keys() == {"answer"}  # were sampled
+        only_looks = only_looks and outputs.control_mean is None
         advantages = losses.normalize(advantages, looked if only_looks else active)
     if agent.gaze_learns and rollout.candidates is not None:
         _add_candidates(objective, rollout, outputs, agent)
@@ -70,7 +71,8 @@ def training_loss(
         if name == "answer" and agent.teacher != "reinforce":
             _add_answers(objective, rollout, logits, learning.early_answer_weight)
         elif name != "stop" or agent.stops:
-            _add_choice(objective, rollout, name, logits, advantages, entropy_bonus)
+            counts = _counting_steps(rollout, name, agent)
+            _add_choice(objective, rollout, name, logits, advantages, counts, entropy_bonus)
     if outputs.control_mean is not None:
         _add_control(objective, rollout, outputs, advantages, entropy_bonus)
     return objective.total, objective.parts
@@ -125,19 +127,31 @@ def _add_candidates(objective: Objective, rollout: Rollout, outputs: Outputs, ag
     beyond = losses.border_penalty(outputs.location_mean, looked)
     objective.add(beyond, gaze.border_penalty, "border_penalty")
     spread = rollout.candidate_scores.std(1) * looked
-    objective.report("looks_differ", spread.sum() / looked.sum())
+    objective.report("looks_differ", spread.sum() / looked.sum().clamp(min=1))
 
 
 def _add_answers(objective: Objective, rollout: Rollout, logits: Tensor, early_weight: float) -> None:
     """Cross entropy of the answer that counts, the last, and of those before it."""
     labels, holds = _labels(rollout), rollout.label_holds
-    loss = losses.answer_loss(logits, labels, rollout.last, holds)
+    known = torch.ones_like(rollout.last[0]) if rollout.judged is None else rollout.judged.float()
+    last = rollout.last * known
+    loss = losses.answer_loss(logits, labels, last, holds)
     objective.add(loss, name="answer_loss")
-    blind = losses.answer_loss(losses.blind_logits(logits.detach(), rollout.last), labels, rollout.last, holds)
-    objective.report("answers_know", 1 - loss / blind)
+    blind = losses.answer_loss(losses.blind_logits(logits.detach(), last), labels, last, holds)
+    objective.report("answers_know", 1 - loss / blind.clamp(min=1e-6))
     if early_weight:
-        early = losses.answer_loss(logits, labels, rollout.active - rollout.last, holds)
+        early = losses.answer_loss(logits, labels, (rollout.active - rollout.last) * known, holds)
         objective.add(early, early_weight, "early_answer_loss")
+
+
+def _counting_steps(rollout: Rollout, name: str, agent: RecurrentAttentionAgent) -> Tensor:
+    """The steps (T, B) at which an option of a choice counts for something."""
+    if name == "answer" and agent.one_answer:
+        return rollout.last
+    if name == "stop":  # at the last glimpse the episode ends anyway
+        steps = torch.arange(1, len(rollout.active) + 1, device=rollout.active.device)
+        return rollout.active * (steps < rollout.budget)[:, None]
+    return rollout.active
 
 
 def _add_choice(
@@ -146,17 +160,13 @@ def _add_choice(
     name: str,
     logits: Tensor,
     advantages: Tensor,
+    mask: Tensor,
     entropy_bonus: float | Tensor,
 ) -> None:
     """REINFORCE for a choice that was sampled, with a bonus on its entropy."""
-    mask = rollout.active
-    if name == "answer":
-        mask = rollout.last  # only the last answer counts
-    elif name == "stop":  # at the last glimpse the episode ends anyway
-        mask = mask * (torch.arange(1, len(mask) + 1, device=mask.device) < rollout.budget)[:, None]
     log_probs = losses.categorical_log_prob(rollout.choices[name], logits)
     entropy = (losses.categorical_entropy(logits) * mask).sum() / mask.shape[1]
-    objective.report(f"{name}_entropy", entropy / mask.sum() * mask.shape[1])
+    objective.report(f"{name}_entropy", entropy / mask.sum().clamp(min=1) * mask.shape[1])
     objective.add(losses.reinforce_loss(log_probs, advantages, mask) - entropy_bonus * entropy)
 
 

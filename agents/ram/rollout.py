@@ -38,6 +38,7 @@ class Rollout:
         prices: of a glimpse, as they were told.
         labels: (B,), as told; or what was answered at the end, where outcomes teach; None where nothing does.
         label_holds: (B,) bool, whether that is the right answer, where outcomes teach: where it is not it is ruled out.
+        judged: (B,) bool, likewise, whether there was an outcome: an episode that was truncated has none.
         successes: (B,) bool; and whether the world tells of success: `tells_success`.
         num_glimpses: (B,).
         target_distances: (T, B), from each glimpse to the middle of the (nearest) digit or to the ball, in half image sides; NaN in
@@ -58,6 +59,7 @@ class Rollout:
     prices: Tensor | float | None
     labels: Tensor | None
     label_holds: Tensor | None
+    judged: Tensor | None
     successes: Tensor
     tells_success: bool
     num_glimpses: Tensor
@@ -100,7 +102,7 @@ def collect_rollout(
     """
     device = agent.device
     observation, info = envs.reset(seed=seed, options=options)
-    state = agent.initial_state(envs.num_envs, prices, keen)
+    state = replace(agent.initial_state(envs.num_envs, prices, keen), pixel_size=_pixel_sizes(envs, device))
     twin = isinstance(observation["location"], Tensor)  # such a world takes tensors, and knows when all must be over
     tape = _Tape(device, envs.num_envs, twin, info.get("label"))
     with agent.autocast():
@@ -108,14 +110,15 @@ def collect_rollout(
             glimpse, seen = (torch.as_tensor(observation[name], device=device) for name in ("glimpse", "location"))
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
             location = _look(gaze, decision.location, _targets(info), len(tape.locations), generator)
+            if not twin and (gaze != "agent" or agent.config.gaze.policy != "learned"):
+                location = _as_actions(envs, location)
             tape.see(glimpse, seen, _targets(info))
             if watch is not None:
                 watch(decision)
+            reward = np.zeros(envs.num_envs)
             if playing:
                 action = {"location": location, **agent.actions(decision.choices)}
                 observation, reward, terminated, truncated, info = envs.step(action if twin else _to_numpy(action))
-            else:
-                reward = np.zeros(envs.num_envs)
             tape.act(decision, location, reward, terminated, truncated, info)
             tape.compare(envs, decision.candidates, state)
     return tape.rollout(
@@ -125,6 +128,17 @@ def collect_rollout(
         num_glimpses=info["num_glimpses"],
         budget=envs.unwrapped.max_glimpses or len(tape.decisions),
     )
+
+
+def _pixel_sizes(envs: Any, device: torch.device) -> Tensor | None:
+    """Of the lanes' scenes (B, 2), as a way (x, y) between locations, where they differ."""
+    sides = envs.unwrapped.scene_sides
+    return None if sides is None else torch.as_tensor(2 / sides[:, ::-1], dtype=torch.float32, device=device)
+
+
+def _as_actions(envs: Any, places: Tensor) -> Tensor:
+    """The locations of actions that look at places (B, 2)."""
+    return torch.as_tensor(envs.unwrapped.actions_to(places.cpu().numpy())).to(places)
 
 
 def _steps(over: Callable[[], bool], longest: Callable[[int], int]) -> Iterator[bool]:
@@ -142,6 +156,7 @@ LANES_AXIS = {
     "prices": 0,
     "labels": 0,
     "label_holds": 0,
+    "judged": 0,
     "successes": 0,
     "num_glimpses": 0,
 }
@@ -189,6 +204,7 @@ class _Tape:
     elsewhere: list[Tensor] = field(default_factory=list)
     states: list[AgentState] = field(default_factory=list)
     successes: Any = False  # (B,)
+    judged: Any = False  # (B,) whether the episode terminated
 
     def __post_init__(self) -> None:
         self.tells_success = False
@@ -211,10 +227,11 @@ class _Tape:
         self.rewards.append(reward)
         self.active.append(~self.over)
         self.last.append((terminated | truncated) & ~self.over)
+        self.judged = self.judged | terminated & ~self.over
         self.over = terminated | truncated
         if "is_success" in info:
             self.tells_success = True
-            self.successes = self.successes | info["is_success"] & info["_is_success"]
+            self.successes = self.successes | (info["is_success"] > 0) & info["_is_success"]
 
     def all_over(self, envs: Any) -> bool:
         """Whether no lane plays any more."""
@@ -243,10 +260,11 @@ class _Tape:
             rewards = rewards - prices * (active - last)
         decisions, seen_from = self.decisions, torch.stack(self.seen_from)
         choices = {name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices}
-        labels = None if self.labels is None else torch.as_tensor(self.labels, device=self.device)
-        holds = None
+        labels = None if self.labels is None else torch.as_tensor(self.labels, device=self.device).long()
+        holds, judged = None, None
         if agent.teacher == "outcome":
             labels, holds = (choices["answer"] * last.long()).sum(0), (rewards * last).sum(0) > 0
+            judged = torch.as_tensor(self.judged, device=self.device)
         compared, candidates, scores = [d.candidates for d in decisions if d.candidates is not None], None, None
         if compared:
             candidates = torch.stack(compared)
@@ -270,6 +288,7 @@ class _Tape:
             prices=prices,
             labels=labels,
             label_holds=holds,
+            judged=judged,
             successes=torch.as_tensor(self.successes).expand(self.lanes),
             tells_success=self.tells_success,
             num_glimpses=torch.as_tensor(num_glimpses),

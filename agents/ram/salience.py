@@ -15,7 +15,7 @@ def salient_places(
     pixels: Tensor,
     num_scales: int,
     seen: Tensor,
-    pixel_size: tuple[float, float],
+    pixel_size: tuple[float, float] | Tensor,
     count: int,
     generator: torch.Generator | None = None,
 ) -> Tensor:
@@ -27,23 +27,28 @@ def salient_places(
         pixels: (B, scales * channels, g, g), finest scale first.
         num_scales: scales among them.
         seen: (B, m, 2), where all glimpses so far were taken, this one last.
-        pixel_size: of the image, as a way (x, y) between locations.
+        pixel_size: of the image, as a way (x, y) between locations; or of each lane's (B, 2).
         count: of places.
         generator: source of the draws.
 
     Returns:
         Places (count, B, 2).
     """
+
+    def size(axis: int, axes: int) -> float | Tensor:
+        """Of a pixel along an axis, to go with tensors that have so many axes more than lanes."""
+        return pixel_size[:, axis].view(-1, *[1] * axes) if isinstance(pixel_size, Tensor) else pixel_size[axis]
+
     batch, _, side, _ = pixels.shape
     planes = pixels.float().view(batch, num_scales, -1, side, side)
     contrast = (planes - planes.mean((3, 4), keepdim=True)).square().sum(2)  # (B, k, g, g)
     widths = 2.0 ** torch.arange(num_scales, device=pixels.device)
     steps = (torch.arange(side, device=pixels.device) + 0.5 - side / 2) * widths[:, None]  # (k, g), in pixels
     # Columns and rows apart, and put together by products: x and y of the pixels are (B, k, g) each.
-    here = [seen[:, -1, axis, None, None] + steps * pixel_size[axis] for axis in (0, 1)]
+    here = [seen[:, -1, axis, None, None] + steps * size(axis, 2) for axis in (0, 1)]
     inside = [(places.abs() <= 1).float() for places in here]
     earlier = [  # (B, k, g, m)
-        ((places[..., None] - seen[:, None, None, :, axis]).abs() < side * pixel_size[axis]).float()
+        ((places[..., None] - seen[:, None, None, :, axis]).abs() < side * size(axis, 3)).float()
         for axis, places in enumerate(here)
     ]
     known = earlier[1] @ earlier[0].transpose(2, 3) > 0  # (B, k, g, g)
@@ -54,7 +59,7 @@ def salient_places(
     within = uniform((batch, count, 2), generator, pixels.device) - 0.5
     scale, row, column = drawn // side**2, drawn // side % side, drawn % side
     chosen = [
-        here[axis].flatten(1).gather(1, scale * side + at) + within[..., axis] * widths[scale] * pixel_size[axis]
+        here[axis].flatten(1).gather(1, scale * side + at) + within[..., axis] * widths[scale] * size(axis, 1)
         for axis, at in enumerate((column, row))
     ]
     return torch.stack(chosen, dim=-1).clamp(-1, 1).transpose(0, 1)

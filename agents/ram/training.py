@@ -46,6 +46,7 @@ from agents.ram.rollout import GAZES, Rollout, collect_rollout, join
 from agents.ram.update_graph import UpdateGraph
 from agents.ram.watching import play_episodes
 from ram_envs.rendering import Pixels, draw_view
+from ram_envs.retina_wrapper import RetinaVectorWrapper
 
 FILM_SIZE = 256  # pixels of height
 LEARNING_RATES = {"what": "learning_rate", "where": "gaze_learning_rate", "when": "stop_learning_rate"}
@@ -62,12 +63,14 @@ class Trainer:
         config: the run's settings.
         folder: the run's folder; it must exist.
         team: the processes that share its batches.
+        warm: whether it begins with the weights that the settings name, which a run that is resumed needs no more.
     """
 
     LOOKS_INTO = 10  # updates after which it is looked into what the answers know
     KNOWN = 0.2  # of what there is to know: from there on exploration goes on at its full pace
+    TELLING = 10  # answers of a batch: the mean of fewer is too much each one's own to tell what one knows
 
-    def __init__(self, config: Config, folder: Path, team: Team | None = None) -> None:
+    def __init__(self, config: Config, folder: Path, team: Team | None = None, warm: bool = True) -> None:
         self.device = prepare_torch(config)
         self.config, self.folder, self.team = config, folder, team or Team()
         self.batch_size = config.learning.batch_size
@@ -80,11 +83,10 @@ class Trainer:
         self.success_word = self.envs.unwrapped.verdicts[True]
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
-        self.finest = min(self.agent.pixel_size) * self.envs.unwrapped.sensor.patch_size / 2  # half the patch, as a way
         self.agent.find_teacher(self.envs.unwrapped.tells_label, self.envs.unwrapped.one_answer)
         for glimpses in config.run.scored_glimpses:  # complains now, not after the training
             make_split(_looking(config, glimpses), 1, "validation").close()
-        if config.run.warm_start:
+        if config.run.warm_start and warm:
             begin_with(self.agent, config.run.warm_start)
         averaging = config.optimizer.weight_averaging
         self.scored = copy.deepcopy(self.agent) if averaging else self.agent  # the average of its weights
@@ -101,11 +103,16 @@ class Trainer:
         self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
-        seeds = np.random.SeedSequence(config.seed).generate_state(self.batch_size)
-        _, info = self.envs.reset(seed=[int(seed) for seed in seeds[self.lanes]])
+        info = self._seed_lanes(config.seed)
         self.tells_target = bool({"target_location", "target_locations"} & info.keys())
         recorded = self.device.type == "cuda" and isinstance(self.envs, DeviceWorld) and config.run.cuda_graphs
         self.graph = UpdateGraph(self) if recorded else None
+
+    def _seed_lanes(self, *seed: int) -> dict[str, Any]:
+        """Seeds every lane here by the run's seed and whatever else; returns the info."""
+        seeds = np.random.SeedSequence(seed if len(seed) > 1 else seed[0]).generate_state(self.batch_size)
+        info: dict[str, Any] = self.envs.reset(seed=[int(each) for each in seeds[self.lanes]])[1]
+        return info
 
     def _make_generator(self) -> torch.Generator:
         """Draws for the whole batch, in every process alike."""
@@ -170,6 +177,10 @@ class Trainer:
                 self.generator.set_state(state["sampling"])
             else:  # each kind of device has generators of its own
                 self.generator.manual_seed(self.config.seed + state["update"])
+            if isinstance(
+                self.envs.unwrapped, RetinaVectorWrapper
+            ):  # whose environments cannot be asked what they would draw
+                self._seed_lanes(self.config.seed, state["update"])
             for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"][self.lanes], strict=True):
                 lane.bit_generator.state = json.loads(text)
             for name in ("update", "frames", "seconds", "explored", "known", "window", "curve"):
@@ -265,10 +276,9 @@ class Trainer:
         explored, looks = self.explored, self.config.counterfactual
         if looks is None:
             explored = min(1.0, progress / gaze.exploration_fraction)
-            final = gaze.std if gaze.std_final is None else gaze.std_final
-            self.agent.location_std = gaze.std + (final - gaze.std) * explored
+            self.agent.location_std = gaze.std + (self.agent.final_std - gaze.std) * explored
         else:
-            self.agent.location_std = gaze.std * (looks.near * self.finest / gaze.std) ** explored
+            self.agent.location_std = gaze.std * (self.agent.final_std / gaze.std) ** explored
             self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
             self.greedy_share = looks.greedy_share * explored
         self.entropy_bonus = self.config.learning.entropy_bonus * (1 - choosing)
@@ -327,7 +337,7 @@ class Trainer:
         """Adds what updates found to the sums of the next report."""
         for measures in self.findings.settle():
             self.frames += int(measures.pop("frames"))
-            if "answers_know" in measures:
+            if "answers_know" in measures and self.batch_size >= self.TELLING:
                 self.known.append(measures["answers_know"])
             for name, value in measures.items():
                 self.window[name] = self.window.get(name, 0.0) + value
@@ -408,24 +418,25 @@ def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nob
         OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
         FloatingPointError: see `Trainer.step`.
     """
-    with reserved(folder), make_trainer(config, folder) as trainer:
+    warm = not (resume and (folder / CHECKPOINT).exists())
+    with reserved(folder), make_trainer(config, folder, warm) as trainer:
         begin(trainer, resume, load_state)
         return carry_out(trainer, partial(make_updates, saved=saved), _result)
 
 
 @contextmanager
-def make_trainer(config: Config, folder: Path) -> Iterator[Trainer]:
+def make_trainer(config: Config, folder: Path, warm: bool = True) -> Iterator[Trainer]:
     """A run's trainer, with as many processes beside this one as its `threads` ask for, which end with the context."""
     on_processor = find_device(config.run.device).type == "cpu"
     with Team(config.run.threads if on_processor else 1) as team:
-        trainer = Trainer(config, folder, team)
-        team.start(_share, sum(weight.numel() for weight in trainer.weights), config, folder)
+        trainer = Trainer(config, folder, team, warm)
+        team.start(_share, sum(weight.numel() for weight in trainer.weights), config, folder, warm)
         yield trainer
 
 
-def _share(team: Team, config: Config, folder: Path) -> None:
+def _share(team: Team, config: Config, folder: Path, warm: bool) -> None:
     """Trains beside the process that leads the team."""
-    team.obey(Trainer(config, folder, team))
+    team.obey(Trainer(config, folder, team, warm))
 
 
 def _result(trainer: Trainer) -> dict[str, Any]:

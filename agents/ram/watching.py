@@ -67,8 +67,9 @@ def play_episodes(
     """
 
     def see(decision: Decision) -> None:
-        bars = {name: torch.softmax(logits, -1).cpu().numpy() for name, logits in decision.logits.items()}
-        envs.unwrapped.annotate(**bars, value=decision.baseline.clamp(0, 1)[:, None].cpu().numpy())
+        bars = {"value": decision.baseline.clamp(0, 1)[:, None].cpu().numpy()}
+        bars |= {name: torch.softmax(logits, -1).cpu().numpy() for name, logits in decision.logits.items()}
+        envs.unwrapped.annotate(**bars)
         show(envs.unwrapped.view())
 
     rollouts = []

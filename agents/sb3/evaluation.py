@@ -115,12 +115,12 @@ def _play(
             distances.append(off[playing])
         actions, state = model.predict(observation, state, start, deterministic=True)
         if isinstance(space, spaces.Dict):
-            actions = with_gaze(gaze, read_hybrid(actions, space), generator)
+            actions = with_gaze(gaze, read_hybrid(actions, space), generator, envs)
         observation, rewards, terminated, truncated, info = envs.step(actions)
         over = terminated | truncated
         returns += rewards
         told |= "is_success" in info
-        right |= info.get("is_success", False) & info.get("_is_success", False)
+        right |= (np.asarray(info.get("is_success", False)) > 0) & info.get("_is_success", False)
         start = np.zeros_like(over)
     successes = right[batch.counted] if told else None
     taken = info["num_glimpses"][batch.counted]

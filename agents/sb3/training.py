@@ -70,7 +70,8 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
 
 def glimpse_width(envs: Any) -> int:
     """What a hybrid policy is told by that name: 0 where every action counts, or the observations do not tell which one is the last."""
-    if not envs.one_answer or envs.obs_mode != "history":
+    answers = [name for name in envs.single_action_space if name != "location"] == ["answer", "stop"]
+    if not (envs.one_answer and answers) or envs.obs_mode != "history":
         return 0
     count, size = envs.max_glimpses, envs.single_observation_space.shape[0]
     width = int(np.prod(envs.sensor.glimpse_shape(envs.screen[2]))) + 2

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import ram_envs  # noqa: F401  registers the environments
+from ram_envs.action_modes import CONTROL
 
 
 def hybrid_space(action_space: spaces.Dict) -> spaces.Box:
@@ -34,14 +35,15 @@ def read_hybrid(actions: NDArray[Any], action_space: spaces.Dict) -> dict[str, N
     return {"location": actions[:, :2], **dict(zip(names, chosen, strict=True))}
 
 
-def with_gaze(gaze: str, action: dict[str, NDArray[Any]], generator: np.random.Generator) -> dict[str, NDArray[Any]]:
+def with_gaze(
+    gaze: str, action: dict[str, NDArray[Any]], generator: np.random.Generator, envs: Any
+) -> dict[str, NDArray[Any]]:
     """An action of the mode "dict" with the gaze that measures what looking is worth: "learned" as it is, always the "center", or "random"."""
-    places = action["location"]
-    if gaze == "center":
-        places = np.zeros_like(places)
-    elif gaze == "random":
-        places = generator.uniform(-1, 1, places.shape).astype(places.dtype)
-    return {**action, "location": places}
+    if gaze == "learned":
+        return action
+    shape = action["location"].shape
+    places = np.zeros(shape) if gaze == "center" else generator.uniform(-1, 1, shape)
+    return {**action, "location": envs.unwrapped.actions_to(places).astype(action["location"].dtype)}
 
 
 class NativeVecEnv(VecEnv):
@@ -59,7 +61,8 @@ class NativeVecEnv(VecEnv):
         **kwargs: keywords of the environment.
 
     Raises:
-        ValueError: if `hybrid` is asked for in another action mode than "dict", or the actions are a Dict without it.
+        ValueError: if `hybrid` is asked for in another action mode than "dict" or where actions hold real numbers beside the location, or the
+            actions are a Dict without it.
     """
 
     def __init__(
@@ -73,6 +76,11 @@ class NativeVecEnv(VecEnv):
         self._gaze, self._generator = gaze, np.random.default_rng(0)
         action_space: Any = self.envs.single_action_space
         if hybrid:
+            if CONTROL in action_space.spaces:
+                raise ValueError(
+                    "A hybrid policy takes a location and choices; this environment takes real numbers too: "
+                    'leave the policy as it is and use action_mode="box".'
+                )
             self._dict_space, action_space = action_space, hybrid_space(action_space)
         elif isinstance(action_space, spaces.Dict):
             raise ValueError("Stable-Baselines3 takes no Dict of actions: use hybrid=True, or another action_mode.")
@@ -95,7 +103,7 @@ class NativeVecEnv(VecEnv):
         """Keeps the actions for `step_wait`."""
         self._actions: Any = actions
         if self._dict_space is not None:
-            self._actions = with_gaze(self._gaze, read_hybrid(actions, self._dict_space), self._generator)
+            self._actions = with_gaze(self._gaze, read_hybrid(actions, self._dict_space), self._generator, self.envs)
 
     def step_wait(self) -> VecEnvStepReturn:
         """Plays the actions; every array and dict that is returned is the caller's to keep."""

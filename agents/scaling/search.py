@@ -141,7 +141,7 @@ def search_command(argv: Sequence[str] | None = None) -> None:
     print(f"\nTable, picture and every trial's run: {folder}")
     if (found := best(record)) is not None:
         print(f"The best of {flags.trials}: {found['error_percent']:.2f} % (validation). To train with it:\n")
-        print(_command_line(config.with_values(found["values"]), origin, found["values"]))
+        print(_command_line(config.with_values(found["values"]), family, found["values"]))
 
 
 def _run(
@@ -189,11 +189,11 @@ def _default(family: Family, argv: Sequence[str]) -> Any:
     return preset_for(env) if family.name == "ram" and env is not None else family.config()
 
 
-def _command_line(config: Any, origin: Any, values: dict[str, Any]) -> str:
+def _command_line(config: Any, family: Family, values: dict[str, Any]) -> str:
     """The command that trains with these settings, for as long as the preset does."""
-    words = ["python", f"agents/{config.command}"]
-    if origin.name and origin.name != "general":
-        words += ["--preset", origin.name]
+    words, origin = ["python", f"agents/{config.command}"], family.config()
+    if config.name in family.presets:
+        words, origin = [*words, "--preset", config.name], family.presets[config.name]
     for name, value in config.departures(origin).items():
         if name in values or not name.startswith("run."):
             words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from agents.experiment import episodes  # noqa: E402
 from agents.experiment.episodes import CHOSEN, MOST_LANES, HeldOutEpisodes, find_spec, make_envs  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 
@@ -52,6 +53,12 @@ def test_no_more_lanes_than_there_are_episodes_and_than_fit(pictures, memory, ep
     assert make_envs(config, 1).unwrapped.lane_bytes == pytest.approx(145_000, rel=0.05)
     assert HeldOutEpisodes(config, "test", episodes).lanes == lanes
     assert len(first_glimpses(config, episodes=episodes)[0]) == min(episodes or COUNT, COUNT)
+
+
+def test_of_fresh_episodes_there_are_as_many_as_are_asked_for(monkeypatch):
+    monkeypatch.setattr(episodes, "FRESH_EPISODES", {"test": 5})
+    assert HeldOutEpisodes(CATCH, "test").total == 5
+    assert HeldOutEpisodes(CATCH, "test", 12).total == 12
 
 
 def test_an_image_too_large_for_the_memory_is_still_scored(pictures):

@@ -19,6 +19,16 @@ def test_salient_places_are_at_what_a_glimpse_shows_but_not_where_it_was_seen_be
     assert hit.float().mean() > 0.9  # but now and then where there is no contrast
 
 
+def test_images_of_several_sizes_have_places_of_their_own():
+    pixels, seen = torch.rand(2, 3, 6, 6), torch.rand(2, 1, 2) - 0.5
+    sizes = torch.tensor([[2 / 60, 2 / 30], [2 / 400, 2 / 300]])
+    drawn = [torch.Generator().manual_seed(0) for _ in range(3)]
+    together = salient_places(pixels, 3, seen, sizes, 50, drawn[0])
+    for lane, size in enumerate(sizes.tolist()):
+        alone = salient_places(pixels, 3, seen, tuple(size), 50, drawn[1 + lane])
+        torch.testing.assert_close(together[:, lane], alone[:, lane])
+
+
 def test_salient_places_lie_on_the_image():
     pixels, location = torch.rand(5, 3, 6, 6), torch.rand(5, 2) * 2 - 1
     places = salient_places(pixels, 3, location[:, None], (2 / 60, 2 / 30), 50)

@@ -220,6 +220,13 @@ def make_drawn(photos):
     return envs.render()
 
 
+def test_it_tells_the_sides_of_the_images_that_its_lanes_show(photos):
+    envs = gym.make_vec("GlimpseImages-v0", num_envs=2, images=photos)
+    envs.reset(options={"index": np.array([0, 1])})
+    lane = envs.unwrapped
+    assert lane.scene_sides.tolist() == [list(lane.image(i).shape[:2]) for i in (0, 1)]
+
+
 def test_the_player_is_told_which_key_is_which_class(photos):
     env = make(photos, action_mode="dict").unwrapped
     assert env.lane.rules()[-1] == "Press a digit key to answer: 0 cat, 1 dog, 2 hen."

@@ -9,9 +9,10 @@ import pytest
 
 pytest.importorskip("torch")
 
-from agents.ram.presets import PRESETS
+from agents.ram.presets import PRESETS, preset_for
 from agents.sb3.presets import PRESETS as STOCK
 from agents.scaling import cluster, search
+from agents.scaling.families import FAMILIES
 from agents.scaling.search_record import best, draw_trials, trials_table
 from agents.scaling.space import Draw, draws
 
@@ -156,11 +157,20 @@ def test_best_is_printed_as_the_command_that_trains_with_it():
     assert values == FOUND[3][0]
     origin = PRESETS["mnist-6"]
     config = origin.but(run={"episodes": 99}, env_args=("num_glimpses=6", "overhang=2")).with_values(values)
-    words = shlex.split(search._command_line(config, origin, values))
+    words = shlex.split(search._command_line(config, FAMILIES["ram"], values))
     assert words[:4] == ["python", "agents/train_ram.py", "--preset", "mnist-6"]
     assert words[4:] == [
         "--env-args", "num_glimpses=6", "overhang=2", "--gaze.std", "0.4", "--optimizer.learning-rate", "0.012345",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("env", "preset"), [("examples.odd_one_out:OddOneOut-v0", "general"), ("ram_envs:CatchBall-v0", "catch")]
+)
+def test_the_command_names_the_environment_where_it_is_not_the_presets(env, preset):
+    config = preset_for(env).but(gaze={"std": 0.7})
+    words = shlex.split(search._command_line(config, FAMILIES["ram"], {"gaze.std": 0.7}))
+    assert words[2:] == ["--preset", preset, "--env", env, "--gaze.std", "0.7"]
 
 
 def test_nothing_finished_has_no_best():
