@@ -62,7 +62,7 @@ class Outputs:
     Attributes:
         location_mean: (B, 2) the mean of the location policy.
         logits: name -> (B, K) of each choice.
-        baseline: (B,) the return that is expected.
+        baseline: (B,) the return that is expected, in units of `return_scale`.
         control_mean: (B, K) of the numbers of a control, where the environment takes one.
         control_std: (B, K), likewise.
     """
@@ -126,6 +126,7 @@ class RecurrentAttentionAgent(nn.Module):
             if config.stopping.sees_answer:
                 _demand_choice("stopping.sees_answer", "answer", choices)
         self.location_std: float | Tensor = config.gaze.std  # annealed by training
+        self.return_scale: float | Tensor = 1.0  # what the baseline's values are in units of, found by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
         self.stops = True  # where it can; begun by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training

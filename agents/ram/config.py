@@ -141,7 +141,8 @@ class LearningConfig(Settings):
     entropy_bonus: float = 0.0
     """Bonus on the entropy of moves (and of stopping), falling linearly to 0."""
     baseline_weight: float = 1.0
-    """Weight of the baseline's squared error, a mean over steps."""
+    """Weight of the baseline's squared error, a mean over steps, of returns whose standard deviation is at most 1: where the environment's is larger,
+    rewards are divided by a running average of it."""
     baseline_into_core: float = 0.0
     """How much of the baseline's gradient reaches the core."""
     batch_size: int = 20

@@ -51,13 +51,16 @@ def training_loss(
         entropy_bonus: weight of the entropy of choices that are sampled.
     """
     learning, active = agent.config.learning, rollout.active
+    rewards = _rewards(rollout, outputs, agent) / agent.return_scale
     advantages, returns = losses.advantages_and_returns(
-        _rewards(rollout, outputs, agent), outputs.baseline, active, learning.discount, learning.gae_lambda
+        rewards, outputs.baseline, active, learning.discount, learning.gae_lambda
     )
     objective = Objective(torch.zeros((), device=active.device), {})
     baseline = losses.baseline_loss(outputs.baseline, returns, active)
     objective.add(baseline, learning.baseline_weight, "baseline_loss")
-    objective.report("baseline_explains", _explained(outputs.baseline, returns, active))
+    spread = ((returns - (returns * active).sum() / active.sum()).square() * active).sum()
+    objective.report("baseline_explains", _explained(outputs.baseline, returns, spread, active))
+    objective.report("return_spread", (spread / active.sum()).sqrt() * agent.return_scale)
     looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if learning.normalize_advantages:
         only_looks = agent.teacher != "reinforce" and outputs.logits.keys() == {"answer"}  # were sampled
@@ -86,10 +89,9 @@ def _rewards(rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent)
     return costs + losses.probability_gains(outputs.logits["answer"], _labels(rollout), rollout.active)
 
 
-def _explained(baselines: Tensor, returns: Tensor, active: Tensor) -> Tensor:
-    """Share of the returns' variance that the baseline explains."""
+def _explained(baselines: Tensor, returns: Tensor, spread: Tensor, active: Tensor) -> Tensor:
+    """Share of the returns' spread, the sum of their squared ways from the mean, that the baseline explains."""
     left = ((returns - baselines.detach()).square() * active).sum()
-    spread = ((returns - (returns * active).sum() / active.sum()).square() * active).sum()
     # Where all returns are equal there is nothing to explain.
     return torch.where(spread > 1e-6, 1 - left / spread.clamp(min=1e-6), 0.0)
 

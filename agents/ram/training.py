@@ -68,6 +68,7 @@ class Trainer:
 
     LOOKS_INTO = 10  # updates after which it is looked into what the answers know
     KNOWN = 0.2  # of what there is to know: from there on exploration goes on at its full pace
+    SPREADS = 0.05  # of the running average of the returns' standard deviation that an update makes up
     TELLING = 10  # answers of a batch: the mean of fewer is too much each one's own to tell what one knows
 
     def __init__(self, config: Config, folder: Path, team: Team | None = None, warm: bool = True) -> None:
@@ -101,6 +102,7 @@ class Trainer:
         self.explored = 0.0  # how far the exploration of looks that are compared has come, up to 1
         self.known: list[float] = []  # what answers knew in each update since that was last looked into
         self.entropy_bonus: float | Tensor = 0.0  # annealed
+        self.return_spread: float | None = None  # running average of the returns' standard deviation
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         info = self._seed_lanes(config.seed)
@@ -147,6 +149,8 @@ class Trainer:
             "seconds": self.seconds,
             "explored": self.explored,
             "known": self.known,
+            "return_spread": self.return_spread,
+            "return_scale": float(self.agent.return_scale),
             "window": self.window,
             "curve": self.curve,
             "commits": self.commits,
@@ -185,6 +189,7 @@ class Trainer:
                 lane.bit_generator.state = json.loads(text)
             for name in ("update", "frames", "seconds", "explored", "known", "window", "curve"):
                 setattr(self, name, state[name])
+            self.return_spread, self.agent.return_scale = state.get("return_spread"), state.get("return_scale", 1.0)
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
             self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
             self.devices = [*(name for name in state["devices"] if name not in self.devices), *self.devices]
@@ -212,10 +217,12 @@ class Trainer:
         self.update += 1
         self._average()
         looking_into = self.update % self.LOOKS_INTO == 0
-        if self.findings.at_once or looking_into:
+        if self.findings.at_once or looking_into or self.update == 1:
             self._settle()
         if looking_into:
             self._explore()
+        if looking_into or self.update == 1:
+            self.agent.return_scale = max(1.0, self.return_spread or 0.0)
 
     def _learn(self, images: dict[str, Any] | None = None) -> Found:
         """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
@@ -339,6 +346,9 @@ class Trainer:
             self.frames += int(measures.pop("frames"))
             if "answers_know" in measures and self.batch_size >= self.TELLING:
                 self.known.append(measures["answers_know"])
+            spread = measures["return_spread"]
+            before = spread if self.return_spread is None else self.return_spread
+            self.return_spread = before + self.SPREADS * (spread - before)
             for name, value in measures.items():
                 self.window[name] = self.window.get(name, 0.0) + value
 

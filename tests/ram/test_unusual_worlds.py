@@ -100,6 +100,28 @@ def test_moves_beside_a_labelled_answer_are_learnt(tmp_path):
     assert collect_rollout(trainer.agent, envs, seed=0, greedy=True).choices["move"].float().mean() > 0.9
 
 
+@pytest.mark.parametrize("reward", [0.1, 10_000.0])
+def test_baselines_learn_returns_of_any_size_in_units_of_their_spread(reward, tmp_path, monkeypatch):
+    advance = Counted.advance
+    monkeypatch.setattr(
+        Counted, "advance", lambda self, *played: (reward * (found := advance(self, *played))[0], found[1])
+    )
+    config = tiny(PRESETS["general-moves"], env="Counted-v0", env_args=("patch_size=4",), run={"episodes": 480})
+    trainer, losses = Trainer(config, tmp_path), []
+    for _ in range(30):
+        trainer.step()
+        losses.append(trainer.report()["baseline_loss"])
+    assert max(losses[1:]) < 5
+    if reward < 1:
+        assert trainer.agent.return_scale == 1.0
+    else:
+        assert 0.5 < trainer.agent.return_scale / reward < 2
+    trainer.save()
+    again = Trainer(config, tmp_path)
+    again.restore(load_state(tmp_path / CHECKPOINT))
+    assert (again.agent.return_scale, again.return_spread) == (trainer.agent.return_scale, trainer.return_spread)
+
+
 def test_every_answer_of_a_sequence_is_taught_and_seen_again():
     config = tiny(env="GlimpseMNIST-Sum100-v0", env_args=("answer=sequence",))
     agent, rollout, outputs, _ = losses_of(config)
