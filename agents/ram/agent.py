@@ -407,8 +407,8 @@ class RecurrentAttentionAgent(nn.Module):
             after = core.after(features.view(steps, count, batch, -1), [state.cores["what"] for state in states])  # type: ignore[operator]
         known = after.flatten(0, 2).float()
         if labels is None:
-            price = states[0].price
-            told = self._told(None if price is None else price.repeat(steps * count, 1), self._answers(known))
+            price = None if states[0].price is None else states[0].price.repeat(steps * count, 1)
+            told = self._told(price, self.action_networks["answer"](known) if "answer" in self.choices else None)
             values: Tensor = self.baseline_network(_beside(known, told))
             return values.reshape(steps, count, batch)
         answers = functional.softmax(self.action_networks["answer"](known), 1)
@@ -447,13 +447,8 @@ class RecurrentAttentionAgent(nn.Module):
         control = self.control_network(what)
         return Outputs(mean, logits, baseline, control, self.control_network.std.expand_as(control))
 
-    def _answers(self, known: Tensor) -> Tensor | None:
-        """Logits of the answers (..., K), where stopping sees them."""
-        sees = self.config.stopping is not None and self.config.stopping.sees_answer
-        return self.action_networks["answer"](known) if sees else None
-
     def _told(self, price: Tensor | None, answers: Tensor | None) -> list[Tensor]:
-        """What stopping and baseline are told beside the core's state: the price, and how sure the answer is."""
+        """What stopping and baseline are told beside the core's state: the price (..., 1), and how sure the answer is by its logits (..., K)."""
         told = [] if price is None else [price]
         if answers is not None and self.config.stopping is not None and self.config.stopping.sees_answer:
             told.append(functional.log_softmax(answers.detach(), -1).sort(-1, descending=True).values)

@@ -181,9 +181,8 @@ class Trainer:
                 self.generator.set_state(state["sampling"])
             else:  # each kind of device has generators of its own
                 self.generator.manual_seed(self.config.seed + state["update"])
-            if isinstance(
-                self.envs.unwrapped, RetinaVectorWrapper
-            ):  # whose environments cannot be asked what they would draw
+            # The environments behind a wrapper do not tell what they would draw.
+            if isinstance(self.envs.unwrapped, RetinaVectorWrapper):
                 self._seed_lanes(self.config.seed, state["update"])
             for lane, text in zip(self.envs.unwrapped.np_random, state["lanes"][self.lanes], strict=True):
                 lane.bit_generator.state = json.loads(text)
