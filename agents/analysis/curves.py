@@ -160,6 +160,23 @@ def step_sizes(path: Path) -> None:
     _save(figure, path)
 
 
+def paper_recipe(path: Path) -> None:
+    """Validation error of the paper's own recipe against frames, by looks: a panel for centered digits and one for wide canvases."""
+    rows: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    for name, runs in load_results().items():
+        if name.endswith("-faithful") and (row := RAM_ROW.match(name)):
+            canvas = "28x28" if row["scene"] == "mnist" else "60x60"
+            scene = "" if canvas == "28x28" else f"{row['scene'].removesuffix('60')}, "
+            rows.setdefault(canvas, {})[f"{scene}{row['glimpses']} glimpses (paper {PAPER[name]:g})"] = runs
+    figure, axes = plt.subplots(1, max(1, len(rows)), figsize=(12, 4), squeeze=False)  # also before there are results
+    for (canvas, lines), axis in zip(rows.items(), axes.flat, strict=False):
+        for (title, runs), colour in zip(lines.items(), COLOURS, strict=False):
+            _line_of_seeds(axis, runs, colour, title)
+        axis.set(xlabel="million frames", ylabel="validation error in %", title=canvas)
+        _finish(axis)
+    _save(figure, path)
+
+
 def _line_of_seeds(axis: Any, runs: list[dict[str, Any]], colour: str, title: str) -> None:
     """Mean validation error of a preset's seeds against frames, in a band from the best to the worst; nothing where there are no runs."""
     if runs:

@@ -21,6 +21,7 @@ from agents.analysis.curves import (
     error_by_glimpses,
     error_by_minutes,
     errors_by_frames,
+    paper_recipe,
     reward_alone,
     search_trials,
     step_sizes,
@@ -66,6 +67,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "mnist-by-frames.png": errors_by_frames("mnist"),
     "catch-by-frames.png": errors_by_frames("catch"),
     "step-sizes.png": step_sizes,
+    "paper-recipe.png": paper_recipe,
     "search-mnist-6-faithful.png": search_trials("mnist-6-faithful"),
 }
 """File in docs/ -> what makes it."""

@@ -116,6 +116,23 @@ def minutes(runs: Sequence[dict[str, Any]]) -> str:
     return f"{mean:.{int(mean < 3)}f}" + " (GPU)" * gpu
 
 
+def paper_recipe_table(results: Path = RESULTS) -> str:
+    """A Markdown table of the rows of the paper's own recipe, with what its gaze is worth on the validation episodes."""
+    lines = [
+        "| preset | paper, % | ours, % | seeds | with random looks, % (validation) | episodes | minutes |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for preset, runs in load_results(results).items():
+        if preset.endswith("-faithful"):
+            ours = statistics.mean(run["test"]["error_percent"] for run in runs)
+            random = statistics.mean(run["other_gazes"]["random"] for run in runs)
+            episodes = runs[0]["curve"][-1]["episodes"] / 1e6
+            lines.append(
+                f"| `{preset}` | {PAPER[preset]:g} | {ours:.2f} | {len(runs)} | {random:.1f} | {episodes:.1f} M | {minutes(runs)} |"
+            )
+    return "\n".join(lines)
+
+
 def stopping_table(scene: str, results: Path = RESULTS) -> str:
     """A Markdown table of agents that decide when to stop, beside one that is stopped, by the number of glimpses.
 

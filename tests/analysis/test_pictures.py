@@ -121,7 +121,8 @@ def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist,
     assert {path.name for path in (tmp_path / "docs").iterdir()} == {*plots.PICTURES} - {"RetinaLavaGap.gif"}
 
 
-DRAWN = (*curves.WATCHED, *curves.CATCH, *curves.BY_FRAMES["mnist"], *curves.BY_FRAMES["catch"])
+FAITHFUL = [f"{name}-faithful" for name in ("mnist-5", "mnist-6", "translated60-8", "cluttered60-8")]
+DRAWN = (*curves.WATCHED, *curves.CATCH, *curves.BY_FRAMES["mnist"], *curves.BY_FRAMES["catch"], *FAITHFUL)
 RUN = {
     "config": {"seed": 1, "gaze": {}, "learning": {}},
     "test": {"error_percent": 5.0},
@@ -141,11 +142,12 @@ def test_plots_have_few_lines_named_where_they_end_plain_numbers_and_no_yellow(t
         curves.error_by_minutes,
         curves.catch_learning,
         curves.reward_alone,
+        curves.paper_recipe,
         *by_frames,
     ):
         draw(tmp_path / "plot.png")
     axes = [axis for figure in figures for axis in figure.axes]
-    assert len(axes) == 9
+    assert len(axes) == 11
     for axis in axes:
         assert 2 <= len(axis.lines) <= 7
         names = [text.get_text() for text in axis.texts]

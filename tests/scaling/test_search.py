@@ -165,7 +165,7 @@ def test_best_is_printed_as_the_command_that_trains_with_it():
 
 
 @pytest.mark.parametrize(
-    ("env", "preset"), [("examples.odd_one_out:OddOneOut-v0", "general"), ("ram_envs:CatchBall-v0", "catch")]
+    ("env", "preset"), [("GlimpseMNIST-Pairs100-v0", "general"), ("ram_envs:CatchBall-v0", "catch")]
 )
 def test_the_command_names_the_environment_where_it_is_not_the_presets(env, preset):
     config = preset_for(env).but(gaze={"std": 0.7})
