@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 
 from agents.experiment.episodes import EPOCH, VARIED_DIGITS, find_spec, make_envs
@@ -296,6 +298,6 @@ def _keeps(variant: gym.envs.registration.EnvSpec, known: gym.envs.registration.
 
 
 def _maker(spec: gym.envs.registration.EnvSpec) -> str:
-    """The class behind an id, as one word."""
-    maker = spec.vector_entry_point
-    return maker if isinstance(maker, str) else f"{maker.__module__}:{maker.__qualname__}"  # type: ignore[union-attr]
+    """The class behind an id, as one word; "" where it has no vector environment of its own."""
+    maker: Any = spec.vector_entry_point or ""
+    return maker if isinstance(maker, str) else f"{maker.__module__}:{maker.__qualname__}"

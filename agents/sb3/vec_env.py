@@ -179,12 +179,16 @@ class NativeVecEnv(VecEnv):
 def _lane_infos(info: Mapping[str, Any], lanes: NDArray[np.int64]) -> list[dict[str, Any]]:
     """The parts of a vector info that are of these lanes, as single environments would give them: Python numbers, arrays."""
     found: list[dict[str, Any]] = [{} for _ in lanes]
+    mine: Any
     for name, values in info.items():
         having = info.get("_" + name)
         if having is None or name.startswith("final_"):
             continue
-        mine = values[lanes]  # a copy
-        for own, has, value in zip(found, having[lanes], mine.tolist() if mine.ndim == 1 else mine, strict=True):
+        if isinstance(values, Mapping):
+            mine = _lane_infos(values, lanes)
+        else:
+            mine = values[lanes].tolist() if values.ndim == 1 else values[lanes]  # a copy
+        for own, has, value in zip(found, having[lanes], mine, strict=True):
             if has:
                 own[name] = value
     return found

@@ -52,6 +52,7 @@ def ends(command, argv, monkeypatch, capsys):
         (["--env-args", "split=train"], "env_args cannot have split"),
         (["--env-args", "screen_size"], "env_args must be of the form KEY=VALUE"),
         (["--env-args", "patch_size=3"], "does not fit the glimpses or choices"),
+        (["--env", "Acrobot-v1"], "Acrobot-v1 is not an environment behind the retina"),
         (["--env", "CartPole-v1"], "CartPole-v1 is not an environment behind the retina"),
         (["--env", "nowhere:Mine-v0"], "names a module that cannot be imported"),
     ],

@@ -53,6 +53,23 @@ def test_the_gaze_is_the_policys_or_another(gaze):
         assert np.allclose(seen, (0.5, -0.5) if gaze == "learned" else 0)
 
 
+def test_infos_may_hold_others_as_they_were_given():
+    class Told(Bandit):
+        def step(self, action):
+            *found, info = super().step(action)
+            return *found, {**info, "bag": {"wood": self.steps, "tools": {"axe": True}}}
+
+    gym.register("Told-v0", Told)
+    ram_envs.register_retina("RetinaTold-v0", "Told-v0", patch_size=4)
+    try:
+        envs = NativeVecEnv("RetinaTold-v0", 2, action_mode="multidiscrete")
+        envs.reset()
+        infos = envs.step(np.zeros((2, 2), np.int64))[3]
+        assert [info["bag"] for info in infos] == [{"wood": 1, "tools": {"axe": True}}] * 2
+    finally:
+        del gym.registry["Told-v0"], gym.registry["RetinaTold-v0"]
+
+
 def test_another_gaze_needs_a_location_of_its_own():
     with pytest.raises(ValueError, match="gaze center needs policy hybrid"):
         Sb3Config(gaze="center")
