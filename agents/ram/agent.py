@@ -210,16 +210,11 @@ class RecurrentAttentionAgent(nn.Module):
         return "where" if "where" in self.cores else "what"
 
     @property
-    def finest(self) -> float:
-        """Half the finest patch, as a way between locations."""
-        return min(self.pixel_size) * self.patch_size / 2
-
-    @property
     def final_std(self) -> float:
         """What training brings `location_std` to."""
         gaze, looks = self.config.gaze, self.config.counterfactual
         if looks is not None:
-            return looks.near * self.finest
+            return looks.near * (min(self.pixel_size) * self.patch_size / 2)  # half the finest patch, as a way
         return gaze.std if gaze.std_final is None else gaze.std_final
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:

@@ -63,9 +63,8 @@ def training_loss(
     objective.report("return_spread", (spread / active.sum()).sqrt() * agent.return_scale)
     looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if learning.normalize_advantages:
-        only_looks = agent.teacher != "reinforce" and outputs.logits.keys() == {"answer"}  # were sampled
-        only_looks = only_looks and outputs.control_mean is None
-        advantages = losses.normalize(advantages, looked if only_looks else active)
+        taught = agent.teacher != "reinforce" and outputs.logits.keys() == {"answer"} and outputs.control_mean is None
+        advantages = losses.normalize(advantages, looked if taught else active)  # where nothing but looks was sampled
     if agent.gaze_learns and rollout.candidates is not None:
         _add_candidates(objective, rollout, outputs, agent)
     elif agent.gaze_learns:
