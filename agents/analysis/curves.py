@@ -15,7 +15,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from agents.analysis.tables import COMPARED, PAPER, RESULTS, by_gpu, load_results, result_path
+from agents.analysis.tables import COMPARED, PAPER, RESULTS, load_results, result_path
+from agents.scaling.forecast import by_gpu
 from agents.scaling.search_record import draw_trials, plain_numbers
 
 BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK = COLOURS = (

@@ -10,6 +10,7 @@ from typing import Any
 
 from agents.ram.config import Config
 from agents.scaling.families import FAMILIES
+from agents.scaling.forecast import by_gpu, timed
 from agents.scaling.search_record import trials_table
 
 RESULTS = Path(__file__).resolve().parents[2] / "results"
@@ -104,16 +105,10 @@ def no_better_than_random(results: dict[str, list[dict[str, Any]]]) -> list[str]
     return found
 
 
-def by_gpu(run: dict[str, Any]) -> bool:
-    """Whether a GPU made the run."""
-    return str(run["machine"]).startswith("cuda")
-
-
 def minutes(runs: Sequence[dict[str, Any]]) -> str:
-    """Mean minutes of a row's runs, and whether a GPU made any of them."""
-    gpu = any(by_gpu(run) for run in runs)
-    mean = statistics.mean(run["minutes"] for run in runs)
-    return f"{mean:.{int(mean < 3)}f}" + " (GPU)" * gpu
+    """Mean minutes of a row's runs on a processor, or of all where a GPU made all."""
+    mean = statistics.mean(run["minutes"] for run in timed(runs))
+    return f"{mean:.{int(mean < 3)}f}" + " (GPU)" * all(by_gpu(run) for run in runs)
 
 
 def paper_recipe_table(results: Path = RESULTS) -> str:
@@ -298,7 +293,7 @@ def times_to_errors_table(results: Path = RESULTS) -> str:
         "|---|---|---|---|---|---|",
     ]
     for preset, errors in REACHED.items():
-        runs = [json.loads(path.read_text()) for path in sorted(results.glob(f"{preset}-seed*.json"))]
+        runs = timed([json.loads(path.read_text()) for path in sorted(results.glob(f"{preset}-seed*.json"))])
         for error in errors:
             when = [(_reached(run, error), run) for run in runs]
             reached = [(episodes, run) for episodes, run in when if episodes is not None]

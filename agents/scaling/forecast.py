@@ -32,13 +32,23 @@ class Costs:
     driver: float = 0.0
 
 
+def by_gpu(run: dict[str, Any]) -> bool:
+    """Whether a GPU made the run."""
+    return str(run["machine"]).startswith("cuda")
+
+
+def timed(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs of a row whose minutes can be compared: those that a processor made, or all where a GPU made all."""
+    return [run for run in runs if not by_gpu(run)] or [*runs]
+
+
 def expected_minutes(preset: str, config: Any, results: Path = RESULTS) -> float | None:
     """Minutes that a run takes by what earlier ones of its preset took, whatever their length; None if there are none."""
     found = [json.loads(path.read_text()) for path in results.glob(f"{preset}-seed*.json")]
     if not found:
         return None
     unit = "frames" if hasattr(config.run, "frames") else "episodes"
-    pace = statistics.mean(run["minutes"] / run["config"]["run"][unit] for run in found)
+    pace = statistics.mean(run["minutes"] / run["config"]["run"][unit] for run in timed(found))
     return float(pace * getattr(config.run, unit))
 
 

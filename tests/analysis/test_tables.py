@@ -112,10 +112,10 @@ def test_a_gaze_that_is_worth_no_more_than_random_looks_is_named():
     ]
 
 
-def test_a_row_says_that_a_gpu_made_it():
-    on_gpu = {**run(2, 4.0), "machine": "cuda (NVIDIA H200), 1 thread(s), x86_64"}
-    row = table_rows(result_tables.results_tables({"cluttered60-8": [run(1, 4.0), on_gpu]}))[-1]
-    assert row[-2] == "30 (GPU)"
+def test_a_row_that_a_gpu_made_says_so_and_minutes_are_a_processors_where_it_made_one_of_the_runs():
+    on_gpu = {**run(2, 4.0), "machine": "cuda (NVIDIA H200), 1 thread(s), x86_64", "minutes": 6.0}
+    for runs, said in (([on_gpu], "6 (GPU)"), ([run(1, 4.0), on_gpu], "30")):
+        assert table_rows(result_tables.results_tables({"cluttered60-8": runs}))[-1][-2] == said
 
 
 def test_an_agent_scored_with_fewer_glimpses_stands_beside_the_papers_row_of_that_number():

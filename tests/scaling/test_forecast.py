@@ -32,7 +32,7 @@ def test_the_driver_takes_one_report_at_a_time():
 def test_runs_as_long_as_earlier_ones_of_their_preset_for_their_length(tmp_path):
     catch = PRESETS["catch"]
     for seed, minutes in ((1, 30.0), (2, 50.0)):
-        kept = {"minutes": minutes, "config": catch.but(seed=seed).to_dict()}
+        kept = {"minutes": minutes, "config": catch.but(seed=seed).to_dict(), "machine": "cpu, 1 thread(s), x86_64"}
         (tmp_path / f"catch-seed{seed}.json").write_text(json.dumps(kept))
     assert expected_minutes("catch", catch, tmp_path) == pytest.approx(40)
     half = catch.but(run={"episodes": catch.run.episodes // 2})
