@@ -34,6 +34,7 @@ from ram_envs.retina_settings import (
     with_retina_arguments,
 )
 from ram_envs.window import Window
+from ram_envs.world_checks import check_facts, check_screen_and_choices
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -140,7 +141,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     ) -> None:
         super().__init__()
         self.num_envs = whole_number("num_envs", num_envs, 1)
-        self.screen = screen
+        check_screen_and_choices(screen, choices)
+        self.screen, self._choices = screen, choices
         self.settings = settings = RetinaSettings(**{**self.retina_defaults, **retina})
         self.sensor = GlimpseSensor(settings.patch_size, settings.num_scales, settings.pooling)
         self.privileged_info, self.obs_mode = settings.privileged_info, settings.obs_mode
@@ -310,6 +312,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             raise ValueError("options['reset_mask'] must be all True in the first reset.")
         self._seed(seed, mask)
         self._start(np.flatnonzero(mask), options)
+        if not self._begun:
+            check_facts(self, self.facts(np.zeros_like(mask)), self._choices)
         self._begun = True
         self._draw_window()
         return self._observation(), self._info(mask, np.zeros_like(mask))

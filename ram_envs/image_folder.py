@@ -29,6 +29,7 @@ from ram_envs.datasets import SPLITS
 
 SPLIT_FOLDERS = {
     "train": "train",
+    "training": "train",
     "validation": "validation",
     "valid": "validation",
     "val": "validation",
@@ -244,6 +245,11 @@ class _Search:
         parts = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in SPLIT_FOLDERS}
         trains = [name for name, split in parts.items() if split == "train"]
         others = len(parts) < len(folders) and len(parts) == len(trains)  # a class of trains, beside others
+        if divided := [name for name in parts if not trains and self._has_folders(self.root / name)]:
+            warnings.warn(
+                f"{' and '.join(divided)} in {self.root} will be taken for classes: splits are told apart only where there is a folder train.",
+                stacklevel=4,
+            )
         if others or not any(self._has_folders(self.root / name) for name in trains):
             return {"train": {name: self._images(self.root / name) for name in folders}}
         found: dict[str, dict[str, list[_File]]] = {}

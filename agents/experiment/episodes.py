@@ -94,6 +94,16 @@ def make_split(config: ExperimentConfig, num_envs: int, split: str, training: bo
     return make_envs(config, num_envs, training, **({"split": split} if split in splits else {}), **kwargs)
 
 
+def told_targets(envs: Any, info: dict[str, Any]) -> Any:
+    """The places in each lane where there is something to see, (N, D, 2) or (N, 2) as the world tells them in `info`; None where it does not.
+
+    What an environment behind the retina calls so is something of its own.
+    """
+    if isinstance(envs.unwrapped, RetinaVectorWrapper):
+        return None
+    return info.get("target_locations", info.get("target_location"))
+
+
 def _ask(envs: Any, *questions: str) -> list[Any]:
     """What an environment says of itself before it is let go, with the images that it may have a copy of."""
     envs.close()

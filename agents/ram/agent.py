@@ -121,6 +121,7 @@ class RecurrentAttentionAgent(nn.Module):
     ) -> None:
         super().__init__()
         self.config, self.choices = config, dict(choices)
+        self.end = end_choice(choices, config)
         if config.stopping is not None:
             _demand_choice("stopping", "stop", choices)
             if config.stopping.sees_answer:
@@ -133,7 +134,7 @@ class RecurrentAttentionAgent(nn.Module):
         self.num_scales, self.patch_size = num_scales, glimpse_shape[-1]
         # Of the image, as a way (x, y) between locations; `make_agent` knows its size.
         self.pixel_size = (2 / self.patch_size, 2 / self.patch_size)
-        past = choices.keys() - {"answer", "stop"} if past is None else past
+        past = choices.keys() - {"answer", self.end} if past is None else past
         moves = {name: size for name, size in choices.items() if name in past}
         self._moves = moves if config.network.previous_action else {}
         numbers = 0 if control is None else math.prod(control.shape)
@@ -156,7 +157,7 @@ class RecurrentAttentionAgent(nn.Module):
             self.teacher = "outcome"
         if self.teacher == "outcome" and not one_answer:
             self.teacher = "reinforce"
-        moves = {*self.choices} - {"answer", "stop"} or self.control_network is not None
+        moves = {*self.choices} - {"answer", self.end} or self.control_network is not None
         if learning.look_reward != "answer" and (self.teacher != "label" or moves):
             raise ValueError(
                 f'look_reward="{learning.look_reward}" needs supervised answers: labels, and an environment that asks for an answer and nothing else.'
@@ -193,16 +194,25 @@ class RecurrentAttentionAgent(nn.Module):
             told += self.choices.get("answer", 0)
         self.action_networks = nn.ModuleDict()
         for name, size in self.choices.items():
-            if name != "stop":
+            if name != self.end:
                 self.action_networks[_key(name)] = head(hidden, size)
             elif stopping is not None:
                 self.action_networks[name] = head(told, size, stopping.hidden)
-        if "stop" in self.action_networks:  # begins by looking on nine times in ten, or it would never learn to look
-            *_, weight, bias = self.action_networks["stop"].parameters()
+        if self.ends:  # begins by looking on nine times in ten, or it would never learn to look
+            *_, weight, bias = self.action_networks[self.end].parameters()
             nn.init.zeros_(weight)
             with torch.no_grad():
                 bias.copy_(torch.tensor([math.log(9.0), 0.0]))
         self.baseline_network = head(told, 1, config.network.baseline_hidden)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the agent can learn to end an episode before its last glimpse."""
+        return self.end in self.action_networks
+
+    def rests(self, name: str) -> bool:
+        """Whether a choice is not made now: to stop, by an agent that for the time being looks to the last glimpse."""
+        return name == self.end and not self.stops
 
     @property
     def where(self) -> str:
@@ -223,8 +233,8 @@ class RecurrentAttentionAgent(nn.Module):
         modules: dict[str, list[nn.Module]] = {"where": [self.location_network]}
         if self.where == "where":
             modules["where"] += [self.glimpse_networks["where"], self.cores["where"]]
-            if "stop" in self.action_networks:
-                modules["when"] = [self.action_networks["stop"], self.baseline_network]
+            if self.ends:
+                modules["when"] = [self.action_networks[self.end], self.baseline_network]
         groups = {name: [p for module in several for p in module.parameters()] for name, several in modules.items()}
         taken = {id(p) for group in groups.values() for p in group}
         return {"what": [p for p in self.parameters() if id(p) not in taken], **groups}
@@ -430,11 +440,11 @@ class RecurrentAttentionAgent(nn.Module):
         mean = self.location_network(_let_through(where, 1.0 if self.where == "where" else gaze.into_core))
         if gaze.mean == "relative":
             mean = locations + mean
-        logits = {name: self.action_networks[_key(name)](what) for name in self.choices if name != "stop"}
+        logits = {name: self.action_networks[_key(name)](what) for name in self.choices if name != self.end}
         told = self._told(price, logits.get("answer"))
-        if "stop" in self.action_networks:
+        if self.ends:
             known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
-            logits["stop"] = self.action_networks["stop"](_beside(known, told))
+            logits[self.end] = self.action_networks[self.end](_beside(known, told))
         expects = _beside(_let_through(what, learning.baseline_into_core), told)
         baseline = self.baseline_network(expects).squeeze(-1)
         if self.control_network is None:
@@ -528,7 +538,7 @@ class RecurrentAttentionAgent(nn.Module):
     def _choose(
         self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, mean: Tensor
     ) -> Tensor:
-        if name not in logits or (name == "stop" and not self.stops):  # an agent that looks to the last glimpse
+        if name not in logits or self.rests(name):
             return torch.zeros(len(mean), dtype=torch.long, device=mean.device)
         if greedy or (name == "answer" and self.teacher == "label"):
             return logits[name].argmax(1)
@@ -550,11 +560,17 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
     choices = {name: int(space.n) for name, space in action.items() if isinstance(space, spaces.Discrete)}
     world = envs.unwrapped if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane
     shape, control = observation["glimpse"].shape, action.spaces.get(CONTROL)
-    past = choices.keys() - {"stop"} if world.past_choices is None else world.past_choices
+    past = choices.keys() - {end_choice(choices, config)} if world.past_choices is None else world.past_choices
     agent = RecurrentAttentionAgent(config, shape, world.sensor.num_scales, choices, control, past)  # type: ignore[arg-type]
     height, width = world.screen[:2]
     agent.pixel_size = (2 / width, 2 / height)
     return agent
+
+
+def end_choice(choices: Collection[str], config: Config) -> str:
+    """The choice that ends an episode: "stop" beside an answer, which then counts, or where the settings ask for stopping. Elsewhere "", since
+    a choice of that name is one like any other."""
+    return "stop" if "stop" in choices and ("answer" in choices or config.stopping is not None) else ""
 
 
 def _demand_choice(setting: str, name: str, choices: Mapping[str, int]) -> None:

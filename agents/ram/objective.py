@@ -72,7 +72,7 @@ def training_loss(
     for name, logits in outputs.logits.items():
         if name == "answer" and agent.teacher != "reinforce":
             _add_answers(objective, rollout, logits, learning.early_answer_weight)
-        elif name != "stop" or agent.stops:
+        elif not agent.rests(name):
             counts = _counting_steps(rollout, name, agent)
             _add_choice(objective, rollout, name, logits, advantages, counts, entropy_bonus)
     if outputs.control_mean is not None:
@@ -149,7 +149,7 @@ def _counting_steps(rollout: Rollout, name: str, agent: RecurrentAttentionAgent)
     """The steps (T, B) at which an option of a choice counts for something."""
     if name == "answer" and agent.one_answer:
         return rollout.last
-    if name == "stop":  # at the last glimpse the episode ends anyway
+    if name == agent.end:  # at the last glimpse the episode ends anyway
         steps = torch.arange(1, len(rollout.active) + 1, device=rollout.active.device)
         return rollout.active * (steps < rollout.budget)[:, None]
     return rollout.active

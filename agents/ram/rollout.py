@@ -5,6 +5,7 @@ Axes: T steps of the longest episode, B lanes, K options of a choice.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -13,12 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agents.experiment.episodes import told_targets
 from agents.experiment.team import Team
 from agents.ram.agent import AgentState, Decision, Outputs, RecurrentAttentionAgent
 from agents.ram.draws import uniform
 from agents.ram.layers import Activations
 
 GAZES = ("agent", "center", "random", "oracle")
+MANY_STEPS = 10_000  # in one episode, after which one is told that it may have no end
 
 
 @dataclass(frozen=True)
@@ -104,15 +107,15 @@ def collect_rollout(
     observation, info = envs.reset(seed=seed, options=options)
     state = replace(agent.initial_state(envs.num_envs, prices, keen), pixel_size=_pixel_sizes(envs, device))
     twin = isinstance(observation["location"], Tensor)  # such a world takes tensors, and knows when all must be over
-    tape = _Tape(device, envs.num_envs, twin, info.get("label"))
+    tape = _Tape(device, envs.num_envs, twin, info.get("label") if envs.unwrapped.tells_label else None)
     with agent.autocast():
         for playing in _steps(lambda: tape.all_over(envs), longest):
             glimpse, seen = (torch.as_tensor(observation[name], device=device) for name in ("glimpse", "location"))
             decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
-            location = _look(gaze, decision.location, _targets(info), len(tape.locations), generator)
+            location = _look(gaze, decision.location, told_targets(envs, info), len(tape.locations), generator)
             if not twin and (gaze != "agent" or agent.config.gaze.policy != "learned"):
                 location = _as_actions(envs, location)
-            tape.see(glimpse, seen, _targets(info))
+            tape.see(glimpse, seen, told_targets(envs, info))
             if watch is not None:
                 watch(decision)
             reward = np.zeros(envs.num_envs)
@@ -147,6 +150,11 @@ def _steps(over: Callable[[], bool], longest: Callable[[int], int]) -> Iterator[
     while not over():
         yield True
         steps += 1
+        if steps == MANY_STEPS:
+            warnings.warn(
+                f"An episode goes on after {steps:,} steps, and is played to its end. If it has none, give the environment a limit: --env-args max_episode_steps=500",
+                stacklevel=2,
+            )
     yield from [False] * (longest(steps) - steps)
 
 
@@ -213,7 +221,7 @@ class _Tape:
             self.over = torch.zeros(self.lanes, dtype=torch.bool, device=self.device)
 
     def see(self, glimpse: Tensor, seen_from: Tensor, targets: Any) -> None:
-        """A glimpse (B, ...), where it was taken, and the places where there was something to see, see `_targets`."""
+        """A glimpse (B, ...), where it was taken, and the places where there was something to see, see `told_targets`."""
         self.glimpses.append(glimpse)
         self.seen_from.append(seen_from)
         self.targets.append(targets)
@@ -313,11 +321,6 @@ class _Tape:
 
 def _to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return {name: each.cpu().numpy() for name, each in tensors.items()}
-
-
-def _targets(info: dict[str, Any]) -> Any:
-    """The places in each lane where there is something to see, (B, D, 2) or (B, 2) as the world tells them; None where it does not."""
-    return info.get("target_locations", info.get("target_location"))
 
 
 def _look(gaze: str, location: Tensor, targets: Any, step: int, generator: torch.Generator | None) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from agents.experiment.checkpoint import demand_device, restoring
 from agents.experiment.device import device_name, find_device, prepare_torch
 from agents.experiment.device_worlds import DeviceWorld, on_device
-from agents.experiment.episodes import make_split
+from agents.experiment.episodes import make_split, told_targets
 from agents.experiment.run_folder import (
     CHECKPOINT,
     Saved,
@@ -106,7 +106,7 @@ class Trainer:
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         info = self._seed_lanes(config.seed)
-        self.tells_target = bool({"target_location", "target_locations"} & info.keys())
+        self.tells_target = told_targets(self.envs, info) is not None
         recorded = self.device.type == "cuda" and isinstance(self.envs, DeviceWorld) and config.run.cuda_graphs
         self.graph = UpdateGraph(self) if recorded else None
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium import spaces
 
-from agents.experiment.episodes import Batch, HeldOutEpisodes, make_split
+from agents.experiment.episodes import Batch, HeldOutEpisodes, make_split, told_targets
 from agents.experiment.score import Score, count_looks
 from agents.experiment.settings import ExperimentConfig
 from agents.sb3.vec_env import read_hybrid, with_gaze
@@ -109,7 +109,7 @@ def _play(
         see()
         playing, locations = batch.counted & ~over, envs.unwrapped.locations
         looks.append(locations[playing])
-        targets = info.get("target_locations", info.get("target_location"))  # (B, D, 2) or (B, 2)
+        targets = told_targets(envs, info)
         if targets is not None:
             off = np.linalg.norm(locations[:, None] - targets.reshape(len(targets), -1, 2), axis=2).min(1)
             distances.append(off[playing])

@@ -289,3 +289,42 @@ def test_a_resumed_run_goes_on_with_other_episodes_of_a_wrapped_world_than_it_be
         assert (again.envs.unwrapped.screens(np.arange(2)) != before).any()
     finally:
         del gym.registry["Pixels-v0"], gym.registry["Seen-v0"]
+
+
+def test_stop_is_a_choice_like_any_other_where_there_is_no_answer():
+    agent = RecurrentAttentionAgent(PRESETS["general-moves"], (1, 4, 4), 1, {"stop": 2})
+    agent.stops = False  # as in a training whose gaze still learns
+    assert agent.act(torch.zeros(64, 1, 4, 4), torch.zeros(64, 2), agent.initial_state(64))[0].choices["stop"].any()
+    assert not agent.ends
+    beside = RecurrentAttentionAgent(PRESETS["general"], (1, 4, 4), 1, {"answer": 3, "stop": 2})
+    assert (
+        not beside.act(torch.zeros(64, 1, 4, 4), torch.zeros(64, 2), beside.initial_state(64))[0].choices["stop"].any()
+    )
+
+
+class Endless(Counted):
+    """Never over before the limit."""
+
+    def advance(self, lanes, choices):
+        return super().advance(lanes, choices)[0], np.zeros(len(lanes), np.bool_)
+
+
+def test_a_world_that_goes_on_and_on_is_told_that_it_needs_an_end(monkeypatch):
+    monkeypatch.setattr("agents.ram.rollout.MANY_STEPS", 5)
+    envs = Endless(2, patch_size=4, max_episode_steps=8, autoreset_mode="Disabled", obs_mode="dict", action_mode="dict")
+    with pytest.warns(UserWarning, match="goes on after 5 steps.*max_episode_steps"):
+        collect_rollout(make_agent(tiny(), envs), envs, seed=0)
+
+
+class Wordy(Pixels):
+    """A world with words of its own in its info."""
+
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)[0], {"label": "cat", "target_location": np.zeros(3)}
+
+
+def test_words_of_a_wrapped_environments_own_info_are_not_taken_for_labels_and_targets():
+    envs = RetinaVectorWrapper([Wordy(), Wordy()], patch_size=4, action_mode="dict", autoreset_mode="Disabled")
+    rollout = collect_rollout(make_agent(tiny(PRESETS["general-moves"]), envs), envs, seed=0)
+    assert rollout.labels is None
+    assert rollout.target_distances.isnan().all()

@@ -85,9 +85,9 @@ def test_shares_are_of_every_class(tmp_path):
     assert counts["train"] == [28, 14, 1, 1, 1]
 
 
-@pytest.mark.parametrize("middle", ["validation", "val", "Valid"])
-def test_folders_named_for_splits_are_the_splits(tmp_path, middle):
-    for split, count in (("train", 3), (middle, 2), ("test", 1)):
+@pytest.mark.parametrize(("first", "middle"), [("train", "validation"), ("training", "val"), ("Train", "Valid")])
+def test_folders_named_for_splits_are_the_splits(tmp_path, first, middle):
+    for split, count in ((first, 3), (middle, 2), ("test", 1)):
         for name in ("cat", "dog"):
             for number in range(count):
                 save(tmp_path / split / name / f"{number}.png")
@@ -105,6 +105,16 @@ def test_a_split_that_is_missing_is_taken_from_the_training_images(tmp_path):
     save(tmp_path / "test" / "cat" / "0.png")
     found = read_folder(tmp_path, validation_share=0.2)
     assert {split: len(files) for split, files in found.splits.items()} == {"train": 8, "validation": 2, "test": 1}
+
+
+def test_splits_without_training_images_are_classes_and_a_warning_says_so(tmp_path):
+    for name in ("val/cat", "test/cat"):
+        for number in range(3):
+            save(tmp_path / name / f"{number}.png")
+    with pytest.warns(
+        UserWarning, match="test and val in .* will be taken for classes: .* only where there is a folder train"
+    ):
+        assert read_folder(tmp_path).class_names == ("test", "val")
 
 
 def test_a_class_of_trains_is_a_class(tmp_path):

@@ -152,3 +152,43 @@ def test_screens_that_are_not_what_was_said_are_named(screens):
 
     with pytest.raises(ValueError, match=r"Wrong\.screens must return uint8 of shape \(2, 8, 8, 1\), got ndarray of"):
         Wrong(2).reset(seed=0)
+
+
+class Said(LampVectorEnv):
+    """A lamp whose world says what it is told to."""
+
+    def __init__(self, num_envs=1, facts=None, tells_label=False, choices=None, screen=(8, 8, 1)):
+        self.side, self.lit, self.said, self.tells_label = 8, np.zeros((num_envs, 2), int), facts or {}, tells_label
+        RetinaVectorEnv.__init__(self, num_envs, screen=screen, choices=choices or {"side": 2}, num_draws=2)
+
+    def facts(self, ended):
+        return super().facts(ended) | self.said
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ({"screen": (8, 8)}, r"screen must be \(height, width, channels\), got \(8, 8\)"),
+        ({"screen": (8, 8, 0)}, "number of channels of the screen must be a whole number of at least 1, got 0"),
+        ({"choices": {"location": 2}}, "other than location and control, got 'location'"),
+        ({"choices": {"side": 2.5}}, "number of options of the choice 'side' must be a whole number"),
+        ({"facts": {"lit": 3}}, r"Said.facts must give 'lit' an array with a row for each of 2 lanes, got int 3"),
+        ({"facts": {"lit": np.zeros(3)}}, r"each of 2 lanes, got ndarray of float64, shape \(3,\)"),
+        ({"tells_label": True}, 'With tells_label the world needs a choice "answer", and Said.facts its right option'),
+    ],
+)
+def test_a_world_that_says_something_wrong_is_told_what(said, error):
+    with pytest.raises(ValueError, match=error):
+        Said(2, **said).reset()
+
+
+@pytest.mark.parametrize(
+    ("labels", "error"),
+    [
+        ([0, 2], "must give 'label' options of the choice answer, 0 to 1, got 0 to 2"),
+        ([0.0, 1.0], r"must give 'label' whole numbers of shape \(2,\), got ndarray of float64"),
+    ],
+)
+def test_a_label_must_be_an_option_of_the_answer(labels, error):
+    with pytest.raises(ValueError, match=error):
+        Said(2, facts={"label": np.array(labels)}, choices={"answer": 2}, tells_label=True).reset()
