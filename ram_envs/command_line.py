@@ -15,6 +15,7 @@ import gymnasium as gym
 import numpy as np
 
 from ram_envs import ENV_IDS, FORMS, OWN_IMAGES
+from ram_envs.arguments import check_keywords
 from ram_envs.datasets import DATASETS, BadDataFile, DatasetNotFound, fetch
 from ram_envs.image_folder import read_folder
 from ram_envs.window import NoDisplay
@@ -63,7 +64,9 @@ def _find(env_id: str) -> None:
 
 
 def _images(arguments: argparse.Namespace) -> None:
-    found = read_folder(arguments.folder, **dict(arguments.env_args))
+    words = dict(arguments.env_args)
+    check_keywords("ram-envs images", words, ["validation_share", "test_share", "split_seed"])
+    found = read_folder(arguments.folder, **words)
     width = max(map(len, found.class_names))
     print(f"{'':{width}}  {'  '.join(found.splits)}")
     counts = {

@@ -219,6 +219,10 @@ def as_labelled_images(
     if not np.issubdtype(classes.dtype, np.integer):
         raise BadArgument(f"labels must be integers, got dtype {classes.dtype}")
     lowest, highest = int(classes.min()), int(classes.max())
+    if num_classes is None and highest >= max(len(pixels), 2):
+        raise ValueError(
+            f"labels must number the classes from 0, got {highest} among {len(pixels)} images: give num_classes if there are so many"
+        )
     count = highest + 1 if num_classes is None else num_classes
     if isinstance(count, bool) or not isinstance(count, int | np.integer):
         raise BadArgument(f"num_classes must be an integer or None, got {shown(num_classes)}")

@@ -96,7 +96,9 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
         self.folder = read_folder(images, validation_share, test_share, split_seed)
         self.files = self.folder.splits[split]
         if not len(self.files):
-            raise ValueError(f"{self.folder.folder} has no images of the split {split!r}.")
+            raise ValueError(
+                f"{self.folder.folder} has no images of the split {split!r}: a class gives one if it has three images or more."
+            )
         self.labels, self.class_names = self.files.labels, self.folder.class_names
         shapes = [self.reading.shape(*size) for files in self.folder.splits.values() for size in files.sizes.tolist()]
         self._largest = max(shapes, key=math.prod)

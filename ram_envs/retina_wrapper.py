@@ -521,7 +521,11 @@ def _behind(
     drawn = {"render_mode": "rgb_array"} if retina.get("image") == RENDER else {}
     env = gym.make(env_id, **{**drawn, **(env_kwargs or {})})
     for entry in env_wrappers:
-        name, keywords = (entry, {}) if isinstance(entry, str) else entry
-        wrapper: Any = load_env_creator(name)
+        try:
+            name, keywords = (entry, {}) if isinstance(entry, str) else entry
+            wrapper: Any = load_env_creator(name)
+        except (ImportError, AttributeError, ValueError, TypeError) as error:
+            forms = '"module:Class" or ("module:Class", keywords)'
+            raise ValueError(f"env_wrappers must hold {forms}, got {shown(entry)} ({error}).") from None
         env = wrapper(env, **keywords)
     return env

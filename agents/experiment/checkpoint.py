@@ -130,8 +130,9 @@ def demand_device(path: Path, state: Mapping[str, Any], config: ExperimentConfig
 
 
 def first_line(error: Exception) -> str:
-    """What went wrong, in one line."""
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    """What went wrong, in one line; with the next where the first only announces it, as PyTorch's do."""
+    line, *more = f"{type(error).__name__}: {error}".splitlines()
+    return f"{line} {more[0].strip()}" if line.endswith(":") and more else line
 
 
 def _unpack(file: IO[bytes]) -> Any:

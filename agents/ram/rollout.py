@@ -229,7 +229,15 @@ class _Tape:
     def act(
         self, decision: Decision, location: Tensor, reward: Any, terminated: Any, truncated: Any, info: dict[str, Any]
     ) -> None:
-        """What was decided then, where the agent looked, and what came of it."""
+        """What was decided then, where the agent looked, and what came of it.
+
+        Raises:
+            ValueError: if a reward is no finite number.
+        """
+        if not self.twin and not np.isfinite(reward).all():
+            raise ValueError(
+                f"The environment's rewards must be finite, got {reward[~np.isfinite(reward)][0]} in step {len(self.rewards) + 1}."
+            )
         self.decisions.append(decision)
         self.locations.append(location)
         self.rewards.append(reward)

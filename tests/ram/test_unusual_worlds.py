@@ -328,3 +328,17 @@ def test_words_of_a_wrapped_environments_own_info_are_not_taken_for_labels_and_t
     rollout = collect_rollout(make_agent(tiny(PRESETS["general-moves"]), envs), envs, seed=0)
     assert rollout.labels is None
     assert rollout.target_distances.isnan().all()
+
+
+class Broken(Counted):
+    """Pays what is no number for option 1."""
+
+    def advance(self, lanes, choices):
+        rewards, over = super().advance(lanes, choices)
+        return np.where(choices[self.move] == 1, np.nan, rewards), over
+
+
+def test_a_reward_that_is_no_number_is_named():
+    envs = Broken(8, patch_size=4, autoreset_mode="Disabled", obs_mode="dict", action_mode="dict")
+    with pytest.raises(ValueError, match="rewards must be finite, got nan in step 1"):
+        collect_rollout(make_agent(tiny(), envs), envs, seed=0)

@@ -674,3 +674,12 @@ def test_mnist_has_its_sizes_its_classes_and_its_first_digits(monkeypatch):
     assert test.labels[:5].tolist() == [7, 2, 1, 0, 4]
     for part in (train, validation, test):
         assert set(part.labels.tolist()) == set(range(part.num_classes))
+
+
+def test_labels_that_number_no_classes_are_refused_unless_so_many_are_meant():
+    images = np.zeros((3, 5, 5), np.uint8)
+    with pytest.raises(
+        ValueError, match="labels must number the classes from 0, got 70000 among 3 images: give num_classes"
+    ):
+        as_labelled_images(images, [0, 1, 70_000])
+    assert as_labelled_images(images, [0, 1, 7], num_classes=10).num_classes == 10

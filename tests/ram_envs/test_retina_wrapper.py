@@ -663,3 +663,10 @@ def test_batched_space_of_what_is_kept_is_gymnasiums():
     assert envs.observation_space["compass"] == batch_space(spaces.Discrete(4), 2)
     observation, _ = envs.reset(seed=0)
     assert observation["compass"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("entry", ["gymnasium.wrapers:TimeLimit", "gymnasium.wrappers:Nope", "gymnasium.wrappers", 3])
+def test_a_wrapper_that_is_none_is_named(entry, registry):
+    register_retina("Wrong-v0", "Walk-v0", env_wrappers=[entry])
+    with pytest.raises(ValueError, match=f"env_wrappers must hold .*, got '?{entry}"):
+        gym.make("Wrong-v0")
