@@ -61,7 +61,7 @@ class GazeConfig(Settings):
     std: float = 0.1
     """Standard deviation of the sampled location, in units of half the image's side."""
     std_final: float | None = None
-    """Where the standard deviation ends; None keeps it fixed."""
+    """Where the standard deviation ends; None keeps it fixed. Where looks are compared it ends at `counterfactual.near` instead."""
     exploration_fraction: float = 1.0
     """Share of the training in which the standard deviation falls to its end."""
     learning_fraction: float = 1.0
@@ -247,6 +247,10 @@ class Config(ExperimentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.counterfactual is not None and self.gaze.std_final is not None:
+            raise ValueError(
+                f"std_final must be None where looks are compared, whose deviation ends at counterfactual.near: got {self.gaze.std_final}."
+            )
         if self.run.threads > self.learning.batch_size:
             raise ValueError(
                 f"threads must be at most batch_size, {self.learning.batch_size}, as each takes a share of a batch: got {self.run.threads}."
