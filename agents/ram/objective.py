@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from agents.ram import losses
-from agents.ram.agent import Outputs, RecurrentAttentionAgent
+from agents.ram.agent import RecurrentAttentionAgent
+from agents.ram.decisions import Outputs
 from agents.ram.rollout import Rollout
 from ram_envs.action_modes import CONTROL
 

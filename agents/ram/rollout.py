@@ -16,7 +16,8 @@ from torch import Tensor
 
 from agents.experiment.episodes import told_targets
 from agents.experiment.team import Team
-from agents.ram.agent import AgentState, Decision, Outputs, RecurrentAttentionAgent
+from agents.ram.agent import RecurrentAttentionAgent
+from agents.ram.decisions import AgentState, Decision, Outputs
 from agents.ram.draws import uniform
 from agents.ram.layers import Activations
 

@@ -35,9 +35,10 @@ from agents.experiment.run_folder import (
 from agents.experiment.score import Score
 from agents.experiment.team import Team
 from agents.experiment.updates import make_updates
-from agents.ram.agent import Decision, RecurrentAttentionAgent, make_agent
+from agents.ram.agent import RecurrentAttentionAgent, make_agent
 from agents.ram.checkpoint import begin_with, load_state, save_state
 from agents.ram.config import Config
+from agents.ram.decisions import Decision
 from agents.ram.draws import LaneGenerator, uniform
 from agents.ram.evaluation import evaluate
 from agents.ram.findings import Findings, Found

@@ -12,9 +12,10 @@ import torch
 from agents.experiment.device import prepare_torch
 from agents.experiment.episodes import make_split
 from agents.experiment.score import Score
-from agents.ram.agent import Decision, RecurrentAttentionAgent
+from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.checkpoint import load_agent, load_state
 from agents.ram.config import Config
+from agents.ram.decisions import Decision
 from agents.ram.rollout import collect_rollout
 from ram_envs.rendering import View
 
