@@ -36,14 +36,14 @@ FINDINGS = (
     Finding("convolutions", "translated digits: convolutions in the glimpse network", "translated60-8-seed*", "translated60-8-conv-seed*"),
     Finding("convolutions", "cluttered digits 60x60: the same", "cluttered60-8-seed*", "cluttered60-8-conv-seed*"),
     Finding("convolutions", "cluttered digits 100x100: the same", "cluttered100-8-seed*", "cluttered100-8-conv-seed*"),
-    Finding("recipe", "the paper's own recipe, 28x28: step sizes of gaze and baseline", "ablations/mnist-6-faithful-first", "mnist-6-faithful-seed*"),
+    Finding("recipe", "the paper's own recipe, 28x28, six epochs: the gaze's loss in units of its variance", "ablations/mnist-6-faithful-weight", "ablations/mnist-6-faithful-short"),
     Finding("recipe", "28x28, six glimpses: training digits moved, turned, stretched and slanted a little", "ablations/mnist-6-in-place", "mnist-6-seed*"),
     Finding("catch", "Catch, 6 M frames: an entropy bonus", "ablations/catch-e-entropy0", "ablations/catch-six-seed*"),
     Finding("catch", "Catch, 6 M frames: pixels times 10", "ablations/catch-e-gain1", "ablations/catch-six-seed*"),
     Finding("catch", "Catch, 6 M frames: lambda 0.95 instead of 1", "ablations/catch-e-lambda1", "ablations/catch-six-seed*"),
     Finding("labels", "28x28, 2 M frames: labels instead of the reward alone", "mnist-2m-reward-seed*", "mnist-2m-ram-seed*"),
     Finding("labels", "cluttered digits 60x60, 2 M frames: the same", "cluttered60-2m-reward-seed*", "cluttered60-2m-ram-seed*"),
-    Finding("memory", "PPO, 28x28, 2 M frames: sees all its glimpses", "mnist-2m-ppo-seed*", "mnist-2m-ppo-history-seed*"),
+    Finding("memory", "PPO, 28x28, 2 M frames: sees all its glimpses, settings of hyperparams/", "mnist-2m-ppo-seed*", "mnist-2m-ppo-history-seed*"),
     Finding("stock", "RecurrentPPO, 28x28, 2 M frames: whole episodes, a gaze that begins in the middle", "mnist-2m-recurrent-ppo-seed*", "mnist-2m-recurrent-ppo-hybrid-seed*"),
 )  # fmt: skip
 
