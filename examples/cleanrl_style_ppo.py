@@ -1,4 +1,4 @@
-"""PPO with an LSTM in one file, in the style of CleanRL, learns digits or Catch from the reward alone. Needs: pip install ram-envs torch
+"""PPO with an LSTM in one file, in the style of CleanRL, learns digits or Catch from the reward alone. Needs torch.
 
 python examples/cleanrl_style_ppo.py 2000000 GlimpseMNIST-v0
 python examples/cleanrl_style_ppo.py 2000000 CatchBall-v0
@@ -14,7 +14,7 @@ from torch.distributions import Categorical, Normal
 
 import ram_envs  # noqa: F401  registers the environments
 
-FRAMES, ENV = int(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "CatchBall-v0"
+FRAMES, ENV = int(sys.argv[1]) if len(sys.argv) > 1 else 2_000_000, sys.argv[2] if len(sys.argv) > 2 else "CatchBall-v0"
 DIGITS = "MNIST" in ENV
 LANES, EPOCHS, PARTS, SIZE, LEARNING_RATE, STD, LAMBDA, CLIP = 256, 4, 4, 128, 1e-3, 0.15, 0.95, 0.2
 # Catch is dark but for three pixels: shown brighter, they are learned from sooner.

@@ -86,19 +86,19 @@ class Run:
 
 
 def missing_runs(flags: TablesCommand) -> list[Run]:
-    """The runs that have no result yet."""
-    return [
-        Run(
-            row,
-            seed,
-            flags.runs / f"{row}-seed{seed}",
-            ships=seed == flags.seeds[0] and (row in SHIPPED or (PRESETS[row].name == "ram" and row not in COMPARED)),
-            device=flags.device,
-        )
-        for seed in flags.seeds
-        for row in flags.rows
-        if not result_path(row, seed, RESULTS).exists()
-    ]
+    """The runs that have no result yet; of each row the agent of the lowest seed, of these and of those that have one, is shipped."""
+    runs = []
+    for seed in flags.seeds:
+        for row in flags.rows:
+            if result_path(row, seed, RESULTS).exists():
+                continue
+            ships = row in SHIPPED or (PRESETS[row].name == "ram" and row not in COMPARED)
+            first = seed == min(flags.seeds) and not any(
+                result_path(row, lower, RESULTS).exists() for lower in range(seed)
+            )
+            folder = flags.runs / f"{row}-seed{seed}"
+            runs.append(Run(row, seed, folder, ships=ships and first, device=flags.device))
+    return runs
 
 
 def train_row(run: Run) -> dict[str, Any]:

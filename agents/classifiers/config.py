@@ -22,7 +22,7 @@ class NetworkConfig(Settings):
 
     def __post_init__(self) -> None:
         if self.filters < 0 or any(size < 1 for size in (*self.hidden_sizes, *self.stages)):
-            raise ValueError(f"A layer cannot have {min(self.filters, *self.hidden_sizes, *self.stages)} units.")
+            raise ValueError(f"A layer cannot have {min((self.filters, *self.hidden_sizes, *self.stages))} units.")
         super().__post_init__()
 
 

@@ -132,7 +132,8 @@ def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentCo
     first = not RUNS.exists()
     folder = run_dir or new_folder(config)
     if any((folder / name).exists() for name in (CHECKPOINT, METRICS, MODEL)):
-        raise ValueError(f"{folder} holds a run already: go on with it by --resume, or name another --run-dir.")
+        resume = "go on with it by --resume, or " * (folder / CHECKPOINT).exists()
+        raise ValueError(f"{folder} holds a run already: {resume}name another --run-dir.")
     try:
         say("\n".join(announcement(config, origin, folder)))
         yield folder

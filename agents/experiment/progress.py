@@ -63,7 +63,7 @@ class Progress:
 
     def _left(self) -> str:
         pace = self.passed / max(self.done - self.first, 1)
-        return duration(pace * (self.total - self.done))
+        return duration(pace * max(0, self.total - self.done))
 
 
 def duration(seconds: float) -> str:

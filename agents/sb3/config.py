@@ -48,7 +48,7 @@ class Sb3Config(ExperimentConfig):
     algo: Literal["ppo", "recurrent_ppo", "a2c", "dqn", "sac"] = "recurrent_ppo"
     """Algorithm; RecurrentPPO is sb3-contrib's, and the only one that remembers earlier glimpses."""
     algo_args: tuple[str, ...] = ()
-    """Keywords of the algorithm, such as n_steps=32 learning_rate=1e-3 policy_kwargs={'location_std':0.2}; lin_0.001 falls from there to 0."""
+    """Keywords of the algorithm, such as n_steps=32 learning_rate=1e-3 "policy_kwargs={'location_std':0.2}"; lin_0.001 falls from there to 0."""
     policy: Literal["default", "hybrid"] = "default"
     """The algorithm's own policy, or a Normal on the location and a Categorical on every choice."""
     gaze: Literal["learned", "center", "random"] = "learned"
@@ -93,6 +93,10 @@ class Sb3Config(ExperimentConfig):
         for name in ("n_steps", "n_epochs", "batch_size", "buffer_size"):
             if not isinstance(given.get(name, 1), int) or given.get(name, 1) < 1:
                 raise ValueError(f"{name} in algo_args must be a whole number of at least 1, got {given[name]!r}.")
+        if not isinstance(given.get("policy_kwargs", {}), dict):
+            raise ValueError(
+                f"policy_kwargs in algo_args must be a dict, in quotes for the shell: got {given['policy_kwargs']!r}."
+            )
         if self.algo in ("ppo", "recurrent_ppo"):
             return {"n_steps": 64, "batch_size": 512, "n_epochs": 4, **given}
         if self.algo in ("dqn", "sac"):  # as many updates per frame as with one lane

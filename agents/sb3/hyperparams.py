@@ -38,5 +38,16 @@ def words(settings: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def over(tuned_words: tuple[str, ...], given: tuple[str, ...], setting: str) -> tuple[str, ...]:
-    """The tuned words, but for those that others were given for."""
-    return words({**keywords(tuned_words, setting), **keywords(given, setting)})
+    """The tuned words, but for those that others were given for, and for the length of a history that others do without."""
+    before, after = keywords(tuned_words, setting), keywords(given, setting)
+    if after.get("obs_mode", "history") != "history":
+        before.pop("history", None)
+    return words({**before, **after})
+
+
+def over_tuned(config: Sb3Config, origin: Sb3Config) -> Sb3Config:
+    """Settings whose words go on top of the tuned ones that they began as, which name no preset."""
+    return config.but(
+        env_args=over(origin.env_args, config.env_args, "env_args"),
+        algo_args=over(origin.algo_args, config.algo_args, "algo_args"),
+    )

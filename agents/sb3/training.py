@@ -73,6 +73,11 @@ def glimpse_width(envs: Any) -> int:
     answers = [name for name in envs.single_action_space if name != "location"] == ["answer", "stop"]
     if not (envs.one_answer and answers) or envs.obs_mode != "history":
         return 0
+    first = envs.settings.first_look()
+    if first is not None and not np.any(
+        first
+    ):  # at the middle a dark glimpse is all zeros, like one that was not taken
+        return 0
     count, size = envs.max_glimpses, envs.single_observation_space.shape[0]
     width = int(np.prod(envs.sensor.glimpse_shape(envs.screen[2]))) + 2
     return width if size == count * width else 0
@@ -134,7 +139,8 @@ class Reporter(BaseCallback):
             policy.anneal(self.model._current_progress_remaining)
 
     def _on_step(self) -> bool:
-        self.ended += [info for info in self.locals["infos"] if "episode" in info]
+        ended = [info for info in self.locals["infos"] if "episode" in info]
+        self.ended, self.episodes = self.ended + ended, self.episodes + len(ended)
         self.progress.advance(self.num_timesteps - self.progress.done)
         self.reports.look_early()
         if self.num_timesteps - self.reported >= self.config.run.report_every:
@@ -149,7 +155,6 @@ class Reporter(BaseCallback):
     def report(self) -> None:
         """Means since the last report; written to `metrics.jsonl`."""
         frames, updates = self.num_timesteps, getattr(self.model, "_n_updates", 0)
-        self.episodes += len(self.ended)
         line: dict[str, float] = {"update": updates, "episodes": self.episodes, "frames": frames}
         if self.ended:
             if all("is_success" in info for info in self.ended):

@@ -26,6 +26,7 @@ from agents.experiment.command_line import (
 )
 from agents.experiment.run_folder import reserved, write_whole
 from agents.ram.presets import preset_for
+from agents.sb3.hyperparams import over_tuned, tuned
 from agents.scaling.cluster import RayFlag, connected, demand_ray, ray_address
 from agents.scaling.families import FAMILIES, PRESETS, Family
 from agents.scaling.forecast import announced, expected_minutes
@@ -33,6 +34,21 @@ from agents.scaling.search_record import RECORD, best, draw_trials, trials_table
 from agents.scaling.space import Draw, draws
 
 SPEC = "search.json"  # what a search was begun as
+CARRIED_OUT = {
+    f"run.{name}"
+    for name in (
+        "episodes",
+        "frames",
+        "evaluations",
+        "score_test",
+        "report_every",
+        "checkpoint_minutes",
+        "evaluation_memory",
+        "device",
+        "threads",
+    )
+}
+"""Settings that the best command leaves out unless they were drawn: how long a run is and how it is watched, not what it learns."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,13 +126,14 @@ def search_command(argv: Sequence[str] | None = None) -> None:
         kind,
         args=argv,
         default=kind(space=tyro.MISSING, config=origin),
-        config=(tyro.conf.FlagConversionOff,),
+        config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
         compact_help=True,
     )
     demand_at_least(1, trials=flags.trials)
     address = ray_address(flags.ray)
     demand_ray()
-    config = flags.config.but(run={"score_test": False})
+    given = flags.config if origin.name or family.name != "sb3" else over_tuned(flags.config, origin)
+    config = given.but(run={"score_test": False})
     if flags.scheduler == "asha" and not config.run.evaluations:
         raise ValueError(
             "--scheduler asha stops trials by their scores on the way: it needs --run.evaluations above 0."
@@ -153,7 +170,10 @@ def _run(
         from agents.scaling.trials import Progress, asha, run_trials, trial_space
 
         write_whole(folder / SPEC, search.text().encode())
-        at_once = max(1, processors // config.run.threads)
+        if (at_once := processors // config.run.threads) < 1:
+            raise ValueError(
+                f"threads must be at most the number of processors, {processors}, got {config.run.threads}."
+            )
         minutes = expected_minutes(search.preset, config)
         say(announced([minutes] * search.trials, at_once))
         found = run_trials(
@@ -184,17 +204,20 @@ def _family(argv: Sequence[str]) -> Family:
 
 
 def _default(family: Family, argv: Sequence[str]) -> Any:
-    """Settings to start from where no preset is named: an agent's are its environment's, as in training."""
-    env = flag_value(argv, "--env")
-    return preset_for(env) if family.name == "ram" and env is not None else family.config()
+    """Settings to start from where no preset is named: those that training starts from."""
+    plain: Any = family.config()
+    env = flag_value(argv, "--env") or plain.env
+    if family.name == "ram":
+        return preset_for(env)
+    return tuned(flag_value(argv, "--algo") or plain.algo, env) if family.name == "sb3" else plain
 
 
 def _command_line(config: Any, family: Family, values: dict[str, Any]) -> str:
-    """The command that trains with these settings, for as long as the preset does."""
+    """The command that trains with these settings, for as long as the preset does, where and as one likes."""
     words, origin = ["python", f"agents/{config.command}"], family.config()
     if config.name in family.presets:
         words, origin = [*words, "--preset", config.name], family.presets[config.name]
     for name, value in config.departures(origin).items():
-        if name in values or not name.startswith("run."):
+        if name in values or name not in CARRIED_OUT:
             words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
     return shlex.join(words)

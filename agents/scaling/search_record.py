@@ -48,10 +48,7 @@ def draw_trials(record: Mapping[str, Any], path: Path) -> None:
     logarithmic = {name: way.startswith("log") for name, _, way in (word.partition("=") for word in record["space"])}
     names = [*record["outcomes"][0]["values"]]
     pairs = [tuple(names)] if len(names) == 2 else [(name, ERROR) for name in names]
-    trials = [
-        {**trial["values"], ERROR: trial["error_percent"] and max(trial["error_percent"], LEAST), **trial}
-        for trial in _ranked(record)
-    ]
+    trials = [{**trial["values"], ERROR: _drawn(trial["error_percent"]), **trial} for trial in _ranked(record)]
     errors = [trial[ERROR] for trial in trials if trial[ERROR] is not None] or [LEAST]
     no_yellow = ListedColormap(plt.colormaps["viridis"].resampled(300).colors[:256])  # type: ignore[attr-defined]
     colours = ScalarMappable(LogNorm(min(errors), 1.0001 * max(errors)), no_yellow)
@@ -96,3 +93,8 @@ def _ranked(record: Mapping[str, Any]) -> list[dict[str, Any]]:
         record["outcomes"],
         key=lambda trial: (trial["error_percent"] is None, trial["percent"] < 100, trial["error_percent"] or 0.0),
     )
+
+
+def _drawn(error: float | None) -> float | None:
+    """An error as a logarithmic axis takes it."""
+    return None if error is None else max(error, LEAST)

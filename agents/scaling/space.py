@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -71,8 +72,9 @@ def draws(words: Sequence[str], config: ExperimentConfig) -> tuple[Draw, ...]:
         if (parts := WORD.fullmatch(word)) is None or parts["how"] not in WAYS:
             example = '"gaze.std=loguniform(0.03,0.5)"'
             raise ValueError(f"--space takes words such as {example}, with {', '.join(WAYS)}; got {word!r}.")
-        among = tuple(keywords([f"value={part.strip()}"], "space")["value"] for part in parts["among"].split(","))
-        draw = Draw(parts["name"], parts["how"], among)
+        draw = Draw(parts["name"], parts["how"], _among(parts["among"]))
+        if draw.how.endswith("uniform") and type(_present(config, draw.name)) is int:
+            raise ValueError(f"--space {word}: {draw.name} is a whole number, which randint and lograndint draw.")
         for value in draw.extremes:
             try:
                 config.with_values({draw.name: value})
@@ -82,3 +84,19 @@ def draws(words: Sequence[str], config: ExperimentConfig) -> tuple[Draw, ...]:
     if len({draw.name for draw in found}) < max(1, len(found)):
         raise ValueError("--space must name at least one setting, and none twice.")
     return tuple(found)
+
+
+def _among(text: str) -> tuple[Any, ...]:
+    """What is between the brackets, as Python has it; bare words are strings."""
+    try:
+        return tuple(ast.literal_eval(f"[{text}]"))
+    except (ValueError, SyntaxError):
+        return tuple(keywords([f"value={part.strip()}"], "space")["value"] for part in text.split(","))
+
+
+def _present(config: ExperimentConfig, name: str) -> Any:
+    """What a setting is now; None where it is none by itself, as the words of `algo_args`."""
+    value: Any = config
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    return value

@@ -11,7 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import gymnasium.error
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import BasicVariantGenerator
@@ -20,16 +19,8 @@ from agents.experiment.checkpoint import first_line
 from agents.experiment.run_folder import CHECKPOINT, RESULT, write_whole
 from agents.experiment.settings import ExperimentConfig
 from agents.scaling.families import FAMILIES
-from ram_envs.datasets import DatasetNotFound
 
 FAILURES = 20  # lost workers and machines that one trial outlives
-HOPELESS = (
-    ValueError,
-    FloatingPointError,
-    MemoryError,
-    DatasetNotFound,
-    gymnasium.error.Error,
-)  # the same again next time
 
 
 def trial_space(
@@ -81,10 +72,11 @@ def train_trial(trial: dict[str, Any]) -> None:
 
         try:
             result = FAMILIES[run["family"]].train(trial_settings(run), folder, resume=True, saved=saved)
-        except HOPELESS as error:
-            tune.report({"percent": 0.0, "error_percent": math.inf, "failed": first_line(error)})
-        else:
             saved(100.0, [result["validation"]])
+        except OSError:  # of a disk or a network; a worker that is lost raises nothing here
+            raise
+        except Exception as error:  # the same again next time
+            tune.report({"percent": 0.0, "error_percent": math.inf, "failed": first_line(error)})
 
 
 def last_error(curve: list[dict[str, float]]) -> float:

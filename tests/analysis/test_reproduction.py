@@ -67,3 +67,15 @@ def test_a_stock_agent_that_ships_is_kept_with_its_result(tmp_path, monkeypatch)
     run.keep()
     assert checkpoint.load_model(tmp_path / f"{row}.zip")[1].name == row
     assert {path.name for path in tmp_path.glob("*.*")} == {f"{row}.zip", f"{row}-seed1.json"}
+
+
+def test_the_agent_of_the_lowest_seed_ships_whichever_seeds_come_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(reproduction, "RESULTS", tmp_path)
+
+    def ships(*seeds):
+        return [run.ships for run in reproduction.missing_runs(reproduction.TablesCommand(("mnist-6",), seeds))]
+
+    assert ships(1, 2) == [True, False]
+    (tmp_path / "mnist-6-seed1.json").write_text("{}")
+    assert ships(1, 2, 3) == [False, False]
+    assert ships(4) == [False]

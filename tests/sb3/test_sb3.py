@@ -28,7 +28,8 @@ from agents.sb3.command_line import train_command  # noqa: E402
 from agents.sb3.config import Sb3Config  # noqa: E402
 from agents.sb3.evaluation import evaluate as evaluate_model  # noqa: E402
 from agents.sb3.hybrid_policy import HybridDistribution  # noqa: E402
-from agents.sb3.training import make_model  # noqa: E402
+from agents.sb3.hyperparams import over_tuned, tuned  # noqa: E402
+from agents.sb3.training import glimpse_width, make_model  # noqa: E402
 from agents.sb3.training import train as train_model  # noqa: E402
 from agents.sb3.vec_env import NativeVecEnv  # noqa: E402
 
@@ -392,7 +393,8 @@ def test_every_image_is_scored_once(fake_mnist):
             ["--algo", "a2c", "--algo-args", "learning_rate=abc"],
             "learning_rate in algo_args must be a number, or lin_NUMBER",
         ),
-        (["--algo", "a2c", "--algo-args", "policy_kwargs=5"], "algo_args of a2c: "),
+        (["--algo", "a2c", "--algo-args", "policy_kwargs=5"], "policy_kwargs in algo_args must be a dict"),
+        (["--algo", "a2c", "--algo-args", "policy_kwargs={'nonsense':5}"], "algo_args of a2c: "),
         (["--algo", "ppo", "--env", "Catch-v0"], "Catch"),
         (["--algo", "ppo", "--env", "nowhere:Mine-v0"], "names a module that cannot be imported"),
         (["--algo", "ppo", "--env", "CartPole-v1"], "CartPole-v1 is not an environment behind the retina"),
@@ -508,3 +510,17 @@ def test_interrupted_run_keeps_its_model_and_has_no_result(tmp_path, monkeypatch
     assert "Stopped after 32 of 6400 frames" in capsys.readouterr().out
     assert (tmp_path / MODEL).exists()
     assert not (tmp_path / RESULT).exists()
+
+
+def test_words_go_on_top_of_the_tuned_ones():
+    catch = tuned("ppo", "CatchBall-v0")
+    flat = over_tuned(catch.but(env_args=("obs_mode=flat",), algo_args=("n_epochs=2",)), catch)
+    assert "history" not in flat.env_kwargs()
+    assert flat.env_kwargs()["obs_mode"] == "flat"
+    assert flat.algo_kwargs() == {**catch.algo_kwargs(), "n_epochs": 2}
+
+
+def test_a_dark_first_glimpse_at_the_middle_is_not_told_from_none(fake_mnist):
+    kwargs = {"obs_mode": "history", "action_mode": "dict"}
+    assert glimpse_width(gym.make_vec("GlimpseMNIST-v0", num_envs=1, **kwargs).unwrapped)
+    assert not glimpse_width(gym.make_vec("GlimpseMNIST-v0", num_envs=1, initial_location="center", **kwargs).unwrapped)

@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from agents.ram.presets import PRESETS, preset_for
+from agents.sb3.hyperparams import tuned
 from agents.sb3.presets import PRESETS as STOCK
 from agents.scaling import cluster, search
 from agents.scaling.families import FAMILIES
@@ -77,6 +78,7 @@ def test_draws_of_the_same_seed_are_the_same_whatever_draws_them():
         ("gaze.std=loguniform(0,1)", "loguniform wants 0 < lowest < highest, got 0 and 1"),
         ("gaze.std=uniform(0.5,0.1)", "uniform wants lowest < highest"),
         ("gaze.std=uniform(0.5)", "uniform takes two numbers"),
+        ("learning.batch_size=uniform(16,64)", "learning.batch_size is a whole number, which randint"),
         ("gaze.sdt=uniform(0.1,0.5)", "There is no setting sdt: std is one"),
         ("gaze.std=uniform(-1,0.5)", "std must be"),
         ("optimizer.method=choice(adam,adams)", "method must be one of sgd, adam, got 'adams'"),
@@ -173,6 +175,31 @@ def test_the_command_names_the_environment_where_it_is_not_the_presets(env, pres
     assert words[2:] == ["--preset", preset, "--env", env, "--gaze.std", "0.7"]
 
 
+@pytest.mark.parametrize(
+    ("family", "argv", "same"),
+    [
+        ("ram", [], PRESETS["mnist-6"]),
+        ("sb3", ["--algo", "ppo", "--env", "CatchBall-v0"], tuned("ppo", "CatchBall-v0")),
+        ("classifiers", [], FAMILIES["classifiers"].config()),
+    ],
+)
+def test_without_a_preset_trials_start_where_training_does(family, argv, same):
+    assert search._default(FAMILIES[family], argv) == same
+
+
+def test_the_best_command_has_what_is_learnt_from_and_not_how_long():
+    config = STOCK["mnist-2m-ppo-hybrid"].but(run={"num_envs": 16, "frames": 99, "evaluations": 1})
+    assert "--run.num-envs 16" in (line := search._command_line(config, FAMILIES["sb3"], {}))
+    assert "frames" not in line
+    assert "evaluations" not in line
+
+
+def test_choices_may_be_lists():
+    config = FAMILIES["classifiers"].config()
+    (draw,) = draws(["network.hidden_sizes=choice((64,64),(256,))"], config)
+    assert draw.among == ((64, 64), (256,))
+
+
 def test_nothing_finished_has_no_best():
     assert best({"outcomes": RECORD["outcomes"][1:3]}) is None
 
@@ -182,5 +209,6 @@ def test_picture_of_the_trials_is_drawn(names, tmp_path):
     record = json.loads(json.dumps(RECORD))
     for trial in record["outcomes"]:
         trial["values"] = {name: trial["values"][name] for name in names}
+    record["outcomes"][1]["error_percent"] = 0.0  # has a place on a logarithmic axis too
     draw_trials(record, tmp_path / "trials.png")
     assert (tmp_path / "trials.png").stat().st_size > 5000
