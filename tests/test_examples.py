@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
         (["custom_dataset.py", "--picture", "seen.png"], "the first is a", "PIL"),
         (["emoji_photographs.py", "--help"], "ten sprites", "PIL"),
         (["odd_one_out.py"], "glimpses (3, 4, 8, 8)", "ram_envs"),
+        (["moving_lamp.py"], "glimpses (3, 2, 6, 6)", "ram_envs"),
         (["minigrid_lava.py"], "glimpse (3, 8, 8) of (40, 40, 3), actions MultiDiscrete([49  3])", "minigrid"),
         (["stable_baselines3_ppo.py", "512"], "% of 20 balls", "stable_baselines3"),
         (["cleanrl_style_ppo.py", "500"], "% of the last episodes succeeded", "torch"),

@@ -22,6 +22,11 @@ ROWS: dict[str, dict[str, str]] = {
         "lava-ppo-random": "PPO, random looks",
         "lava-ppo-full-view": "PPO, the whole world at once",
     },
+    "lamp": {
+        "lamp-learned": "our agent, learnt gaze",
+        "lamp-center": "our agent, always the centre",
+        "lamp-random": "our agent, random looks",
+    },
     "images": {
         "images-learned": "our agent, learnt gaze",
         "images-learned-conv": "our agent with convolutions, learnt gaze",

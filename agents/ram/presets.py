@@ -46,6 +46,21 @@ GENERAL = Config(name="general").but(
     run={"episodes": 1_000_000, "matmul_precision": "bfloat16"},
 )
 
+# The same where nothing is to be answered: moves learn by REINFORCE, as in Catch, and looks are compared by the return that is expected after them.
+# Episodes may be long, and attention to all glimpses so far takes the longer the more there are.
+GENERAL_MOVES = GENERAL.but(
+    name="general-moves",
+    network={"core": "lstm"},
+    counterfactual={"judge": "value"},
+    learning={
+        "discount": 0.99,
+        "gae_lambda": 0.95,
+        "entropy_bonus": 0.05,
+        "baseline_weight": 23.0,
+        "baseline_into_core": 1.0,
+    },
+)
+
 # A ball is one pixel, dim in coarse patches, so glimpses are brightened; everything learns from the reward alone, through one core.
 _CATCH = Config(env="CatchBall-v0").but(
     network={"core": "lstm", "previous_action": True, "glimpse_scaling": "sum", "glimpse_gain": 10.0},
@@ -62,13 +77,6 @@ _CATCH = Config(env="CatchBall-v0").but(
     },
     optimizer={"method": "adam", "learning_rate": 1e-3, "max_grad_norm": 1.0, "weight_averaging": 0.99},
     run={"episodes": CATCH_FRAMES // 23, "evaluations": 20, "matmul_precision": "bfloat16"},
-)
-
-# The same where nothing is to be answered: who moves in a world that moves learns by REINFORCE, as in Catch, whatever the pixels are like.
-GENERAL_MOVES = _CATCH.but(
-    name="general-moves",
-    network={"input": "standardized", "glimpse_scaling": "mean", "glimpse_gain": 1.0},
-    run={"episodes": 1_000_000},
 )
 
 DEFAULTS = {
