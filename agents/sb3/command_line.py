@@ -23,7 +23,7 @@ from agents.experiment.command_line import (
     tell_score,
 )
 from agents.sb3.config import Sb3Config
-from agents.sb3.hyperparams import over, over_tuned, tuned
+from agents.sb3.hyperparams import over_origin, tuned
 from agents.sb3.presets import PRESETS
 
 
@@ -57,11 +57,7 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     origin = preset or tuned(flag_value(argv, "--algo") or plain.algo, flag_value(argv, "--env") or plain.env)
     default = TrainCommand(config=origin)
     flags = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,), compact_help=True)
-    config = flags.config
-    if preset is None:
-        config = over_tuned(config, origin)
-    else:  # its env_args are replaced, as everywhere
-        config = config.but(algo_args=over(origin.algo_args, config.algo_args, "algo_args"))
+    config = over_origin(flags.config, origin)
     with new_run(flags.run_dir, config, origin) as folder:
         from agents.sb3.training import train
 

@@ -45,9 +45,7 @@ def over(tuned_words: tuple[str, ...], given: tuple[str, ...], setting: str) -> 
     return words({**before, **after})
 
 
-def over_tuned(config: Sb3Config, origin: Sb3Config) -> Sb3Config:
-    """Settings whose words go on top of the tuned ones that they began as, which name no preset."""
-    return config.but(
-        env_args=over(origin.env_args, config.env_args, "env_args"),
-        algo_args=over(origin.algo_args, config.algo_args, "algo_args"),
-    )
+def over_origin(config: Sb3Config, origin: Sb3Config) -> Sb3Config:
+    """Settings whose words go on top of those that they began as; but a preset's `env_args` are replaced, as everywhere."""
+    env_args = config.env_args if origin.name else over(origin.env_args, config.env_args, "env_args")
+    return config.but(env_args=env_args, algo_args=over(origin.algo_args, config.algo_args, "algo_args"))

@@ -26,7 +26,7 @@ from agents.experiment.command_line import (
 )
 from agents.experiment.run_folder import reserved, write_whole
 from agents.ram.presets import preset_for
-from agents.sb3.hyperparams import over_tuned, tuned
+from agents.sb3.hyperparams import over_origin, tuned
 from agents.scaling.cluster import RayFlag, connected, demand_ray, ray_address
 from agents.scaling.families import FAMILIES, PRESETS, Family
 from agents.scaling.forecast import announced, expected_minutes
@@ -132,7 +132,7 @@ def search_command(argv: Sequence[str] | None = None) -> None:
     demand_at_least(1, trials=flags.trials)
     address = ray_address(flags.ray)
     demand_ray()
-    given = flags.config if origin.name or family.name != "sb3" else over_tuned(flags.config, origin)
+    given = over_origin(flags.config, origin) if family.name == "sb3" else flags.config
     config = given.but(run={"score_test": False})
     if flags.scheduler == "asha" and not config.run.evaluations:
         raise ValueError(

@@ -28,7 +28,7 @@ from agents.sb3.command_line import train_command  # noqa: E402
 from agents.sb3.config import Sb3Config  # noqa: E402
 from agents.sb3.evaluation import evaluate as evaluate_model  # noqa: E402
 from agents.sb3.hybrid_policy import HybridDistribution  # noqa: E402
-from agents.sb3.hyperparams import over_tuned, tuned  # noqa: E402
+from agents.sb3.hyperparams import over_origin, tuned  # noqa: E402
 from agents.sb3.training import glimpse_width, make_model  # noqa: E402
 from agents.sb3.training import train as train_model  # noqa: E402
 from agents.sb3.vec_env import NativeVecEnv  # noqa: E402
@@ -514,7 +514,7 @@ def test_interrupted_run_keeps_its_model_and_has_no_result(tmp_path, monkeypatch
 
 def test_words_go_on_top_of_the_tuned_ones():
     catch = tuned("ppo", "CatchBall-v0")
-    flat = over_tuned(catch.but(env_args=("obs_mode=flat",), algo_args=("n_epochs=2",)), catch)
+    flat = over_origin(catch.but(env_args=("obs_mode=flat",), algo_args=("n_epochs=2",)), catch)
     assert "history" not in flat.env_kwargs()
     assert flat.env_kwargs()["obs_mode"] == "flat"
     assert flat.algo_kwargs() == {**catch.algo_kwargs(), "n_epochs": 2}
