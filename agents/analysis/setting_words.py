@@ -32,7 +32,7 @@ WORDS: dict[str, str | dict[Any, str]] = {
     "learning.batch_size": "batches of {}",
     "optimizer.gaze_learning_rate": "learning rate of the location {}",
     "optimizer.annealing": "{} annealing of the learning rate",
-    "optimizer.max_grad_norm": {0.0: "gradients not clipped", 1.0: "gradients clipped at 1", 2.0: "gradients clipped at 2", 5.0: "gradients clipped at 5"},
+    "optimizer.max_grad_norm": {0.0: "gradients not clipped", ...: "gradients clipped at {:g}"},
     "run.matmul_precision": {"highest": "float32 products", "medium": "float32 products", "bfloat16": "bfloat16 products"},
     "num_glimpses": "{} glimpses",
     "initial_location": {"center": "first glimpse at the centre", None: "first glimpse at a random place"},
@@ -48,14 +48,14 @@ WORDS: dict[str, str | dict[Any, str]] = {
     "patch_size": "glimpses of {0}x{0} pixels",
     "num_scales": "{} scale(s)",
 }  # fmt: skip
-"""A setting, or a keyword of the environment -> how it reads: a template, or the words for single values."""
+"""A setting, or a keyword of the environment -> how it reads: a template, or the words for single values, and `...` for all others."""
 
 
 def setting_words(name: str, value: Any) -> str:
     """One setting in words; what has none in `WORDS` is called by its name."""
     words = WORDS.get(name)
     if isinstance(words, dict):
-        words = words.get(value)
+        words = words.get(value, words.get(...))
     if words is None:
         return f"{name.rpartition('.')[2].replace('_', ' ')} {value}"
     return words.format(value)

@@ -74,9 +74,8 @@ def glimpse_width(envs: Any) -> int:
     if not (envs.one_answer and answers) or envs.obs_mode != "history":
         return 0
     first = envs.settings.first_look()
-    if first is not None and not np.any(
-        first
-    ):  # at the middle a dark glimpse is all zeros, like one that was not taken
+    # At the middle a dark glimpse is all zeros, like one that was not taken.
+    if first is not None and not np.any(first):
         return 0
     count, size = envs.max_glimpses, envs.single_observation_space.shape[0]
     width = int(np.prod(envs.sensor.glimpse_shape(envs.screen[2]))) + 2
