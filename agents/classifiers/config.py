@@ -62,5 +62,10 @@ class ClassifierConfig(ExperimentConfig):
 
     @property
     def total_updates(self) -> int:
-        """Updates of the whole training."""
+        """Updates of the whole training, where each is of a batch of episodes."""
         return max(1, self.run.episodes // self.optimizer.batch_size)
+
+    @property
+    def total_episodes(self) -> int:
+        """Episodes of the whole training: of so many whole batches."""
+        return self.total_updates * self.optimizer.batch_size

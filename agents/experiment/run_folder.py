@@ -128,12 +128,12 @@ def carry_out(
     Raises:
         OSError: if the folder cannot be written to.
     """
-    folder, total = trainer.folder, trainer.config.total_updates
+    folder, total = trainer.folder, trainer.config.total_episodes
     with told_in_a_sentence(folder, lambda: f"update {trainer.update}"):
         make_updates(trainer)
-        if trainer.update < total:
+        if trainer.episodes < total:
             going_on = shell_command(trainer.config.command, "--resume", folder)
-            print(f"Stopped after {trainer.update} of {total} updates. To go on:\n  {going_on}")
+            print(f"Stopped after {trainer.episodes:,} of {total:,} episodes. To go on:\n  {going_on}")
             return {}
         result = make_result(trainer)
         write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())

@@ -15,11 +15,9 @@ class Trainer(Learner, Protocol):
     """What learns by updates.
 
     Attributes:
-        batch_size: episodes of an update.
         update: made so far.
     """
 
-    batch_size: int
     update: int
 
     def step(self) -> object:
@@ -39,24 +37,25 @@ def make_updates(trainer: Trainer, saved: Saved = nobody) -> None:
         trainer: what learns.
         saved: told after every checkpoint.
     """
-    run, total = trainer.config.run, trainer.config.total_updates
+    run, total = trainer.config.run, trainer.config.total_episodes
     trainer.save()  # before anything is reported, so that there is always a checkpoint to go on from
-    evaluate_every = max(1, total // run.evaluations) if run.evaluations else total + 1
     last = time.monotonic()
     with (
-        Progress(f"training {trainer.config.title}", total * trainer.batch_size, trainer.episodes) as progress,
+        Progress(f"training {trainer.config.title}", total, trainer.episodes) as progress,
         interruptible() as interrupted,
         Board(trainer.folder, trainer.config, trainer.frames, trainer.seconds) as board,
     ):
         reports = Reports(trainer, progress, board)
-        while trainer.update < total and not interrupted:
+        while trainer.episodes < total and not interrupted:
+            before = trainer.episodes
             trainer.step()
-            progress.advance(trainer.batch_size)
+            progress.advance(trainer.episodes - before)
             reports.look_early()
-            if trainer.update % run.report_every and trainer.update < total:
+            if trainer.update % run.report_every and trainer.episodes < total:
                 continue
             line = trainer.report()
-            evaluating = trainer.update // evaluate_every > (trainer.update - run.report_every) // evaluate_every
+            scored = trainer.curve[-1]["episodes"] if trainer.curve else 0
+            evaluating = _nth(trainer.episodes, total, run.evaluations) > _nth(scored, total, run.evaluations)
             if evaluating:
                 line |= reports.validate()
             trainer.seconds = reports.passed
@@ -64,7 +63,12 @@ def make_updates(trainer: Trainer, saved: Saved = nobody) -> None:
             reports.tell(line)
             if evaluating or time.monotonic() - last > 60 * run.checkpoint_minutes:
                 trainer.save()
-                saved(100 * trainer.update / total, trainer.curve)
+                saved(100 * trainer.episodes / total, trainer.curve)
                 last = time.monotonic()
         trainer.seconds = reports.passed
     trainer.save()
+
+
+def _nth(episodes: float, total: int, evaluations: int) -> int:
+    """How many of the scores on the way are due by then."""
+    return min(evaluations, int(episodes * evaluations // total))

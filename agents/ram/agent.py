@@ -33,6 +33,7 @@ from ram_envs.action_modes import CONTROL
 
 FEATURE_SIZE = 256  # units of the glimpse feature vector
 REMEMBERED = 16  # places that an agent that compares looks does not look at again
+NOWHERE = 9.0  # a location far from every image
 
 
 class RecurrentAttentionAgent(nn.Module):
@@ -216,6 +217,36 @@ class RecurrentAttentionAgent(nn.Module):
         given = given.to(device).float() if isinstance(given, Tensor) else torch.full((), given, device=device)
         return (2 * torch.log(given / low) / math.log(high / low) - 1).expand(batch).unsqueeze(1)
 
+    @property
+    def rollout_steps(self) -> int:
+        """Most steps that an update learns from, see `LearningConfig.rollout_steps`; 0 for whole episodes."""
+        can = self.teacher == "reinforce" and self.config.stopping is None and self.config.network.core == "lstm"
+        return self.config.learning.rollout_steps if can else 0
+
+    def begin_again(self, state: AgentState, over: Tensor, keen: Tensor | None = None) -> AgentState:
+        """The state with zeros where the next episode begins.
+
+        Args:
+            state: in the middle of some episodes and at the end of others.
+            over: (B,) bool, where that is.
+            keen: (B,) bool, which of the next look where a greedy agent would.
+        """
+        cores = {name: tuple(part * ~over[:, None] for part in core) for name, core in state.cores.items()}
+        last_move = None if state.last_move is None else state.last_move * ~over[:, None]
+        seen = None if state.seen is None else state.seen.masked_fill(over[:, None, None], NOWHERE)
+        if keen is not None and state.keen is not None:
+            keen = torch.where(over, keen, state.keen)
+        return replace(state, cores=cores, last_move=last_move, seen=seen, keen=keen)
+
+    @torch.no_grad()
+    def expects(self, glimpse: Tensor, location: Tensor, state: AgentState) -> Tensor:
+        """The return (B,) that the baseline expects after one more glimpse; arguments as of `act`."""
+        core = self.cores["what"]
+        features = self._features("what", self._pixels(glimpse), location, state.last_move)
+        known = core(features, state.cores["what"])[0].float()
+        with self.autocast(enabled=False):
+            return self._value(known, state.price) * self.return_scale
+
     def act(
         self,
         glimpse: Tensor,
@@ -261,8 +292,10 @@ class RecurrentAttentionAgent(nn.Module):
         choices: Mapping[str, Tensor],
         prices: Tensor | float | None = None,
         activations: Mapping[str, Activations] | None = None,
+        start: AgentState | None = None,
+        stays: Tensor | None = None,
     ) -> Outputs:
-        """What `act` makes of whole episodes, all steps at once and with gradient.
+        """What `act` makes of whole episodes, or of parts of them, all steps at once and with gradient.
 
         Only the cores go from step to step; every other layer sees the steps of all episodes in one batch.
 
@@ -272,22 +305,26 @@ class RecurrentAttentionAgent(nn.Module):
             choices: name -> (T, B), what was chosen after each; "control" -> (T, B, K).
             prices: as in `initial_state`.
             activations: what the layers made of these glimpses in `act`, with the weights as they are; None to make it again.
+            start: the state before the first step, where not all episodes begin there.
+            stays: (T, B), likewise, 0 where an episode begins and 1 elsewhere.
         """
         steps, batch = glimpses.shape[:2]
         for kept in (activations or {}).values():
             kept.close()
-        start = self.initial_state(batch, prices)
+        start = self.initial_state(batch, prices) if start is None else start
         pixels, places = self._pixels(glimpses.flatten(0, 1)), locations.flatten(0, 1)
         last_move = None
         if start.last_move is not None:
             moved = self._moved({name: chosen[:-1] for name, chosen in choices.items()})
+            moved = moved if stays is None else moved * stays[1:, :, None]
             last_move = torch.cat([start.last_move[None], moved]).flatten(0, 1)
         states = {}
         for name, core in self.cores.items():
             with torch.set_grad_enabled(torch.is_grad_enabled() and (name == "what" or self.gaze_learns)):
                 known = None if activations is None else activations[name]
                 features = self._features(name, pixels, places, last_move, known).view(steps, batch, -1)
-                states[name] = core.unroll(features, known).float()  # type: ignore[operator]
+                from_where = () if stays is None else (start.cores[name], stays)
+                states[name] = core.unroll(features, known, *from_where).float()  # type: ignore[operator]
         price = None if start.price is None else start.price.expand(steps, batch, 1)
         with self.autocast(enabled=False):
             return self._heads(states, locations, price)
@@ -357,12 +394,16 @@ class RecurrentAttentionAgent(nn.Module):
         known = after.flatten(0, 2).float()
         if labels is None:
             price = None if states[0].price is None else states[0].price.repeat(steps * count, 1)
-            told = self._told(price, self.action_networks["answer"](known) if "answer" in self.choices else None)
-            values: Tensor = self.baseline_network(_beside(known, told))
-            return values.reshape(steps, count, batch)
+            return self._value(known, price).view(steps, count, batch)
         answers = functional.softmax(self.action_networks["answer"](known), 1)
         right = answers.gather(1, labels.expand(steps, count, batch).reshape(-1, 1)).reshape(steps, count, batch)
         return right if holds is None else right * holds
+
+    def _value(self, known: Tensor, price: Tensor | None) -> Tensor:
+        """The return (B,) that the baseline expects where this is known (B, H), in units of `return_scale`."""
+        told = self._told(price, self.action_networks["answer"](known) if "answer" in self.choices else None)
+        value: Tensor = self.baseline_network(_beside(known, told)).squeeze(-1)
+        return value
 
     def autocast(self, enabled: bool = True) -> AbstractContextManager[Any]:
         """Matrix products in bfloat16, where settings and machine want it; the heads on the core always stay in float32."""

@@ -146,11 +146,18 @@ class LearningConfig(Settings):
     baseline_into_core: float = 0.0
     """How much of the baseline's gradient reaches the core."""
     batch_size: int = 20
-    """Episodes of one update."""
+    """Episodes of one update, side by side."""
+    rollout_steps: int = 0
+    """Most steps that an update learns from where episodes are longer or of several lengths: an episode that is not over goes on in the next
+    update, with what the baseline expects of it in place of what is not known yet, and where one is over the next begins.
+    0 for whole episodes, which wait for the longest; so it is too where answers are learnt by more than REINFORCE, where agents
+    may stop, and with another core than an LSTM."""
 
     def __post_init__(self) -> None:
         demand_positive(self, "batch_size")
         demand_share(self, "discount", "gae_lambda")
+        if self.rollout_steps < 0:
+            raise ValueError(f"rollout_steps must be at least 0, got {self.rollout_steps!r}.")
         super().__post_init__()
 
 
@@ -273,8 +280,13 @@ class Config(ExperimentConfig):
 
     @property
     def total_updates(self) -> int:
-        """Updates of the whole training."""
+        """Updates of the whole training, where each is of a batch of episodes."""
         return max(1, self.run.episodes // self.learning.batch_size)
+
+    @property
+    def total_episodes(self) -> int:
+        """Episodes of the whole training: of so many whole batches."""
+        return self.total_updates * self.learning.batch_size
 
     @property
     def price_range(self) -> tuple[float, ...]:

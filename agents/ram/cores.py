@@ -11,7 +11,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agents.ram.layers import Activations, LSTMSteps, RectifierSteps, linear, lstm_after, lstm_step, rectified
+from agents.ram.layers import (
+    Activations,
+    LSTMSteps,
+    RectifierSteps,
+    Start,
+    linear,
+    lstm_after,
+    lstm_step,
+    rectified,
+)
 
 State = tuple[Tensor, ...]
 """What a core remembers of each lane; the first entry is h_t (B, H)."""
@@ -92,12 +101,20 @@ class LSTMCore(Core):
         hidden, cell = (torch.stack(parts) for parts in zip(*states, strict=True))
         return lstm_after(features, hidden, cell, self.cell)
 
-    def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
-        """Features (T, B, feature_size) of all steps, from a state of zeros -> h_t (T, B, H)."""
+    def unroll(
+        self,
+        features: Tensor,
+        activations: Activations | None = None,
+        state: State | None = None,
+        stays: Tensor | None = None,
+    ) -> Tensor:
+        """Features (T, B, feature_size) of all steps -> h_t (T, B, H), from a state of zeros or from another, a constant, with `stays` (T, B) 0
+        where an episode begins, 1 elsewhere."""
         cell = self.cell
         known = activations and activations.steps("gates", "cell", "shown", "hidden")
         bias = cell.bias_ih + cell.bias_hh
-        hidden: Tensor = LSTMSteps.apply(known, features, cell.weight_ih, cell.weight_hh, bias)  # type: ignore[no-untyped-call]
+        start = None if state is None or stays is None else Start(state[0], state[1], stays[..., None])
+        hidden: Tensor = LSTMSteps.apply(known, start, features, cell.weight_ih, cell.weight_hh, bias)  # type: ignore[no-untyped-call]
         return hidden
 
 

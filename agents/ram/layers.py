@@ -6,6 +6,7 @@ Axes: N rows (lanes, or steps times lanes), T steps, I inputs, O outputs, H unit
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -294,29 +295,54 @@ def _tanh_(x: Tensor) -> Tensor:
     return x.tanh_() if x.device.type != "cpu" else x.mul_(2).sigmoid_().mul_(2).sub_(1)
 
 
+@dataclass(frozen=True)
+class Start:
+    """Where steps start whose episodes began before or begin among them.
+
+    Attributes:
+        hidden, cell: (N, H), h and c before the first step, constants.
+        stays: (T, N, 1), 0 at the first step of an episode, which finds a state of zeros; 1 at the others. The first is heeded in `hidden` and `cell`.
+    """
+
+    hidden: Tensor
+    cell: Tensor
+    stays: Tensor
+
+
 class LSTMSteps(torch.autograd.Function):
-    """A layer of LSTM units from a state of zeros. Going back, only the states' gradient goes from step to step; those of the weights
+    """A layer of LSTM units. Going back, only the states' gradient goes from step to step; those of the weights
     are products over the rows of all steps."""
 
     @staticmethod
     def forward(
-        ctx: Any, known: list[list[Tensor]] | None, x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor
+        ctx: Any,
+        known: list[list[Tensor]] | None,
+        start: Start | None,
+        x: Tensor,
+        inward: Tensor,
+        recurrent: Tensor,
+        bias: Tensor,
     ) -> Tensor:
-        """Gates, c, tanh c and h of each step or None, x_t (T, N, I), U (4 H, I), W (4 H, H) and b (4 H,) -> h_t (T, N, H)."""
+        """Gates, c, tanh c and h of each step or None, where it starts or None for zeros, x_t (T, N, I), U (4 H, I), W (4 H, H) and
+        b (4 H,) -> h_t (T, N, H)."""
         if known is None:
-            known = LSTMSteps._steps(x, inward, recurrent, bias)
+            known = LSTMSteps._steps(start, x, inward, recurrent, bias)
         *ctx.made, hidden = known
         states = torch.stack(hidden)
         ctx.save_for_backward(states, x, inward, recurrent)
-        ctx.kind = product_type(x)
+        ctx.kind, ctx.start = product_type(x), start
         return states
 
     @staticmethod
-    def _steps(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> list[list[Tensor]]:
+    def _steps(start: Start | None, x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> list[list[Tensor]]:
         driven = product(x.flatten(0, 1), inward, bias).view(*x.shape[:2], -1)
         hidden = cell = x.new_zeros(x.shape[1], recurrent.shape[1], dtype=recurrent.dtype)
+        if start is not None:
+            hidden, cell = start.hidden, start.cell
         steps = []
-        for given in driven:
+        for step, given in enumerate(driven):
+            if start is not None and step:
+                hidden, cell = hidden * start.stays[step], cell * start.stays[step]
             steps.append(_lstm_step(product(hidden, recurrent, plus=given), cell))
             _, cell, _, hidden = steps[-1]
         return [*map(list, zip(*steps, strict=True))]
@@ -325,6 +351,7 @@ class LSTMSteps(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of x_t, U, W and b."""
         states, x, inward, recurrent = ctx.saved_tensors
+        start: Start | None = ctx.start
         gradient, kind, back = gradient.contiguous(), ctx.kind, recurrent.to(ctx.kind).t()
         down = gradient.new_empty(*states.shape[:2], len(recurrent))  # of what drives the gates
         of_hidden, of_cell = gradient[-1], torch.zeros_like(gradient[-1])
@@ -332,16 +359,27 @@ class LSTMSteps(torch.autograd.Function):
         for step in range(len(states) - 1, -1, -1):
             gates, _, shown = (of_step[step] for of_step in ctx.made)
             before = ctx.made[1][step - 1] if step else torch.zeros_like(of_cell)
+            if start is not None:
+                before = before * start.stays[step] if step else start.cell
             of_cell = _lstm_back(of_hidden, of_cell, gates, before, shown, places[step])
-            if step:
+            if step and start is None:
                 of_hidden = product(places[step].to(kind), back, plus=of_earlier[step - 1]).to(gradient.dtype)
+            elif step and start is not None:  # nothing goes back beyond an episode's first step
+                of_cell = of_cell.mul_(start.stays[step])
+                of_hidden = (
+                    product(places[step].to(kind), back).to(gradient.dtype) * start.stays[step] + gradient[step - 1]
+                )
         rows = down.flatten(0, 1).to(kind)
-        of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[1] else None
+        of_x = product(rows, inward.to(kind).t()).view(x.shape) if ctx.needs_input_grad[2] else None
         of_inward = product(
             x.flatten(0, 1).to(kind).t(), rows.t()
         ).t()  # so, as the wider of the two, it takes a fifth less
-        of_recurrent = product(states[:-1].flatten(0, 1).to(kind).t(), rows[states.shape[1] :].t()).t()
-        return None, of_x, of_inward, of_recurrent, rows.sum(0)
+        if start is None:
+            of_recurrent = product(states[:-1].flatten(0, 1).to(kind).t(), rows[states.shape[1] :].t()).t()
+        else:
+            earlier = torch.cat([start.hidden[None], states[:-1] * start.stays[1:]])
+            of_recurrent = product(earlier.flatten(0, 1).to(kind).t(), rows.t()).t()
+        return None, None, of_x, of_inward, of_recurrent, rows.sum(0)
 
 
 def _lstm_back(

@@ -36,9 +36,15 @@ def categorical_entropy(logits: Tensor) -> Tensor:
 
 
 def advantages_and_returns(
-    rewards: Tensor, baselines: Tensor, active: Tensor, discount: float = 1.0, gae_lambda: float = 1.0
+    rewards: Tensor,
+    baselines: Tensor,
+    active: Tensor,
+    discount: float = 1.0,
+    gae_lambda: float = 1.0,
+    last: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Advantages R_t - b_t and returns R_t of episodes that all end within the rollout; both without gradient.
+    """Advantages R_t - b_t and returns R_t, both without gradient, of episodes that end within the rollout; what is expected after a step whose
+    successor is not in it belongs to that step's reward.
 
     With discount 1 and gae_lambda 1 the return is the undiscounted sum of what is still to come, as in Mnih et al. 2014,
     Eq. 2. Below 1, generalised advantage estimation (Schulman et al. 2016, Eq. 16) trades variance for bias.
@@ -47,14 +53,17 @@ def advantages_and_returns(
         rewards: (T, B), zero after an episode's end.
         baselines: (T, B), b_t for the state that the step was taken in.
         active: (T, B), 1 for the steps before and at an episode's end.
+        discount, gae_lambda: see above.
+        last: (T, B), 1 at episodes' ends, where others may follow in the same lane; None where none does.
     """
     baselines = baselines.detach() * active
-    errors = rewards - baselines
-    errors[:-1] += discount * baselines[1:]
+    errors, expected = rewards - baselines, discount * baselines[1:]
+    errors[:-1] += expected if last is None else expected * (1 - last[:-1])
     advantages = errors * active
     steps = advantages.unbind()
-    for earlier, later in zip(steps[-2::-1], steps[:0:-1], strict=True):  # nothing follows an episode's end
-        earlier.add_(later, alpha=discount * gae_lambda)
+    for step in range(len(steps) - 2, -1, -1):  # nothing of what follows an episode's end is of that episode
+        later = steps[step + 1] if last is None else steps[step + 1] * (1 - last[step])
+        steps[step].add_(later, alpha=discount * gae_lambda)
     return advantages, advantages + baselines
 
 

@@ -54,7 +54,7 @@ def training_loss(
     learning, active = agent.config.learning, rollout.active
     rewards = _rewards(rollout, outputs, agent) / agent.return_scale
     advantages, returns = losses.advantages_and_returns(
-        rewards, outputs.baseline, active, learning.discount, learning.gae_lambda
+        rewards, outputs.baseline, active, learning.discount, learning.gae_lambda, rollout.last
     )
     objective = Objective(torch.zeros((), device=active.device), {})
     baseline = losses.baseline_loss(outputs.baseline, returns, active)

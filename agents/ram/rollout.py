@@ -1,4 +1,4 @@
-"""The only loop of agent and environment: one episode in every lane, for training, evaluation and pictures.
+"""The only loop of agent and environment, for training, evaluation and pictures: one episode in every lane, or what an update learns from.
 
 Axes: T steps of the longest episode, B lanes, K options of a choice.
 """
@@ -20,6 +20,7 @@ from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.decisions import AgentState, Decision, Outputs
 from agents.ram.draws import uniform
 from agents.ram.layers import Activations
+from agents.ram.ongoing import Moment, Ongoing
 
 GAZES = ("agent", "center", "random", "oracle")
 MANY_STEPS = 10_000  # in one episode, after which one is told that it may have no end
@@ -29,11 +30,14 @@ MANY_STEPS = 10_000  # in one episode, after which one is told that it may have 
 class Rollout:
     """One episode per lane, time first, without gradient. Steps after a lane's end have `active` 0 and reward 0.
 
+    Or a part of the episodes that go on in each lane, see `Ongoing`: then all steps are active, and what the baseline expects, discounted, is added
+    to the reward of a step after which an episode goes on unseen.
+
     Attributes:
         glimpses: (T, B, scales * channels, g, g), and where they were taken: `seen_from` (T, B, 2).
         rewards: (T, B).
         active: (T, B), 1 where the lane was playing.
-        last: (T, B), 1 at each lane's last step: its answer counted, and its location was never looked at.
+        last: (T, B), 1 at each episode's last step: its answer counted, and its location was never looked at.
         locations: (T, B, 2) as sampled, before any clipping.
         explored: (T, B), 1 where the location was sampled, 0 where it is the mean or not the agent's own.
         choices: name -> (T, B); "control" -> (T, B, K).
@@ -43,11 +47,14 @@ class Rollout:
         labels: (B,), as told; or what was answered at the end, where outcomes teach; None where nothing does.
         label_holds: (B,) bool, whether that is the right answer, where outcomes teach: where it is not it is ruled out.
         judged: (B,) bool, likewise, whether there was an outcome: an episode that was truncated has none.
+        returns: (B,), sums of rewards.
         successes: (B,) bool; and whether the world tells of success: `tells_success`.
-        num_glimpses: (B,).
+        num_glimpses: (B,); of ongoing episodes these three are the last whole ones'.
         target_distances: (T, B), from each glimpse to the middle of the (nearest) digit or to the ball, in half image sides; NaN in
             a world that does not tell.
         budget: the most steps that an episode can have.
+        start: the agent's state before the first step, where not all episodes begin there, or others follow them; else None.
+        stays: (T, B), likewise, 0 where an episode begins and 1 elsewhere.
     """
 
     glimpses: Tensor
@@ -64,11 +71,14 @@ class Rollout:
     labels: Tensor | None
     label_holds: Tensor | None
     judged: Tensor | None
+    returns: Tensor
     successes: Tensor
     tells_success: bool
     num_glimpses: Tensor
     target_distances: Tensor
     budget: int
+    start: AgentState | None = None
+    stays: Tensor | None = None
 
 
 @torch.no_grad()
@@ -86,8 +96,9 @@ def collect_rollout(
     watch: Callable[[Decision], None] | None = None,
     activations: Mapping[str, Activations] | None = None,
     longest: Callable[[int], int] = int,
+    ongoing: Ongoing | None = None,
 ) -> Rollout:
-    """Plays one episode in every lane, to the end. `RecurrentAttentionAgent.unroll` sees it again, with gradient.
+    """Plays one episode in every lane, to the end, or a part of ongoing ones. `RecurrentAttentionAgent.unroll` sees it again, with gradient.
 
     Args:
         agent: who plays.
@@ -99,39 +110,80 @@ def collect_rollout(
         gaze: who looks: the "agent"; or to measure what its gaze is worth, always the "center", a "random"
             place, or an "oracle" that knows where digit or ball is, and looks at several in turn.
         prices: of a glimpse, told to an agent with a `price_range` and taken from the reward; for all lanes or for each (B,).
-        keen: (B,) bool, the episodes that look where a greedy agent would, where others explore.
+        keen: (B,) bool, the episodes that look where a greedy agent would, where others explore; of ongoing ones, those that begin.
         watch: called with every decision before it is played.
         activations: from `agent.start_activations`, kept for `unroll`.
         longest: told the steps of the longest episode here, answers with those of the longest of the batch, of which others may play lanes.
+        ongoing: the episodes to go on with, of which no lane is told a price.
     """
-    device = agent.device
-    observation, info = envs.reset(seed=seed, options=options)
-    state = replace(agent.initial_state(envs.num_envs, prices, keen), pixel_size=_pixel_sizes(envs, device))
-    twin = isinstance(observation["location"], Tensor)  # such a world takes tensors, and knows when all must be over
-    tape = _Tape(device, envs.num_envs, twin, info.get("label") if envs.unwrapped.tells_label else None)
+    here = None if ongoing is None else ongoing.moment
+    if here is None:
+        here = _begin(agent, envs, seed, options, prices, keen)
+    tape = _Tape(agent.device, envs.num_envs, here, envs.unwrapped.tells_label, ongoing is None)
+    how = _How(greedy, generator, gaze, watch, activations)
+
+    def over() -> bool:
+        return tape.all_over(envs)
+
     with agent.autocast():
-        for playing in _steps(lambda: tape.all_over(envs), longest):
-            glimpse, seen = (torch.as_tensor(observation[name], device=device) for name in ("glimpse", "location"))
-            decision, state = agent.act(glimpse, seen, state, greedy, generator, activations)
-            location = _look(gaze, decision.location, told_targets(envs, info), len(tape.locations), generator)
-            if not twin and (gaze != "agent" or agent.config.gaze.policy != "learned"):
-                location = _as_actions(envs, location)
-            tape.see(glimpse, seen, told_targets(envs, info))
-            if watch is not None:
-                watch(decision)
-            reward = np.zeros(envs.num_envs)
-            if playing:
-                action = {"location": location, **agent.actions(decision.choices)}
-                observation, reward, terminated, truncated, info = envs.step(action if twin else _to_numpy(action))
-            tape.act(decision, location, reward, terminated, truncated, info)
-            tape.compare(envs, decision.candidates, state)
-    return tape.rollout(
-        agent,
-        prices=prices,
-        own_gaze=gaze == "agent",
-        num_glimpses=info["num_glimpses"],
-        budget=envs.unwrapped.max_glimpses or len(tape.decisions),
-    )
+        for playing in _steps(over, longest) if ongoing is None else ongoing.until(over):
+            if ongoing is not None:
+                here = ongoing.before(agent, envs, here, keen)
+                tape.over = here.over
+            here = _step(agent, envs, here, tape, how, playing)
+            if ongoing is not None:
+                tape.rewards[-1] = ongoing.after(agent, here, tape.rewards[-1], tape.last[-1])
+    budget = envs.unwrapped.max_glimpses or len(tape.decisions)
+    rollout = tape.rollout(agent, prices, gaze == "agent", here.info["num_glimpses"], budget)
+    return rollout if ongoing is None else replace(rollout, **ongoing.finish(here))
+
+
+@dataclass(frozen=True)
+class _How:
+    """How the agent plays, see `collect_rollout`."""
+
+    greedy: bool
+    generator: torch.Generator | None
+    gaze: str
+    watch: Callable[[Decision], None] | None
+    activations: Mapping[str, Activations] | None
+
+
+def _begin(
+    agent: RecurrentAttentionAgent,
+    envs: Any,
+    seed: int | Sequence[int | None] | None,
+    options: dict[str, Any] | None,
+    prices: Tensor | float | None,
+    keen: Tensor | None,
+) -> Moment:
+    """All lanes at the beginning of an episode."""
+    observation, info = envs.reset(seed=seed, options=options)
+    state = agent.initial_state(envs.num_envs, prices, keen)
+    over: Any = np.zeros(envs.num_envs, np.bool_)
+    if isinstance(observation["location"], Tensor):
+        over = torch.zeros(envs.num_envs, dtype=torch.bool, device=agent.device)
+    return Moment(observation, info, replace(state, pixel_size=_pixel_sizes(envs, agent.device)), over, over)
+
+
+def _step(agent: RecurrentAttentionAgent, envs: Any, here: Moment, tape: _Tape, how: _How, playing: bool) -> Moment:
+    """One glimpse in every lane, what is decided then, and where the lanes are after that; kept on the tape."""
+    observation, info, state, terminated, truncated = here
+    glimpse, seen = (torch.as_tensor(observation[name], device=agent.device) for name in ("glimpse", "location"))
+    decision, state = agent.act(glimpse, seen, state, how.greedy, how.generator, how.activations)
+    location = _look(how.gaze, decision.location, told_targets(envs, info), len(tape.locations), how.generator)
+    if not tape.twin and (how.gaze != "agent" or agent.config.gaze.policy != "learned"):
+        location = _as_actions(envs, location)
+    tape.see(glimpse, seen, told_targets(envs, info))
+    if how.watch is not None:
+        how.watch(decision)
+    reward = np.zeros(envs.num_envs)
+    if playing:
+        action = {"location": location, **agent.actions(decision.choices)}
+        observation, reward, terminated, truncated, info = envs.step(action if tape.twin else _to_numpy(action))
+    tape.act(decision, location, reward, terminated, truncated, info)
+    tape.compare(envs, decision.candidates, state)
+    return Moment(observation, info, state, terminated, truncated)
 
 
 def _pixel_sizes(envs: Any, device: torch.device) -> Tensor | None:
@@ -166,6 +218,7 @@ LANES_AXIS = {
     "labels": 0,
     "label_holds": 0,
     "judged": 0,
+    "returns": 0,
     "successes": 0,
     "num_glimpses": 0,
 }
@@ -175,12 +228,12 @@ LANES_AXIS = {
 def join(team: Team, rollout: Rollout, outputs: Outputs) -> tuple[Rollout, Outputs]:
     """The whole batch of a team: what was played in all lanes and what the agent makes of it, with gradient for the lanes that are here.
 
-    All but the glimpses, and where they were taken: of these there are still the ones that are here.
+    All but what the agent was given of them: of that there is still what is here.
     """
     if team.size == 1:
         return rollout, outputs
-    here = {"glimpses": rollout.glimpses, "seen_from": rollout.seen_from}
-    played = {each.name: getattr(rollout, each.name) for each in fields(rollout) if each.name not in here}
+    given = ("glimpses", "seen_from", "start", "stays")
+    played = {each.name: getattr(rollout, each.name) for each in fields(rollout) if each.name not in given}
     parts = team.gather((played, vars(outputs)))
     whole = {name: _join([part[0][name] for part in parts], LANES_AXIS.get(name, 1)) for name in played}
     made = {name: _join([part[1][name] for part in parts], 1) for name in vars(outputs)}
@@ -200,8 +253,9 @@ class _Tape:
 
     device: torch.device
     lanes: int
-    twin: bool  # whether the world is on the device
-    labels: Any  # (B,) or None
+    first: Moment  # before the first step
+    tells_label: bool
+    whole: bool  # whether episodes end with the rollout
     glimpses: list[Tensor] = field(default_factory=list)
     seen_from: list[Tensor] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
@@ -216,10 +270,12 @@ class _Tape:
     judged: Any = False  # (B,) whether the episode terminated
 
     def __post_init__(self) -> None:
+        self.twin = isinstance(
+            self.first.observation["location"], Tensor
+        )  # such a world takes tensors, and knows when all must be over
+        self.labels = self.first.info.get("label") if self.tells_label else None  # (B,)
         self.tells_success = False
-        self.over: Any = np.zeros(self.lanes, np.bool_)  # (B,) whose episodes are
-        if self.twin:
-            self.over = torch.zeros(self.lanes, dtype=torch.bool, device=self.device)
+        self.over: Any = self.first.over  # (B,)
 
     def see(self, glimpse: Tensor, seen_from: Tensor, targets: Any) -> None:
         """A glimpse (B, ...), where it was taken, and the places where there was something to see, see `told_targets`."""
@@ -257,7 +313,7 @@ class _Tape:
     def compare(self, envs: Any, candidates: Tensor | None, state: AgentState) -> None:
         """What the candidates of the step, if there are any, would have seen (K, B, ...), and the agent's state before the look; no
         look follows the last step."""
-        if candidates is None or self.all_over(envs):
+        if candidates is None or (self.whole and self.all_over(envs)):
             return
         elsewhere = envs.unwrapped.look(candidates if self.twin else candidates.cpu().numpy())
         self.elsewhere.append(torch.as_tensor(elsewhere, device=self.device))
@@ -306,6 +362,7 @@ class _Tape:
             labels=labels,
             label_holds=holds,
             judged=judged,
+            returns=rewards.sum(0),
             successes=torch.as_tensor(self.successes).expand(self.lanes),
             tells_success=self.tells_success,
             num_glimpses=torch.as_tensor(num_glimpses),

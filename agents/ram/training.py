@@ -43,6 +43,7 @@ from agents.ram.draws import LaneGenerator, uniform
 from agents.ram.evaluation import evaluate
 from agents.ram.findings import Findings, Found
 from agents.ram.objective import training_loss
+from agents.ram.ongoing import Ongoing
 from agents.ram.rollout import GAZES, Rollout, collect_rollout, join
 from agents.ram.update_graph import UpdateGraph
 from agents.ram.watching import play_episodes
@@ -99,6 +100,7 @@ class Trainer:
         self.generator = self._make_generator()
         self.findings = Findings(self.device, folder)
         self.update, self.frames, self.seconds = 0, 0, 0.0
+        self.finished = 0  # episodes, where they go on from update to update
         self.greedy_share: float | Tensor = 0.0  # of the episodes, annealed
         self.explored = 0.0  # how far the exploration of looks that are compared has come, up to 1
         self.known: list[float] = []  # what answers knew in each update since that was last looked into
@@ -108,6 +110,7 @@ class Trainer:
         self.curve: list[dict[str, float]] = []  # validation scores so far
         info = self._seed_lanes(config.seed)
         self.tells_target = told_targets(self.envs, info) is not None
+        self.ongoing = self._make_ongoing()
         recorded = self.device.type == "cuda" and isinstance(self.envs, DeviceWorld) and config.run.cuda_graphs
         self.graph = UpdateGraph(self) if recorded else None
 
@@ -116,6 +119,11 @@ class Trainer:
         seeds = np.random.SeedSequence(seed if len(seed) > 1 else seed[0]).generate_state(self.batch_size)
         info: dict[str, Any] = self.envs.reset(seed=[int(each) for each in seeds[self.lanes]])[1]
         return info
+
+    def _make_ongoing(self) -> Ongoing | None:
+        """The episodes that go on from update to update, where they do: on a device all are equally long."""
+        steps = 0 if isinstance(self.envs, DeviceWorld) else self.agent.rollout_steps
+        return Ongoing(steps, lambda over: all(self.team.gather(over))) if steps else None
 
     def _make_generator(self) -> torch.Generator:
         """Draws for the whole batch, in every process alike."""
@@ -129,7 +137,12 @@ class Trainer:
     @property
     def episodes(self) -> int:
         """Episodes played so far."""
-        return self.update * self.config.learning.batch_size
+        return self.update * self.batch_size if self.ongoing is None else self.finished
+
+    @property
+    def progress(self) -> float:
+        """How far the training is, up to 1."""
+        return min(1.0, self.episodes / self.config.total_episodes)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds: tensors and primitives.
@@ -147,6 +160,7 @@ class Trainer:
             "lanes": self.lane_states(),
             "update": self.update,
             "frames": self.frames,
+            "finished": self.finished,
             "seconds": self.seconds,
             "explored": self.explored,
             "known": self.known,
@@ -189,6 +203,7 @@ class Trainer:
                 lane.bit_generator.state = json.loads(text)
             for name in ("update", "frames", "seconds", "explored", "known", "window", "curve"):
                 setattr(self, name, state[name])
+            self.finished, self.ongoing = state.get("finished", 0), self._make_ongoing()
             self.return_spread, self.agent.return_scale = state.get("return_spread"), state.get("return_scale", 1.0)
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
             self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
@@ -207,7 +222,7 @@ class Trainer:
             FloatingPointError: if anything is not finite that should be, on a GPU at the next report; the last checkpoint is still good.
         """
         self.team.order("step")
-        self._anneal(self.update / self.config.total_updates)
+        self._anneal(self.progress)
         if self.graph is None:
             found = self._learn(self._images())
         else:
@@ -237,12 +252,19 @@ class Trainer:
             watch=None if twin else self._demand_place,
             activations=activations,
             longest=lambda steps: max(self.team.gather(steps)),
+            ongoing=self.ongoing,
         )
         if twin:
             self._demand_finite("A location", rollout.locations)
         with self.agent.autocast():
             outputs = self.agent.unroll(
-                rollout.glimpses, rollout.seen_from, rollout.choices, rollout.prices, activations
+                rollout.glimpses,
+                rollout.seen_from,
+                rollout.choices,
+                rollout.prices,
+                activations,
+                rollout.start,
+                rollout.stays,
             )
         rollout, outputs = join(self.team, rollout, outputs)
         loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus)
@@ -293,7 +315,11 @@ class Trainer:
     def _explore(self) -> None:
         """Lets the exploration of looks that are compared go on towards its end: in step with the training, but where answers
         compare them only once these know something."""
-        passed = self.LOOKS_INTO / (self.config.total_updates * self.config.gaze.exploration_fraction)
+        explores = self.config.gaze.exploration_fraction
+        if self.ongoing is not None:  # who knows how many updates there will be
+            self.explored = min(1.0, self.progress / explores)
+            return
+        passed = self.LOOKS_INTO / (self.config.total_updates * explores)
         known, self.known = self.known, []
         if known:
             passed *= min(1.0, max(0.0, sum(known) / len(known) / self.KNOWN))
@@ -331,19 +357,22 @@ class Trainer:
         """What an update is to report, and how many frames it played."""
         found = {
             "frames": rollout.active.sum(),
+            "finished": rollout.last.sum(),
             **({"success": rollout.successes.float().mean()} if rollout.tells_success else {}),
             "glimpses": rollout.num_glimpses.float().mean(),
-            "return": rollout.rewards.sum(0).mean(),
+            "return": rollout.returns.mean(),
             **parts,
         }
         if self.tells_target:
-            found["gaze_distance"] = (rollout.target_distances * rollout.last).sum() / rollout.last.sum()
+            counts = rollout.last if self.ongoing is None else rollout.active
+            found["gaze_distance"] = (rollout.target_distances * counts).sum() / counts.sum()
         return found
 
     def _settle(self) -> None:
         """Adds what updates found to the sums of the next report."""
         for measures in self.findings.settle():
             self.frames += int(measures.pop("frames"))
+            self.finished += int(measures.pop("finished"))
             if "answers_know" in measures and self.batch_size >= self.TELLING:
                 self.known.append(measures["answers_know"])
             spread = measures["return_spread"]
@@ -377,7 +406,7 @@ class Trainer:
 
     def _images(self) -> dict[str, Any] | None:
         """Which digits to show: every epoch walks through the training digits once, in an order of its own."""
-        if not self.images:
+        if not self.images or self.ongoing:
             return None
         index, first = [], self.update * self.batch_size
         while first < (self.update + 1) * self.batch_size:
