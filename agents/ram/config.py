@@ -147,6 +147,9 @@ class LearningConfig(Settings):
     """How much of the baseline's gradient reaches the core."""
     batch_size: int = 20
     """Episodes of one update, side by side."""
+    passes: int = 1
+    """Gradient steps that an update makes, each on all of its episodes; above 1 with the clipped ratio of PPO (Schulman et al. 2017) for what
+    was sampled. A departure from the paper, where each episode is learnt from once: rewards alone teach little in one step."""
     rollout_steps: int = 0
     """Most steps that an update learns from where episodes are longer or of several lengths: an episode that is not over goes on in the next
     update, with what the baseline expects of it in place of what is not known yet, and where one is over the next begins.
@@ -154,7 +157,7 @@ class LearningConfig(Settings):
     may stop, and with another core than an LSTM."""
 
     def __post_init__(self) -> None:
-        demand_positive(self, "batch_size")
+        demand_positive(self, "batch_size", "passes")
         demand_share(self, "discount", "gae_lambda")
         if self.rollout_steps < 0:
             raise ValueError(f"rollout_steps must be at least 0, got {self.rollout_steps!r}.")

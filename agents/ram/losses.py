@@ -95,6 +95,21 @@ def reinforce_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor) -> Tenso
     return -(log_probs * (advantages.detach() * mask)).sum() / log_probs.shape[1]
 
 
+def clipped_loss(log_probs: Tensor, before: Tensor, advantages: Tensor, mask: Tensor, clip: float = 0.2) -> Tensor:
+    """-1/B sum_i sum_t min(r A, clip(r, 1 - clip, 1 + clip) A) with r = pi / pi_before: PPO's (Schulman et al. 2017, Eq. 7), for steps on episodes that
+    the policy was another for. Where it is the same still, the gradient is that of `reinforce_loss`.
+
+    Args:
+        log_probs: (T, B) of what was sampled.
+        before: (T, B), the same by the policy that sampled it.
+        advantages: (T, B).
+        mask: (T, B), 1 at the steps that count.
+        clip: how far from 1 the ratio may go to some gain.
+    """
+    ratio, gained = (log_probs - before.detach()).exp(), advantages.detach() * mask
+    return -torch.minimum(ratio * gained, ratio.clamp(1 - clip, 1 + clip) * gained).sum() / log_probs.shape[1]
+
+
 def baseline_loss(baselines: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     """Mean over the steps that count of (R_t - b_t)^2: the squared error that the baseline learns by (section 3, "Variance reduction").
 

@@ -5,6 +5,7 @@ Cross entropy where labels teach the answer, REINFORCE for everything that was s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -41,20 +42,25 @@ class Objective:
 
 
 def training_loss(
-    rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent, entropy_bonus: float | Tensor
+    rollout: Rollout,
+    outputs: Outputs,
+    agent: RecurrentAttentionAgent,
+    entropy_bonus: float | Tensor,
+    before: Outputs | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """The loss whose gradient is one update's, and its parts.
+    """The loss whose gradient is one step's, and its parts.
 
     Args:
         rollout: what was played.
         outputs: what the agent makes of it, by `unroll`.
         agent: who played.
         entropy_bonus: weight of the entropy of choices that are sampled.
+        before: what it made of it with the weights that it played with, where it has made steps on this rollout since.
     """
     learning, active = agent.config.learning, rollout.active
     rewards = _rewards(rollout, outputs, agent) / agent.return_scale
     advantages, returns = losses.advantages_and_returns(
-        rewards, outputs.baseline, active, learning.discount, learning.gae_lambda, rollout.last
+        rewards, (before or outputs).baseline, active, learning.discount, learning.gae_lambda, rollout.last
     )
     objective = Objective(torch.zeros((), device=active.device), {})
     baseline = losses.baseline_loss(outputs.baseline, returns, active)
@@ -69,15 +75,15 @@ def training_loss(
     if agent.gaze_learns and rollout.candidates is not None:
         _add_candidates(objective, rollout, outputs, agent)
     elif agent.gaze_learns:
-        _add_gaze(objective, rollout, outputs, agent, advantages, looked)
+        _add_gaze(objective, rollout, outputs, before, agent, advantages, looked)
     for name, logits in outputs.logits.items():
         if name == "answer" and agent.teacher != "reinforce":
             _add_answers(objective, rollout, logits, learning.early_answer_weight)
         elif not agent.rests(name):
             counts = _counting_steps(rollout, name, agent)
-            _add_choice(objective, rollout, name, logits, advantages, counts, entropy_bonus)
+            _add_choice(objective, rollout, name, outputs, before, advantages, counts, entropy_bonus)
     if outputs.control_mean is not None:
-        _add_control(objective, rollout, outputs, advantages, entropy_bonus)
+        _add_control(objective, rollout, outputs, before, advantages, entropy_bonus)
     return objective.total, objective.parts
 
 
@@ -100,6 +106,7 @@ def _add_gaze(
     objective: Objective,
     rollout: Rollout,
     outputs: Outputs,
+    before: Outputs | None,
     agent: RecurrentAttentionAgent,
     advantages: Tensor,
     looked: Tensor,
@@ -111,9 +118,12 @@ def _add_gaze(
     natural step for a mean, and rate, weight and deviation no longer fight. The penalty is in the same units.
     """
     gaze = agent.config.gaze
-    log_probs = losses.gaussian_log_prob(rollout.locations, outputs.location_mean, agent.location_std)
-    loss, unit = losses.reinforce_loss(log_probs, advantages, looked), gaze.std**2
-    objective.add(loss, gaze.weight * unit)
+    unit = gaze.std**2
+
+    def log_prob(made: Outputs) -> Tensor:
+        return losses.gaussian_log_prob(rollout.locations, made.location_mean, agent.location_std)
+
+    objective.add(_policy_loss(log_prob, outputs, before, advantages, looked), gaze.weight * unit)
     beyond = losses.border_penalty(outputs.location_mean, rollout.active * (1 - rollout.last))
     objective.add(beyond, gaze.border_penalty * unit, "border_penalty")
 
@@ -160,32 +170,50 @@ def _add_choice(
     objective: Objective,
     rollout: Rollout,
     name: str,
-    logits: Tensor,
+    outputs: Outputs,
+    before: Outputs | None,
     advantages: Tensor,
     mask: Tensor,
     entropy_bonus: float | Tensor,
 ) -> None:
     """REINFORCE for a choice that was sampled, with a bonus on its entropy."""
-    log_probs = losses.categorical_log_prob(rollout.choices[name], logits)
-    entropy = (losses.categorical_entropy(logits) * mask).sum() / mask.shape[1]
+
+    def log_prob(made: Outputs) -> Tensor:
+        return losses.categorical_log_prob(rollout.choices[name], made.logits[name])
+
+    entropy = (losses.categorical_entropy(outputs.logits[name]) * mask).sum() / mask.shape[1]
     objective.report(f"{name}_entropy", entropy / mask.sum().clamp(min=1) * mask.shape[1])
-    objective.add(losses.reinforce_loss(log_probs, advantages, mask) - entropy_bonus * entropy)
+    objective.add(_policy_loss(log_prob, outputs, before, advantages, mask) - entropy_bonus * entropy)
 
 
 def _add_control(
     objective: Objective,
     rollout: Rollout,
     outputs: Outputs,
+    before: Outputs | None,
     advantages: Tensor,
     entropy_bonus: float | Tensor,
 ) -> None:
     """REINFORCE for the numbers of a control, with a bonus on their entropy."""
-    assert outputs.control_mean is not None
     assert outputs.control_std is not None
-    log_probs = losses.gaussian_log_prob(rollout.choices[CONTROL], outputs.control_mean, outputs.control_std)
+
+    def log_prob(made: Outputs) -> Tensor:
+        assert made.control_mean is not None
+        assert made.control_std is not None
+        return losses.gaussian_log_prob(rollout.choices[CONTROL], made.control_mean, made.control_std)
+
     entropy = (losses.gaussian_entropy(outputs.control_std) * rollout.active).sum() / rollout.active.shape[1]
     objective.report("control_entropy", entropy / rollout.active.sum() * rollout.active.shape[1])
-    objective.add(losses.reinforce_loss(log_probs, advantages, rollout.active) - entropy_bonus * entropy)
+    objective.add(_policy_loss(log_prob, outputs, before, advantages, rollout.active) - entropy_bonus * entropy)
+
+
+def _policy_loss(
+    log_prob: Callable[[Outputs], Tensor], outputs: Outputs, before: Outputs | None, advantages: Tensor, mask: Tensor
+) -> Tensor:
+    """REINFORCE for what was sampled; where the policy was another then, PPO's clipped ratio."""
+    if before is None:
+        return losses.reinforce_loss(log_prob(outputs), advantages, mask)
+    return losses.clipped_loss(log_prob(outputs), log_prob(before), advantages, mask)
 
 
 def _labels(rollout: Rollout) -> Tensor:

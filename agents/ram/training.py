@@ -38,10 +38,11 @@ from agents.experiment.updates import make_updates
 from agents.ram.agent import RecurrentAttentionAgent, make_agent
 from agents.ram.checkpoint import begin_with, load_state, save_state
 from agents.ram.config import Config
-from agents.ram.decisions import Decision
+from agents.ram.decisions import Decision, Outputs
 from agents.ram.draws import LaneGenerator, uniform
 from agents.ram.evaluation import evaluate
 from agents.ram.findings import Findings, Found
+from agents.ram.layers import Activations
 from agents.ram.objective import training_loss
 from agents.ram.ongoing import Ongoing
 from agents.ram.rollout import GAZES, Rollout, collect_rollout, join
@@ -256,6 +257,25 @@ class Trainer:
         )
         if twin:
             self._demand_finite("A location", rollout.locations)
+        found, before = self._take_step(rollout, activations)
+        for _ in range(self.config.learning.passes - 1):
+            self._take_step(rollout, None, before)
+        if self.config.network.input == "standardized":
+            self._see(rollout.glimpses)
+        norms = torch.stack(torch._foreach_norm(self.weights))
+        self._demand_finite("The norm of the weights after the step", norms)
+        return self.findings.collect(found)
+
+    def _take_step(
+        self, rollout: Rollout, activations: dict[str, Activations] | None, before: Outputs | None = None
+    ) -> tuple[dict[str, Tensor], Outputs]:
+        """One gradient step; returns what it is to report, and what the agent made of the episodes before it, both of the whole batch.
+
+        Args:
+            rollout: what was played here.
+            activations: what was made meanwhile, if the weights are still the same.
+            before: what the agent made of it with the weights that it played with, if they are not.
+        """
         with self.agent.autocast():
             outputs = self.agent.unroll(
                 rollout.glimpses,
@@ -267,7 +287,7 @@ class Trainer:
                 rollout.stays,
             )
         rollout, outputs = join(self.team, rollout, outputs)
-        loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus)
+        loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus, before)
         self._demand_finite("The loss", loss)
         for weight in self.weights:
             weight.grad = None
@@ -275,13 +295,8 @@ class Trainer:
         self.team.add([weight.grad for weight in self.weights if weight.grad is not None])
         gradient_norm = self._clip_gradients()
         self.optimizer.step()
-        if self.config.network.input == "standardized":
-            self._see(rollout.glimpses)
-        norms = torch.stack(torch._foreach_norm(self.weights))
-        self._demand_finite("The norm of the weights after the step", norms)
-        return self.findings.collect(
-            self._measures({"loss": loss.detach(), "gradient_norm": gradient_norm, **parts}, rollout)
-        )
+        found = {"loss": loss.detach(), "gradient_norm": gradient_norm, **parts}
+        return self._measures(found, rollout), outputs.detached()
 
     def _see(self, glimpses: Tensor) -> None:
         """Takes the pixels of the batch's glimpses (T, B, planes, g, g), of which some are here, into the running statistics."""

@@ -198,3 +198,26 @@ def test_a_blind_answer_knows_how_often_each_option_is_given_and_no_more():
     mask = torch.tensor([[0.0, 0.0], [1.0, 1.0]])
     blind = losses.blind_logits(logits, mask).softmax(-1)
     torch.testing.assert_close(blind, torch.tensor([0.375, 0.625]).expand(2, 2, 2))
+
+
+def test_the_clipped_ratios_gradient_is_reinforces_while_the_policy_is_the_same():
+    log_probs = torch.randn(3, 4, requires_grad=True)
+    advantages, mask = torch.randn(3, 4), (torch.rand(3, 4) < 0.7).float()
+    found, expected = (
+        torch.autograd.grad(loss, log_probs)[0]
+        for loss in (
+            losses.clipped_loss(log_probs, log_probs, advantages, mask),
+            losses.reinforce_loss(log_probs, advantages, mask),
+        )
+    )
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "pushed"), [(1.5, 1, 0), (1.5, -1, 1), (0.5, 1, 1), (0.5, -1, 0), (1.1, 1, 1)]
+)
+def test_a_ratio_beyond_the_clip_is_pushed_back_and_no_further(ratio, advantage, pushed):
+    log_prob = torch.tensor([[ratio]]).log().requires_grad_()
+    losses.clipped_loss(log_prob, torch.zeros(1, 1), torch.full((1, 1), float(advantage)), torch.ones(1, 1)).backward()
+    assert bool(log_prob.grad) == pushed
+    assert log_prob.grad * advantage <= 0

@@ -451,3 +451,23 @@ def test_a_shipped_agent_has_a_quarter_of_the_size_and_nearly_the_same_weights(t
         assert (off <= 1.001 / 254 * rows.abs().amax(1, keepdim=True)).all(), name
     export_agent(tmp_path / "shipped.pt", tmp_path / "again.pt")  # nothing more is lost
     torch.testing.assert_close(dict(load_agent(tmp_path / "again.pt", trainer.envs).state_dict()), dict(shipped))
+
+
+@pytest.mark.parametrize("counterfactual", [None, GENERAL.counterfactual.but(judge="value")])
+def test_several_passes_are_several_steps_on_the_same_episodes(counterfactual, tmp_path):
+    moved = []
+    for passes in (1, 3):
+        config = TINY.but(
+            counterfactual=counterfactual,
+            gaze={"std_final": None},
+            learning={"passes": passes},
+            optimizer={"method": "sgd", "momentum": 0.0, "learning_rate": 1e-5, "max_grad_norm": 0.0},
+        )
+        trainer = Trainer(config, tmp_path)
+        before = [weight.detach().clone() for weight in trainer.weights]
+        trainer.step()
+        assert trainer.frames == 4 * 5
+        moved.append(
+            torch.cat([(now - then).detach().flatten() for now, then in zip(trainer.weights, before, strict=True)])
+        )
+    assert torch.linalg.vector_norm(moved[1] - 3 * moved[0]) < 0.02 * torch.linalg.vector_norm(moved[1])
