@@ -6,6 +6,7 @@ Axes: T steps, B lanes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,6 +76,7 @@ class Ongoing:
         if over.any():
             observation, info = envs.reset(options={"reset_mask": over})
             state = agent.begin_again(here.state, torch.as_tensor(over, device=agent.device), keen)
+            state = replace(state, pixel_size=pixel_sizes(envs, agent.device))
             self._so_far[over] = 0.0
             none = np.zeros_like(over)
             here = Moment(observation, _merged(over, info, here.info), state, none, none)
@@ -126,6 +128,12 @@ class Ongoing:
             stays = torch.from_numpy(~np.stack(self._begun)).to(self._start.cores["what"][0])
             found |= {"start": self._start, "stays": stays}
         return found
+
+
+def pixel_sizes(envs: Any, device: torch.device) -> Tensor | None:
+    """Of the lanes' scenes (B, 2), as a way (x, y) between locations, where they differ."""
+    sides = envs.unwrapped.scene_sides
+    return None if sides is None else torch.as_tensor(2 / sides[:, ::-1], dtype=torch.float32, device=device)
 
 
 def _merged(lanes: NDArray[np.bool_], new: dict[str, Any], old: dict[str, Any]) -> dict[str, Any]:

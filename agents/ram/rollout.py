@@ -20,7 +20,7 @@ from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.decisions import AgentState, Decision, Outputs
 from agents.ram.draws import uniform
 from agents.ram.layers import Activations
-from agents.ram.ongoing import Moment, Ongoing
+from agents.ram.ongoing import Moment, Ongoing, pixel_sizes
 
 GAZES = ("agent", "center", "random", "oracle")
 MANY_STEPS = 10_000  # in one episode, after which one is told that it may have no end
@@ -163,7 +163,7 @@ def _begin(
     over: Any = np.zeros(envs.num_envs, np.bool_)
     if isinstance(observation["location"], Tensor):
         over = torch.zeros(envs.num_envs, dtype=torch.bool, device=agent.device)
-    return Moment(observation, info, replace(state, pixel_size=_pixel_sizes(envs, agent.device)), over, over)
+    return Moment(observation, info, replace(state, pixel_size=pixel_sizes(envs, agent.device)), over, over)
 
 
 def _step(agent: RecurrentAttentionAgent, envs: Any, here: Moment, tape: _Tape, how: _How, playing: bool) -> Moment:
@@ -184,12 +184,6 @@ def _step(agent: RecurrentAttentionAgent, envs: Any, here: Moment, tape: _Tape, 
     tape.act(decision, location, reward, terminated, truncated, info)
     tape.compare(envs, decision.candidates, state)
     return Moment(observation, info, state, terminated, truncated)
-
-
-def _pixel_sizes(envs: Any, device: torch.device) -> Tensor | None:
-    """Of the lanes' scenes (B, 2), as a way (x, y) between locations, where they differ."""
-    sides = envs.unwrapped.scene_sides
-    return None if sides is None else torch.as_tensor(2 / sides[:, ::-1], dtype=torch.float32, device=device)
 
 
 def _as_actions(envs: Any, places: Tensor) -> Tensor:
