@@ -58,7 +58,8 @@ GENERAL_MOVES = GENERAL.but(
         "entropy_bonus": 0.05,
         "baseline_weight": 23.0,
         "baseline_into_core": 1.0,
-        "rollout_steps": 64,
+        "rollout_steps": 32,
+        "passes": 4,
     },
 )
 

@@ -205,7 +205,7 @@ def test_where_all_episodes_are_equally_long_rollouts_are_whole_episodes():
 @pytest.mark.parametrize(
     ("settings", "steps"),
     [
-        (GENERAL_MOVES, 64),
+        (GENERAL_MOVES, 32),
         (GENERAL_MOVES.but(network={"core": "rectifier"}), 0),
         (PRESETS["catch"], 0),
         (GENERAL.but(learning={"rollout_steps": 5, "answer": "reinforce"}, network={"core": "lstm"}), 5),
