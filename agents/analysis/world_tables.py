@@ -10,6 +10,7 @@ WORLDS = Path(__file__).resolve().parents[2] / "results" / "worlds"
 
 ROWS: dict[str, dict[str, str]] = {
     "lava": {
+        "lava3-today": "our agent, learnt gaze, three looks a step, by the recipe of today",
         "lava3-learned": "our agent, learnt gaze, three looks a step",
         "lava3-center": "our agent, always the centre, three looks a step",
         "lava3-random": "our agent, random looks, three looks a step",
