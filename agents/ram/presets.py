@@ -47,7 +47,8 @@ GENERAL = Config(name="general").but(
 )
 
 # The same where nothing is to be answered: moves learn by REINFORCE, as in Catch, and looks are compared by the return that is expected after them.
-# Episodes may be long, and attention to all glimpses so far takes the longer the more there are.
+# Episodes may be long: attention to all glimpses so far takes the longer the more there are, and updates do not wait for their ends. Rewards alone teach
+# little in one gradient step, so there are several; Catch, of the worlds that were tried, is better with one (docs/experiments/general_recipe.md).
 GENERAL_MOVES = GENERAL.but(
     name="general-moves",
     network={"core": "lstm"},

@@ -264,9 +264,8 @@ class _Tape:
     judged: Any = False  # (B,) whether the episode terminated
 
     def __post_init__(self) -> None:
-        self.twin = isinstance(
-            self.first.observation["location"], Tensor
-        )  # such a world takes tensors, and knows when all must be over
+        # A world on the device takes tensors, and knows when all must be over.
+        self.twin = isinstance(self.first.observation["location"], Tensor)
         self.labels = self.first.info.get("label") if self.tells_label else None  # (B,)
         self.tells_success = False
         self.over: Any = self.first.over  # (B,)
