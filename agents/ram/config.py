@@ -93,9 +93,10 @@ class CounterfactualConfig(Settings):
     A departure from the paper, where the return at the end judges the one location of each step.
     """
 
-    judge: Literal["answer", "value"] = "answer"
-    """What candidates are compared by: the probability of the right answer, where labels teach (elsewhere the gaze learns by
-    REINFORCE); or always the return that the baseline expects."""
+    judge: Literal["answer", "return", "value"] = "answer"
+    """What candidates are compared by: how well the right answer is known after them, its probability, where labels teach (elsewhere the gaze
+    learns by REINFORCE); always how well the return is foretold after them, by the baseline's squared error, and more and more, as the
+    baseline explains up to a twentieth of the returns' spread, by the return that it expects; or by that alone."""
     candidates: int = 4
     """Places that are compared at every step."""
     near: float = 0.5
@@ -143,6 +144,9 @@ class LearningConfig(Settings):
     baseline_weight: float = 1.0
     """Weight of the baseline's squared error, a mean over steps, of returns whose standard deviation is at most 1: where the environment's is larger,
     rewards are divided by a running average of it."""
+    scale_returns: bool = False
+    """Whether rewards are divided so where it is smaller, too: what is learnt is then the same whatever rewards are counted in. A departure
+    from the paper, whose reward of a right answer is 1."""
     baseline_into_core: float = 0.0
     """How much of the baseline's gradient reaches the core."""
     batch_size: int = 20

@@ -119,6 +119,22 @@ def baseline_loss(baselines: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
     return ((returns.detach() - baselines).square() * mask).sum() / mask.sum().clamp(min=1)
 
 
+def foresight(values: Tensor, returns: Tensor) -> Tensor:
+    """How well the return is foretold after each of K looks: less the squared error of what is then expected.
+
+    What is expected is no measure of a look by itself. While moves do not use what is seen it is the same on average whatever is
+    looked at, and the highest where it is the most wrong.
+
+    Args:
+        values: (T, K, B), expected after each look, with which the next step begins.
+        returns: (T, B), of each step. The last step's looks are scored by none of theirs.
+
+    Returns:
+        Scores (T, K, B).
+    """
+    return -(torch.cat([returns[1:], returns[-1:]])[:, None] - values).square()
+
+
 def candidate_advantages(scores: Tensor, mask: Tensor, floor: float = 0.03) -> Tensor:
     """How much better each of K looks is than the others that were possible at the same step: REINFORCE with a leave-one-out
     baseline (Kool et al. 2019) over looks that share their past, A_k = K / (K - 1) (s_k - mean s), in units of its standard

@@ -73,7 +73,7 @@ def training_loss(
         taught = agent.teacher != "reinforce" and outputs.logits.keys() == {"answer"} and outputs.control_mean is None
         advantages = losses.normalize(advantages, looked if taught else active)  # where nothing but looks was sampled
     if agent.gaze_learns and rollout.candidates is not None:
-        _add_candidates(objective, rollout, outputs, agent)
+        _add_candidates(objective, rollout, outputs, agent, returns)
     elif agent.gaze_learns:
         _add_gaze(objective, rollout, outputs, before, agent, advantages, looked)
     for name, logits in outputs.logits.items():
@@ -128,17 +128,24 @@ def _add_gaze(
     objective.add(beyond, gaze.border_penalty * unit, "border_penalty")
 
 
-def _add_candidates(objective: Objective, rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent) -> None:
+def _add_candidates(
+    objective: Objective, rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent, returns: Tensor
+) -> None:
     """REINFORCE over the looks that were compared at each step, and the penalty of means beyond the border."""
     assert rollout.candidates is not None
     assert rollout.candidate_scores is not None
-    looked, gaze = rollout.active * (1 - rollout.last), agent.config.gaze
-    advantages = losses.candidate_advantages(rollout.candidate_scores, looked)
+    assert agent.config.counterfactual is not None
+    looked, gaze, scores = rollout.active * (1 - rollout.last), agent.config.gaze, rollout.candidate_scores
+    advantages = losses.candidate_advantages(scores, looked)
+    if agent.config.counterfactual.judge == "return":
+        known = torch.cat([looked[:-1], torch.zeros_like(looked[-1:])])  # what came after the last step is not
+        foretold = losses.candidate_advantages(losses.foresight(scores, returns), known)
+        advantages = agent.trust * advantages + (1 - agent.trust) * foretold
     loss = losses.candidate_loss(rollout.candidates, outputs.location_mean, agent.location_std, advantages, looked)
     objective.add(loss, gaze.weight)
     beyond = losses.border_penalty(outputs.location_mean, looked)
     objective.add(beyond, gaze.border_penalty, "border_penalty")
-    spread = rollout.candidate_scores.std(1) * looked
+    spread = scores.std(1) * looked
     objective.report("looks_differ", spread.sum() / looked.sum().clamp(min=1))
 
 

@@ -52,12 +52,14 @@ GENERAL = Config(name="general").but(
 GENERAL_MOVES = GENERAL.but(
     name="general-moves",
     network={"core": "lstm"},
-    counterfactual={"judge": "value"},
+    gaze={"exploration_fraction": 0.1},
+    counterfactual={"judge": "return"},
     learning={
         "discount": 0.99,
         "gae_lambda": 0.95,
         "entropy_bonus": 0.05,
-        "baseline_weight": 23.0,
+        "baseline_weight": 5.0,
+        "scale_returns": True,
         "baseline_into_core": 1.0,
         "rollout_steps": 32,
         "passes": 4,

@@ -71,7 +71,9 @@ class Trainer:
 
     LOOKS_INTO = 10  # updates after which it is looked into what the answers know
     KNOWN = 0.2  # of what there is to know: from there on exploration goes on at its full pace
-    SPREADS = 0.05  # of the running average of the returns' standard deviation that an update makes up
+    TRUSTED = 0.05  # of the returns' spread: from there on what the baseline expects judges looks, before how well it does
+    SPREADS = 0.05  # of running averages that an update makes up
+    SMALLEST_SCALE = 0.01  # of returns: where there is no reward at all, nothing is to be made large
     TELLING = 10  # answers of a batch: the mean of fewer is too much each one's own to tell what one knows
 
     def __init__(self, config: Config, folder: Path, team: Team | None = None, warm: bool = True) -> None:
@@ -107,6 +109,7 @@ class Trainer:
         self.known: list[float] = []  # what answers knew in each update since that was last looked into
         self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.return_spread: float | None = None  # running average of the returns' standard deviation
+        self.explains = 0.0  # running average of the share of it that the baseline explains
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
         info = self._seed_lanes(config.seed)
@@ -167,6 +170,8 @@ class Trainer:
             "known": self.known,
             "return_spread": self.return_spread,
             "return_scale": float(self.agent.return_scale),
+            "explains": self.explains,
+            "trust": float(self.agent.trust),
             "window": self.window,
             "curve": self.curve,
             "commits": self.commits,
@@ -206,6 +211,7 @@ class Trainer:
                 setattr(self, name, state[name])
             self.finished, self.ongoing = state.get("finished", 0), self._make_ongoing()
             self.return_spread, self.agent.return_scale = state.get("return_spread"), state.get("return_scale", 1.0)
+            self.explains, self.agent.trust = state.get("explains", 0.0), state.get("trust", 0.0)
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
             self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
             self.devices = [*(name for name in state["devices"] if name not in self.devices), *self.devices]
@@ -238,7 +244,9 @@ class Trainer:
         if looking_into:
             self._explore()
         if looking_into or self.update == 1:
-            self.agent.return_scale = max(1.0, self.return_spread or 0.0)
+            smallest = self.SMALLEST_SCALE if self.config.learning.scale_returns else 1.0
+            self.agent.return_scale = max(smallest, self.return_spread or 0.0)
+            self.agent.trust = min(1.0, max(0.0, self.explains / self.TRUSTED))
 
     def _learn(self, images: dict[str, Any] | None = None) -> Found:
         """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
@@ -393,6 +401,7 @@ class Trainer:
             spread = measures["return_spread"]
             before = spread if self.return_spread is None else self.return_spread
             self.return_spread = before + self.SPREADS * (spread - before)
+            self.explains += self.SPREADS * (measures["baseline_explains"] - self.explains)
             for name, value in measures.items():
                 self.window[name] = self.window.get(name, 0.0) + value
 

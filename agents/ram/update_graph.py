@@ -28,7 +28,7 @@ class UpdateGraph:
 
     def __init__(self, trainer: Any) -> None:
         self.trainer = trainer
-        self.knobs = torch.zeros(5 + len(trainer.optimizer.param_groups), device=trainer.device)
+        self.knobs = torch.zeros(6 + len(trainer.optimizer.param_groups), device=trainer.device)
         self._stream = torch.cuda.Stream(trainer.device)  # type: ignore[no-untyped-call]
         self._recorded: dict[bool, tuple[torch.cuda.CUDAGraph, Found]] = {}  # by whether the gaze learns
         self._made = dict.fromkeys((False, True), 0)  # updates made piece by piece
@@ -55,8 +55,8 @@ class UpdateGraph:
     def _numbers(self) -> list[float]:
         trainer, agent = self.trainer, self.trainer.agent
         rates = [group["lr"] for group in trainer.optimizer.param_groups]
-        turned = [agent.location_std, agent.anywhere, agent.return_scale, trainer.greedy_share, trainer.entropy_bonus]
-        return [*turned, *rates]
+        turned = [agent.location_std, agent.anywhere, agent.return_scale, agent.trust]
+        return [*turned, trainer.greedy_share, trainer.entropy_bonus, *rates]
 
     def _aside(self, learn: Callable[[], Found]) -> Found:
         """An update in a stream of its own, as those before a recording must be, with the arithmetic of those that follow it."""
@@ -88,8 +88,8 @@ class UpdateGraph:
     def _turned_by_tensors(self) -> Iterator[None]:
         """Puts the knobs in the place of the numbers that they hold."""
         trainer, agent, groups = self.trainer, self.trainer.agent, self.trainer.optimizer.param_groups
-        std, anywhere, scale, keen, bonus, *rates = self._numbers()
-        agent.location_std, agent.anywhere, agent.return_scale, *tensors = self.knobs
+        std, anywhere, scale, trust, keen, bonus, *rates = self._numbers()
+        agent.location_std, agent.anywhere, agent.return_scale, agent.trust, *tensors = self.knobs
         trainer.greedy_share, trainer.entropy_bonus, *tensors = tensors
         for group, rate in zip(groups, tensors, strict=True):
             group["lr"] = rate
@@ -98,7 +98,7 @@ class UpdateGraph:
         try:
             yield
         finally:
-            agent.location_std, agent.anywhere, agent.return_scale = std, anywhere, scale
+            agent.location_std, agent.anywhere, agent.return_scale, agent.trust = std, anywhere, scale, trust
             trainer.greedy_share, trainer.entropy_bonus = keen, bonus
             for group, before in zip(groups, rates, strict=True):
                 group["lr"] = before
