@@ -482,6 +482,25 @@ def test_some_episodes_look_where_a_greedy_agent_would_and_their_candidates_are_
     assert (played.location_mean.grad[-1] == 0).all()  # never looked at
 
 
+@pytest.mark.parametrize(("trust", "better"), [(0.0, 1), (1.0, 0)])
+def test_until_the_baseline_is_trusted_looks_are_worth_what_they_foretell_and_then_what_they_promise(trust, better):
+    """After the first look too much is expected, after the second what comes: nothing is ever paid here."""
+    config = Config().but(**LOOKS).but(counterfactual={"judge": "return", "candidates": 2})
+    agent, played = play(catch(), config)
+    agent.trust = trust
+    sides = torch.tensor([-0.01, 0.01])[:, None, None].expand(2, 4, 2)
+    looks = played.location_mean.detach()[:, None] + sides
+    scores = torch.tensor([1.0, 0.0])[:, None].expand(len(looks), 2, 4)
+    rollout = replace(played.rollout, candidates=looks, candidate_scores=scores, rewards=0 * played.rewards)
+    played = Played(rollout, replace(played.outputs, baseline=0 * played.baseline))
+    played.location_mean.retain_grad()
+    played.loss(agent)[0].backward()
+    pulled = -played.location_mean.grad[
+        :-2
+    ].sign()  # the last location is not looked at, and what follows the one before ends the episode
+    assert (pulled == sides[better].sign()).all()
+
+
 def test_comparing_looks_leaves_the_episode_as_it_is():
     plain, compared = (
         play(catch(), Config().but(network={"core": "lstm"}, **changes), greedy=True)[1] for changes in ({}, LOOKS)

@@ -453,7 +453,9 @@ def test_a_shipped_agent_has_a_quarter_of_the_size_and_nearly_the_same_weights(t
     torch.testing.assert_close(dict(load_agent(tmp_path / "again.pt", trainer.envs).state_dict()), dict(shipped))
 
 
-@pytest.mark.parametrize("counterfactual", [None, GENERAL.counterfactual.but(judge="value")])
+@pytest.mark.parametrize(
+    "counterfactual", [None, *(GENERAL.counterfactual.but(judge=by) for by in ("return", "value"))]
+)
 def test_several_passes_are_several_steps_on_the_same_episodes(counterfactual, tmp_path):
     moved = []
     for passes in (1, 3):

@@ -117,10 +117,12 @@ def test_baselines_learn_returns_of_any_size_in_units_of_their_spread(scale_retu
         assert trainer.agent.return_scale == 1.0
     else:
         assert 0.5 < trainer.agent.return_scale / reward < 2
+    trainer.explains, trainer.agent.trust = 0.02, 0.4
     trainer.save()
     again = Trainer(config, tmp_path)
     again.restore(load_state(tmp_path / CHECKPOINT))
     assert (again.agent.return_scale, again.return_spread) == (trainer.agent.return_scale, trainer.return_spread)
+    assert (again.agent.trust, again.explains) == (trainer.agent.trust, trainer.explains)
 
 
 def test_every_answer_of_a_sequence_is_taught_and_seen_again():
