@@ -21,9 +21,8 @@ BASES: dict[str, Config] = {
     ),
     "recipe": PRESETS["general"],
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
-    "catch-2m": PRESETS["catch-2m-ram"],
-    "moves": PRESETS["general-moves"],
-    "moves-first": PRESETS["general-moves"].but(  # as it was on 2026-11-26
+    "catch-2m": PRESETS["catch"],
+    "moves": PRESETS["general-moves"].but(  # as it was on 2026-11-26
         gaze={"exploration_fraction": 0.3},
         counterfactual={"judge": "value"},
         learning={"rollout_steps": 0, "passes": 1, "baseline_weight": 23.0, "scale_returns": False},
