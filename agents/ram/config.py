@@ -143,10 +143,7 @@ class LearningConfig(Settings):
     """Bonus on the entropy of moves (and of stopping), falling linearly to 0."""
     baseline_weight: float = 1.0
     """Weight of the baseline's squared error, a mean over steps, of returns whose standard deviation is at most 1: where the environment's is larger,
-    rewards are divided by a running average of it."""
-    scale_returns: bool = False
-    """Whether rewards are divided so where it is smaller, too: what is learnt is then the same whatever rewards are counted in. A departure
-    from the paper, whose reward of a right answer is 1."""
+    rewards are divided by a running average of it; and where it is smaller, if looks are compared by the return."""
     baseline_into_core: float = 0.0
     """How much of the baseline's gradient reaches the core."""
     batch_size: int = 20

@@ -46,9 +46,9 @@ GENERAL = Config(name="general").but(
     run={"episodes": 1_000_000, "matmul_precision": "bfloat16"},
 )
 
-# The same where nothing is to be answered: moves learn by REINFORCE, as in Catch, and looks are compared by the return that is expected after them.
-# Episodes may be long: attention to all glimpses so far takes the longer the more there are, and updates do not wait for their ends. Rewards alone teach
-# little in one gradient step, so there are several; Catch, of the worlds that were tried, is better with one (docs/experiments/general_recipe.md).
+# The same where nothing is to be answered: moves learn by REINFORCE, as in Catch, and looks are compared by the return: how well they foretell it, then
+# what it is expected to be. Episodes may be long: attention to all glimpses so far takes the longer the more there are, and updates do not wait for their
+# ends. Rewards alone teach little in one gradient step, so there are several; and moves learn little from random looks, so exploration is short.
 GENERAL_MOVES = GENERAL.but(
     name="general-moves",
     network={"core": "lstm"},
@@ -59,7 +59,6 @@ GENERAL_MOVES = GENERAL.but(
         "gae_lambda": 0.95,
         "entropy_bonus": 0.05,
         "baseline_weight": 5.0,
-        "scale_returns": True,
         "baseline_into_core": 1.0,
         "rollout_steps": 32,
         "passes": 4,

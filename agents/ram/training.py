@@ -111,6 +111,8 @@ class Trainer:
         self.known: list[float] = []  # what answers knew in each update since that was last looked into
         self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.return_spread: float | None = None  # running average of the returns' standard deviation
+        looks = config.counterfactual  # compared by the return they are so in units of its spread, however small
+        self.smallest_scale = self.SMALLEST_SCALE if looks is not None and looks.judge == "return" else 1.0
         self.explains = 0.0  # running average of the share of it that the baseline explains
         self.window: dict[str, float] = {}  # sums since the last report
         self.curve: list[dict[str, float]] = []  # validation scores so far
@@ -246,8 +248,7 @@ class Trainer:
         if looking_into:
             self._explore()
         if looking_into or self.update == 1:
-            smallest = self.SMALLEST_SCALE if self.config.learning.scale_returns else 1.0
-            self.agent.return_scale = max(smallest, self.return_spread or 0.0)
+            self.agent.return_scale = max(self.smallest_scale, self.return_spread or 0.0)
             self.agent.trust = min(1.0, max(0.0, self.explains / self.TRUSTED))
 
     def _learn(self, images: dict[str, Any] | None = None) -> Found:

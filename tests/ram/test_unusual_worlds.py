@@ -100,20 +100,21 @@ def test_moves_beside_a_labelled_answer_are_learnt(tmp_path):
     assert collect_rollout(trainer.agent, envs, seed=0, greedy=True).choices["move"].float().mean() > 0.9
 
 
-@pytest.mark.parametrize(("scale_returns", "reward"), [(False, 0.1), (False, 10_000.0), (True, 0.1), (True, 10_000.0)])
-def test_baselines_learn_returns_of_any_size_in_units_of_their_spread(scale_returns, reward, tmp_path, monkeypatch):
+@pytest.mark.parametrize("judge", ["value", "return"])
+@pytest.mark.parametrize("reward", [0.1, 10_000.0])
+def test_baselines_learn_returns_of_any_size_in_units_of_their_spread(judge, reward, tmp_path, monkeypatch):
     advance = Counted.advance
     monkeypatch.setattr(
         Counted, "advance", lambda self, *played: (reward * (found := advance(self, *played))[0], found[1])
     )
     world = {"env": "Counted-v0", "env_args": ("patch_size=4",), "run": {"episodes": 480}}
-    config = tiny(PRESETS["general-moves"], **world, learning={"scale_returns": scale_returns})
+    config = tiny(PRESETS["general-moves"], **world, counterfactual={"judge": judge})
     trainer, losses = Trainer(config, tmp_path), []
     for _ in range(30):
         trainer.step()
         losses.append(trainer.report()["baseline_loss"])
     assert max(losses[1:]) < 5
-    if reward < 1 and not scale_returns:
+    if reward < 1 and judge == "value":
         assert trainer.agent.return_scale == 1.0
     else:
         assert 0.5 < trainer.agent.return_scale / reward < 2
