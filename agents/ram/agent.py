@@ -73,9 +73,7 @@ class RecurrentAttentionAgent(nn.Module):
                 _demand_choice("stopping.sees_answer", "answer", choices)
         self.location_std: float | Tensor = config.gaze.std  # annealed by training
         self.return_scale: float | Tensor = 1.0  # what the baseline's values are in units of, found by training
-        self.trust: float | Tensor = (
-            0.0  # in what the baseline expects, 0 to 1, where it judges looks; found by training
-        )
+        self.trust: float | Tensor = 0.0  # in what the baseline expects of looks, 0 to 1, found by training
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
         self.stops = True  # where it can; begun by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training

@@ -120,9 +120,9 @@ def baseline_loss(baselines: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
 
 
 def foresight(values: Tensor, returns: Tensor) -> Tensor:
-    """How well the return is foretold after each of K looks: less the squared error of what is then expected.
+    """How well the return is foretold after each of K looks: minus the squared error of what is then expected.
 
-    What is expected is no measure of a look by itself. While moves do not use what is seen it is the same on average whatever is
+    What is expected is no measure of a look by itself: while moves do not use what is seen it is the same on average whatever is
     looked at, and the highest where it is the most wrong.
 
     Args:

@@ -71,9 +71,7 @@ class Trainer:
 
     LOOKS_INTO = 10  # updates after which it is looked into what the answers know
     KNOWN = 0.2  # of what there is to know: from there on exploration goes on at its full pace
-    TRUSTED = (
-        0.05  # of the returns' spread: from there on what the baseline expects judges looks, before how well it does
-    )
+    TRUSTED = 0.05  # of the returns' spread explained: from there on what the baseline expects judges looks
     SPREADS = 0.05  # of running averages that an update makes up
     SMALLEST_SCALE = 0.01  # of returns: where there is no reward at all, nothing is to be made large
     TELLING = 10  # answers of a batch: the mean of fewer is too much each one's own to tell what one knows
@@ -404,10 +402,8 @@ class Trainer:
             spread = measures["return_spread"]
             before = spread if self.return_spread is None else self.return_spread
             self.return_spread = before + self.SPREADS * (spread - before)
-            explains = max(
-                -self.TRUSTED, measures["baseline_explains"]
-            )  # one that is all wrong at first is soon forgotten
-            self.explains += self.SPREADS * (explains - self.explains)
+            # One that is all wrong at first is soon forgotten.
+            self.explains += self.SPREADS * (max(-self.TRUSTED, measures["baseline_explains"]) - self.explains)
             for name, value in measures.items():
                 self.window[name] = self.window.get(name, 0.0) + value
 

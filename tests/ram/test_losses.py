@@ -164,7 +164,7 @@ def test_border_penalty_is_the_squared_way_back_into_the_image():
     assert losses.border_penalty(locations, mask).item() == pytest.approx((0.5**2 + 2**2 + 1) / 3)
 
 
-def test_looks_are_foresighted_by_how_near_the_expected_return_is_to_the_one_that_came():
+def test_foresight_is_how_near_the_return_that_is_expected_after_a_look_is_to_the_one_that_came():
     values = torch.tensor([[[0.0], [1.0], [0.4]], [[1.0], [0.0], [0.5]]])  # two steps, three looks
     scores = losses.foresight(values, torch.tensor([[9.0], [1.0]]))  # the first look of a step is seen by the next
     torch.testing.assert_close(scores[0, :, 0], -torch.tensor([1.0, 0.0, 0.36]))
