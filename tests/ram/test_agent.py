@@ -495,9 +495,8 @@ def test_until_the_baseline_is_trusted_looks_are_worth_what_they_foretell_and_th
     played = Played(rollout, replace(played.outputs, baseline=0 * played.baseline))
     played.location_mean.retain_grad()
     played.loss(agent)[0].backward()
-    pulled = -played.location_mean.grad[
-        :-2
-    ].sign()  # the last location is not looked at, and what follows the one before ends the episode
+    # The last location is not looked at, and of the one before it the outcome is the episode's end.
+    pulled = -played.location_mean.grad[:-2].sign()
     assert (pulled == sides[better].sign()).all()
 
 
