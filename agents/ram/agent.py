@@ -32,7 +32,7 @@ from agents.ram.salience import salient_places
 from ram_envs.action_modes import CONTROL
 
 FEATURE_SIZE = 256  # units of the glimpse feature vector
-REMEMBERED = 16  # places that an agent that compares looks does not look at again
+REMEMBERED = 16  # places that an agent that compares looks does not look at again where they show the same
 NOWHERE = 9.0  # a location far from every image
 
 
@@ -276,10 +276,9 @@ class RecurrentAttentionAgent(nn.Module):
             outputs = self._heads(states, location, state.price)
             candidates = None
             if not greedy and self.compares:
-                seen = torch.cat([*([] if state.seen is None else [state.seen]), location[:, None]], 1)[:, -REMEMBERED:]
-                state = replace(state, seen=seen)
-                pixel_size = self.pixel_size if state.pixel_size is None else state.pixel_size
-                candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, seen, pixel_size, generator)
+                if "answer" in self.choices:  # moves change what is to be seen
+                    state = replace(state, seen=self._remembered(state.seen, location))
+                candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, location, state, generator)
             return self._decide(outputs, cores, state, candidates, greedy, generator)
 
     def start_activations(self) -> dict[str, Activations]:
@@ -488,16 +487,16 @@ class RecurrentAttentionAgent(nn.Module):
             return False
         return settings.judge != "answer" or self.teacher != "reinforce"
 
+    @staticmethod
+    def _remembered(seen: Tensor | None, location: Tensor) -> Tensor:
+        """Where the last glimpses were taken (B, m, 2), and one more (B, 2)."""
+        return torch.cat([*([] if seen is None else [seen]), location[:, None]], 1)[:, -REMEMBERED:]
+
     def _draw_candidates(
-        self,
-        mean: Tensor,
-        pixels: Tensor,
-        seen: Tensor,
-        pixel_size: tuple[float, float] | Tensor,
-        generator: torch.Generator | None,
+        self, mean: Tensor, pixels: Tensor, location: Tensor, state: AgentState, generator: torch.Generator | None
     ) -> Tensor:
-        """Places (K, B, 2) to compare: around the mean; some of them far, half of these where the glimpse has contrast."""
-        settings = self.config.counterfactual
+        """Places (K, B, 2) to compare: around the mean; some of them far, most of these where the glimpse from that location has contrast."""
+        settings, size = self.config.counterfactual, self.pixel_size if state.pixel_size is None else state.pixel_size
         assert settings is not None
         shape = (settings.candidates, *mean.shape)
 
@@ -506,7 +505,7 @@ class RecurrentAttentionAgent(nn.Module):
 
         near = mean + self.location_std * normal(shape, generator, mean.device, axis=1)
         far = 2 * uniform(shape, generator, mean.device, axis=1) - 1
-        drawn = salient_places(pixels, self.num_scales, seen, pixel_size, len(near), generator)
+        drawn = salient_places(pixels, self.num_scales, location, size, len(near), state.seen, generator)
         return torch.where(chance(self.anywhere), torch.where(chance(settings.salient), drawn, far), near)
 
     def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Where a glimpse shows something new: places to look at while a gaze explores.
+"""Where a glimpse shows something: places to look at while a gaze explores.
 
 Axes: B lanes, m glimpses so far, k scales, g patch size.
 """
@@ -14,21 +14,23 @@ from agents.ram.draws import uniform
 def salient_places(
     pixels: Tensor,
     num_scales: int,
-    seen: Tensor,
+    location: Tensor,
     pixel_size: tuple[float, float] | Tensor,
     count: int,
+    seen: Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Places that a glimpse shows something at, and that were not looked at before: each is within a pixel of it, at any scale, drawn
-    in proportion to its squared contrast, which is the squared difference from its patch's mean. Their finest patches would not overlap those of
-    earlier glimpses ("inhibition of return"). All lie on the image.
+    """Places that a glimpse shows something at: each is within a pixel of it, at any scale, drawn in proportion to its squared contrast, which is
+    the squared difference from its patch's mean. Their finest patches would not overlap those of glimpses that show the same still
+    ("inhibition of return"). All lie on the image.
 
     Args:
         pixels: (B, scales * channels, g, g), finest scale first.
         num_scales: scales among them.
-        seen: (B, m, 2), where all glimpses so far were taken, this one last.
+        location: (B, 2), where it was taken.
         pixel_size: of the image, as a way (x, y) between locations; or of each lane's (B, 2).
         count: of places.
+        seen: (B, m, 2), where glimpses were taken whose places are of no use, such as all so far; None where what is to be seen has changed since.
         generator: source of the draws.
 
     Returns:
@@ -45,15 +47,18 @@ def salient_places(
     widths = 2.0 ** torch.arange(num_scales, device=pixels.device)
     steps = (torch.arange(side, device=pixels.device) + 0.5 - side / 2) * widths[:, None]  # (k, g), in pixels
     # Columns and rows apart, and put together by products: x and y of the pixels are (B, k, g) each.
-    here = [seen[:, -1, axis, None, None] + steps * size(axis, 2) for axis in (0, 1)]
+    here = [location[:, axis, None, None] + steps * size(axis, 2) for axis in (0, 1)]
     inside = [(places.abs() <= 1).float() for places in here]
-    earlier = [  # (B, k, g, m)
-        ((places[..., None] - seen[:, None, None, :, axis]).abs() < side * size(axis, 3)).float()
-        for axis, places in enumerate(here)
-    ]
-    known = earlier[1] @ earlier[0].transpose(2, 3) > 0  # (B, k, g, g)
+    salience = contrast.square()
+    if seen is not None:
+        earlier = [  # (B, k, g, m)
+            ((places[..., None] - seen[:, None, None, :, axis]).abs() < side * size(axis, 3)).float()
+            for axis, places in enumerate(here)
+        ]
+        known = earlier[1] @ earlier[0].transpose(2, 3) > 0  # (B, k, g, g)
+        salience = salience * ~known
     shown = inside[1][..., None] * inside[0][..., None, :]
-    weights = ((contrast.square() * ~known + 1e-6) * shown).flatten(1).cumsum(1)  # (B, k * g * g)
+    weights = ((salience + 1e-6) * shown).flatten(1).cumsum(1)  # (B, k * g * g)
     chance = uniform((batch, count), generator, pixels.device) * weights[:, -1:]
     drawn = torch.searchsorted(weights, chance).clamp(max=weights.shape[1] - 1)
     within = uniform((batch, count, 2), generator, pixels.device) - 0.5

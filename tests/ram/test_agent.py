@@ -500,6 +500,16 @@ def test_until_the_baseline_is_trusted_looks_are_worth_what_they_foretell_and_th
     assert (pulled == sides[better].sign()).all()
 
 
+def test_places_are_explored_again_where_moves_change_what_is_to_be_seen():
+    for envs, remembers in ((digits(), True), (catch(), False)):
+        agent, glimpse = (
+            make_agent(Config().but(**LOOKS), envs),
+            torch.zeros(4, *envs.single_observation_space["glimpse"].shape),
+        )
+        _, state = agent.act(glimpse, torch.zeros(4, 2), agent.initial_state(4))
+        assert (state.seen is not None) == remembers
+
+
 def test_comparing_looks_leaves_the_episode_as_it_is():
     plain, compared = (
         play(catch(), Config().but(network={"core": "lstm"}, **changes), greedy=True)[1] for changes in ({}, LOOKS)
