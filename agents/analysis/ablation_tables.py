@@ -25,7 +25,7 @@ BASES: dict[str, Config] = {
     "moves": PRESETS["general-moves"].but(  # as it was on 2026-11-26
         gaze={"exploration_fraction": 0.3},
         counterfactual={"judge": "value"},
-        learning={"rollout_steps": 0, "passes": 1, "baseline_weight": 23.0},
+        learning={"rollout_steps": 0, "parts": 1, "baseline_weight": 23.0},
     ),
     "catch-first": PRESETS["catch"].but(
         network={"glimpse_gain": 1.0}, optimizer={"weight_averaging": 0.0}, run={"matmul_precision": "medium"}

@@ -148,9 +148,9 @@ class LearningConfig(Settings):
     """How much of the baseline's gradient reaches the core."""
     batch_size: int = 20
     """Episodes of one update, side by side."""
-    passes: int = 1
-    """Gradient steps that an update makes, each on all of its episodes; above 1 with the clipped ratio of PPO (Schulman et al. 2017) for what
-    was sampled. A departure from the paper, where each episode is learnt from once: rewards alone teach little in one step."""
+    parts: int = 1
+    """Gradient steps that an update makes, each on a part of its episodes; above 1 with the clipped ratio of PPO (Schulman et al. 2017) for what
+    was sampled. Rewards alone teach little in one step. There are no more of them than episodes."""
     rollout_steps: int = 0
     """Most steps that an update learns from where episodes are longer or of several lengths: an episode that is not over goes on in the next
     update, with what the baseline expects of it in place of what is not known yet, and where one is over the next begins.
@@ -158,7 +158,7 @@ class LearningConfig(Settings):
     may stop, and with another core than an LSTM."""
 
     def __post_init__(self) -> None:
-        demand_positive(self, "batch_size", "passes")
+        demand_positive(self, "batch_size", "parts")
         demand_share(self, "discount", "gae_lambda")
         if self.rollout_steps < 0:
             raise ValueError(f"rollout_steps must be at least 0, got {self.rollout_steps!r}.")
@@ -236,6 +236,7 @@ RETIRED = {
     "network.initialization": "default",
     "gaze.exploration_share": 1.0,
     "learning.glance_weight": 0.0,
+    "learning.passes": 1,
     "learning.rollouts": 1,
     "optimizer.weight_decay": 0.0,
 }

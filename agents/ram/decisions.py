@@ -49,12 +49,6 @@ class Outputs:
     control_mean: Tensor | None
     control_std: Tensor | None
 
-    def detached(self) -> Outputs:
-        """The same without gradient."""
-        control = (None if each is None else each.detach() for each in (self.control_mean, self.control_std))
-        logits = {name: each.detach() for name, each in self.logits.items()}
-        return Outputs(self.location_mean.detach(), logits, self.baseline.detach(), *control)
-
 
 @dataclass(frozen=True)
 class Decision(Outputs):

@@ -46,7 +46,6 @@ def training_loss(
     outputs: Outputs,
     agent: RecurrentAttentionAgent,
     entropy_bonus: float | Tensor,
-    before: Outputs | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss whose gradient is one step's, and its parts.
 
@@ -55,9 +54,8 @@ def training_loss(
         outputs: what the agent makes of it, by `unroll`.
         agent: who played.
         entropy_bonus: weight of the entropy of choices that are sampled.
-        before: what it made of it with the weights that it played with, where it has made steps on this rollout since.
     """
-    learning, active = agent.config.learning, rollout.active
+    learning, active, before = agent.config.learning, rollout.active, rollout.made
     rewards = _rewards(rollout, outputs, agent) / agent.return_scale
     advantages, returns = losses.advantages_and_returns(
         rewards, (before or outputs).baseline, active, learning.discount, learning.gae_lambda, rollout.last

@@ -61,7 +61,7 @@ GENERAL_MOVES = GENERAL.but(
         "baseline_weight": 5.0,
         "baseline_into_core": 1.0,
         "rollout_steps": 32,
-        "passes": 4,
+        "parts": 4,
     },
 )
 

@@ -53,6 +53,7 @@ class Rollout:
         target_distances: (T, B), from each glimpse to the middle of the (nearest) digit or to the ball, in half image sides; NaN in
             a world that does not tell.
         budget: the most steps that an episode can have.
+        made: what the agent made of each step as it played, where an update makes several gradient steps; else None.
         start: the agent's state before the first step, where not all episodes begin there, or others follow them; else None.
         stays: (T, B), likewise, 0 where an episode begins and 1 elsewhere.
     """
@@ -77,8 +78,14 @@ class Rollout:
     num_glimpses: Tensor
     target_distances: Tensor
     budget: int
+    made: Outputs | None = None
     start: AgentState | None = None
     stays: Tensor | None = None
+
+    def of(self, lanes: slice) -> Rollout:
+        """What was played in these lanes."""
+        axes = {each.name: LANES_AXIS.get(each.name, 1) for each in fields(self)}
+        return Rollout(**{name: _of(getattr(self, name), lanes, axis) for name, axis in axes.items()})
 
 
 @torch.no_grad()
@@ -215,6 +222,7 @@ LANES_AXIS = {
     "returns": 0,
     "successes": 0,
     "num_glimpses": 0,
+    "start": 0,
 }
 """Which axis of a rollout's tensors counts the lanes, where that is not the second."""
 
@@ -228,17 +236,29 @@ def join(team: Team, rollout: Rollout, outputs: Outputs) -> tuple[Rollout, Outpu
         return rollout, outputs
     given = ("glimpses", "seen_from", "start", "stays")
     played = {each.name: getattr(rollout, each.name) for each in fields(rollout) if each.name not in given}
-    parts = team.gather((played, vars(outputs)))
+    parts = team.gather((played, outputs))
     whole = {name: _join([part[0][name] for part in parts], LANES_AXIS.get(name, 1)) for name in played}
-    made = {name: _join([part[1][name] for part in parts], 1) for name in vars(outputs)}
-    return replace(rollout, **whole), Outputs(**made)
+    return replace(rollout, **whole), _join([part[1] for part in parts], 1)
 
 
 def _join(parts: list[Any], axis: int) -> Any:
     """Tensors of lanes, or such by name, as one; what is not of lanes is the same everywhere."""
+    if isinstance(parts[0], Outputs):
+        return Outputs(**_join([vars(part) for part in parts], axis))
     if isinstance(parts[0], dict):
         return {name: _join([part[name] for part in parts], axis) for name in parts[0]}
     return torch.cat(parts, axis) if isinstance(parts[0], Tensor) else parts[0]
+
+
+def _of(value: Any, lanes: slice, axis: int) -> Any:
+    """Those lanes of a tensor, or of all tensors in something; what is not of lanes is as it was."""
+    if isinstance(value, Outputs | AgentState):
+        return type(value)(**_of(vars(value), lanes, axis))
+    if isinstance(value, dict):
+        return {name: _of(each, lanes, axis) for name, each in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_of(each, lanes, axis) for each in value)
+    return value[(slice(None),) * axis + (lanes,)] if isinstance(value, Tensor) else value
 
 
 @dataclass
@@ -325,7 +345,7 @@ class _Tape:
         if prices is not None:
             rewards = rewards - prices * (active - last)
         decisions, seen_from = self.decisions, torch.stack(self.seen_from)
-        choices = {name: torch.stack([d.choices[name] for d in decisions]) for name in decisions[0].choices}
+        choices = _stacked([decision.choices for decision in decisions])
         labels = None if self.labels is None else torch.as_tensor(self.labels, device=self.device).long()
         holds, judged = None, None
         if agent.teacher == "outcome":
@@ -361,6 +381,7 @@ class _Tape:
             num_glimpses=torch.as_tensor(num_glimpses),
             target_distances=self._distances(seen_from),
             budget=budget,
+            made=_made(decisions) if agent.config.learning.parts > 1 else None,
         )
 
     def _distances(self, seen_from: Tensor) -> Tensor:
@@ -376,6 +397,20 @@ class _Tape:
         if isinstance(arrays[0], Tensor):
             return torch.stack(arrays).float()
         return torch.from_numpy(np.stack(arrays).astype(np.float32)).to(self.device)
+
+
+def _made(decisions: list[Decision]) -> Outputs:
+    """What the agent made of all steps."""
+    return Outputs(
+        **{each.name: _stacked([getattr(made, each.name) for made in decisions]) for each in fields(Outputs)}
+    )
+
+
+def _stacked(steps: list[Any]) -> Any:
+    """Tensors, or such by name, with the steps first."""
+    if isinstance(steps[0], dict):
+        return {name: _stacked([step[name] for step in steps]) for name in steps[0]}
+    return None if steps[0] is None else torch.stack(steps)
 
 
 def _to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, Any]:

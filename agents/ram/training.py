@@ -38,7 +38,7 @@ from agents.experiment.updates import make_updates
 from agents.ram.agent import RecurrentAttentionAgent, make_agent
 from agents.ram.checkpoint import begin_with, load_state, save_state
 from agents.ram.config import Config
-from agents.ram.decisions import Decision, Outputs
+from agents.ram.decisions import Decision
 from agents.ram.draws import LaneGenerator, uniform
 from agents.ram.evaluation import evaluate
 from agents.ram.findings import Findings, Found
@@ -52,6 +52,7 @@ from ram_envs.rendering import Pixels, draw_view
 from ram_envs.retina_wrapper import RetinaVectorWrapper
 
 FILM_SIZE = 256  # pixels of height
+COUNTED = ("frames", "finished")  # of what an update finds; all else is measured
 LEARNING_RATES = {"what": "learning_rate", "where": "gaze_learning_rate", "when": "stop_learning_rate"}
 """What a group of parameters serves -> its learning rate in reports."""
 
@@ -251,7 +252,9 @@ class Trainer:
 
     def _learn(self, images: dict[str, Any] | None = None) -> Found:
         """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
-        activations, twin = self.agent.start_activations(), isinstance(self.envs, DeviceWorld)
+        twin = isinstance(self.envs, DeviceWorld)
+        parts = min(self.config.learning.parts, self.batch_size // self.team.size)  # each has a lane in every process
+        activations = self.agent.start_activations() if parts == 1 else None
         rollout = collect_rollout(
             self.agent,
             self.envs,
@@ -266,24 +269,23 @@ class Trainer:
         )
         if twin:
             self._demand_finite("A location", rollout.locations)
-        found, before = self._take_step(rollout, activations)
-        for _ in range(self.config.learning.passes - 1):
-            self._take_step(rollout, None, before)
+        if parts == 1:
+            found = self._take_step(rollout, activations)
+        else:  # the lanes of a part are the same ones however many processes share the batch
+            firsts = [(part - self.lanes.start) % parts for part in range(parts)]
+            found = _together([self._take_step(rollout.of(slice(first, None, parts))) for first in firsts])
         if self.config.network.input == "standardized":
             self._see(rollout.glimpses)
         norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
         return self.findings.collect(found)
 
-    def _take_step(
-        self, rollout: Rollout, activations: dict[str, Activations] | None, before: Outputs | None = None
-    ) -> tuple[dict[str, Tensor], Outputs]:
-        """One gradient step; returns what it is to report, and what the agent made of the episodes before it, both of the whole batch.
+    def _take_step(self, rollout: Rollout, activations: dict[str, Activations] | None = None) -> dict[str, Tensor]:
+        """One gradient step on what was played here and elsewhere; returns what it is to report, of all processes' episodes.
 
         Args:
             rollout: what was played here.
             activations: what was made meanwhile, if the weights are still the same.
-            before: what the agent made of it with the weights that it played with, if they are not.
         """
         with self.agent.autocast():
             outputs = self.agent.unroll(
@@ -296,7 +298,7 @@ class Trainer:
                 rollout.stays,
             )
         rollout, outputs = join(self.team, rollout, outputs)
-        loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus, before)
+        loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus)
         self._demand_finite("The loss", loss)
         for weight in self.weights:
             weight.grad = None
@@ -305,7 +307,7 @@ class Trainer:
         gradient_norm = self._clip_gradients()
         self.optimizer.step()
         found = {"loss": loss.detach(), "gradient_norm": gradient_norm, **parts}
-        return self._measures(found, rollout), outputs.detached()
+        return self._measures(found, rollout)
 
     def _see(self, glimpses: Tensor) -> None:
         """Takes the pixels of the batch's glimpses (T, B, planes, g, g), of which some are here, into the running statistics."""
@@ -531,6 +533,12 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         "frames": trainer.frames,
         **provenance(trainer.seconds, trainer.commits, trainer.devices, config.run),
     }
+
+
+def _together(steps: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """What the steps of an update found: sums of what was counted, means of what was measured."""
+    found = {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
+    return {name: each.sum(0) if name in COUNTED else each.mean(0) for name, each in found.items()}
 
 
 def _looking(config: Config, glimpses: int) -> Config:

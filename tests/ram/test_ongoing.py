@@ -61,7 +61,7 @@ def uneven(*words, steps=6, **changes):
         env_args=("patch_size=4", *words),
         network={"hidden_size": 16},
         gaze={"hidden": 8},
-        learning={"batch_size": 5, "rollout_steps": steps},
+        learning={"batch_size": 5, "rollout_steps": steps, "parts": 2},
         run={"episodes": 60, "evaluations": 2, "report_every": 1, "device": "cpu", "matmul_precision": "highest"},
     ).but(**changes)
 

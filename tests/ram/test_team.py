@@ -38,7 +38,7 @@ RECIPES = {
     "canvas": CANVAS,
     "canvas, convolutions": CANVAS.but(network={"convolutions": (4, 4)}),
     "canvas, reward": CANVAS.but(learning={"answer": "outcome"}),
-    "catch, several passes": CATCH.but(learning={"passes": 3}),
+    "catch, in parts": CATCH.but(learning={"parts": 2, "batch_size": 8}),
     "stopping at prices": DIGITS.but(
         env_args=("num_glimpses=9",), stopping={"price_range": (0.01, 0.1)}, learning={"entropy_bonus": 0.1}
     ),

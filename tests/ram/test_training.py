@@ -456,19 +456,19 @@ def test_a_shipped_agent_has_a_quarter_of_the_size_and_nearly_the_same_weights(t
 @pytest.mark.parametrize(
     "counterfactual", [None, *(GENERAL.counterfactual.but(judge=by) for by in ("return", "value"))]
 )
-def test_several_passes_are_several_steps_on_the_same_episodes(counterfactual, tmp_path):
+def test_steps_on_parts_of_the_episodes_are_together_several_steps_on_all_of_them(counterfactual, tmp_path):
     moved = []
-    for passes in (1, 3):
+    for parts in (1, 3):
         config = TINY.but(
             counterfactual=counterfactual,
             gaze={"std_final": None},
-            learning={"passes": passes},
+            learning={"parts": parts, "batch_size": 300},
             optimizer={"method": "sgd", "momentum": 0.0, "learning_rate": 1e-5, "max_grad_norm": 0.0},
         )
         trainer = Trainer(config, tmp_path)
         before = [weight.detach().clone() for weight in trainer.weights]
         trainer.step()
-        assert trainer.frames == 4 * 5
+        assert trainer.frames == 300 * 5
         moved.append(
             torch.cat([(now - then).detach().flatten() for now, then in zip(trainer.weights, before, strict=True)])
         )
