@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 from ram_envs import datasets
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # cores are shared by processes, not by the threads of one
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # no test opens a window
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
 os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))  # Ray listens to the tests alone

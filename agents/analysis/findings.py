@@ -33,6 +33,7 @@ FINDINGS = (
     Finding("gaze", "cluttered digits 100x100: the same", "cluttered100-2m-random-seed*", "cluttered100-2m-ram-seed*"),
     Finding("gaze", "the sum of two digits, 100x100: the same", "sum100-2m-random-seed*", "sum100-2m-ram-seed*"),
     Finding("gaze", "Catch: a learnt gaze instead of the centre", "catch-center-seed*", "catch-seed*"),
+    Finding("looks", "Catch, 2 M frames: the general recipe, whose looks are compared, instead of REINFORCE and the recipe of Catch", "ablations/catch-2m-base-seed*", "catch-2m-ram-seed*"),
     Finding("convolutions", "translated digits: convolutions in the glimpse network", "translated60-8-seed*", "translated60-8-conv-seed*"),
     Finding("convolutions", "cluttered digits 60x60: the same", "cluttered60-8-seed*", "cluttered60-8-conv-seed*"),
     Finding("convolutions", "cluttered digits 100x100: the same", "cluttered100-8-seed*", "cluttered100-8-conv-seed*"),

@@ -276,7 +276,7 @@ class RecurrentAttentionAgent(nn.Module):
             outputs = self._heads(states, location, state.price)
             candidates = None
             if not greedy and self.compares:
-                if "answer" in self.choices:  # moves change what is to be seen
+                if "answer" in self.choices:  # elsewhere moves change what is to be seen
                     state = replace(state, seen=self._remembered(state.seen, location))
                 candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, location, state, generator)
             return self._decide(outputs, cores, state, candidates, greedy, generator)
@@ -495,7 +495,7 @@ class RecurrentAttentionAgent(nn.Module):
     def _draw_candidates(
         self, mean: Tensor, pixels: Tensor, location: Tensor, state: AgentState, generator: torch.Generator | None
     ) -> Tensor:
-        """Places (K, B, 2) to compare: around the mean; some of them far, most of these where the glimpse from that location has contrast."""
+        """Places (K, B, 2) to compare: around the mean; some of them far, a share of these where the glimpse from that location has contrast."""
         settings, size = self.config.counterfactual, self.pixel_size if state.pixel_size is None else state.pixel_size
         assert settings is not None
         shape = (settings.candidates, *mean.shape)

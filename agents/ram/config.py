@@ -107,8 +107,8 @@ class CounterfactualConfig(Settings):
     anywhere_final: float = 0.1
     """The same at the end; in between it falls as the standard deviation does."""
     salient: float = 0.8
-    """Share of those that are drawn where the last glimpse has contrast, at any of its scales, and the agent has not looked before: on a
-    large canvas nothing is found by chance."""
+    """Share of those that are drawn where the last glimpse has contrast, at any of its scales, and, where there is something to answer,
+    the agent has not looked before: on a large canvas nothing is found by chance."""
     greedy_share: float = 0.8
     """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows from 0
     to this while the standard deviation falls, since an untrained gaze would show them nothing."""
@@ -266,6 +266,12 @@ class Config(ExperimentConfig):
         if self.run.threads > self.learning.batch_size:
             raise ValueError(
                 f"threads must be at most batch_size, {self.learning.batch_size}, as each takes a share of a batch: got {self.run.threads}."
+            )
+
+        parts = min(self.learning.parts, self.learning.batch_size)
+        if self.run.threads > 1 and self.run.threads * parts > self.learning.batch_size:
+            raise ValueError(
+                f"threads must be at most {self.learning.batch_size // parts}, as each has an episode of every part of a batch: got {self.run.threads}."
             )
 
     @classmethod

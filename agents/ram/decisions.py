@@ -19,7 +19,7 @@ class AgentState:
         last_move: (B, K) where the core sees it: 1 for each option chosen, of all choices but answer and stop, and the control.
         price: (B, 1) where the agent is told what a glimpse costs: its logarithm, -1 at the lowest price and 1 at the highest.
         keen: (B,) bool where some episodes look where a greedy agent would, None where all explore.
-        seen: (B, m, 2) where the last m glimpses were taken, while looks are compared and nothing moves.
+        seen: (B, m, 2) where the last m glimpses were taken, while looks are compared, where there is something to answer.
         pixel_size: (B, 2) of each image, as a way (x, y) between locations; None where all are as the agent knows.
     """
 

@@ -188,7 +188,7 @@ def blind_logits(logits: Tensor, mask: Tensor) -> Tensor:
     Returns:
         Logits (T, B, K), the same everywhere.
     """
-    shares = (functional.softmax(logits, -1) * mask[..., None]).sum((0, 1)) / mask.sum()
+    shares = (functional.softmax(logits, -1) * mask[..., None]).sum((0, 1)) / mask.sum().clamp(min=1)
     return shares.clamp(min=1e-6).log().expand_as(logits)
 
 

@@ -63,9 +63,8 @@ def training_loss(
     objective = Objective(torch.zeros((), device=active.device), {})
     baseline = losses.baseline_loss(outputs.baseline, returns, active)
     objective.add(baseline, learning.baseline_weight, "baseline_loss")
-    spread = ((returns - (returns * active).sum() / active.sum()).square() * active).sum()
-    objective.report("baseline_explains", _explained(outputs.baseline, returns, spread, active))
-    objective.report("return_spread", (spread / active.sum()).sqrt() * agent.return_scale)
+    told = _returns_told(outputs.baseline.detach(), returns, active)
+    objective.parts |= {"returns": told, **measure_baseline(told[None], agent.return_scale)}
     looked = active * (1 - rollout.last) * rollout.explored  # the last location is never used
     if learning.normalize_advantages:
         taught = agent.teacher != "reinforce" and outputs.logits.keys() == {"answer"} and outputs.control_mean is None
@@ -93,11 +92,23 @@ def _rewards(rollout: Rollout, outputs: Outputs, agent: RecurrentAttentionAgent)
     return costs + losses.probability_gains(outputs.logits["answer"], _labels(rollout), rollout.active)
 
 
-def _explained(baselines: Tensor, returns: Tensor, spread: Tensor, active: Tensor) -> Tensor:
-    """Share of the returns' spread, the sum of their squared ways from the mean, that the baseline explains."""
-    left = ((returns - baselines.detach()).square() * active).sum()
+def _returns_told(baselines: Tensor, returns: Tensor, active: Tensor) -> Tensor:
+    """Of the returns (4,): how many there are, their mean, and the sums of their squared ways from it and from the baseline."""
+    count = active.sum()
+    mean = (returns * active).sum() / count
+    squares = [((returns - middle).square() * active).sum() for middle in (mean, baselines)]
+    return torch.stack([count, mean, *squares])
+
+
+def measure_baseline(told: Tensor, scale: float | Tensor) -> dict[str, Tensor]:
+    """What the parts of a batch tell together (P, 4): the share of the returns' spread that the baseline explains, and their standard deviation, from
+    returns in units of `scale`."""
+    counts, means, spreads, left = told.T
+    mean = (counts * means).sum() / counts.sum()
+    spread = (spreads + counts * (means - mean).square()).sum()
     # Where all returns are equal there is nothing to explain.
-    return torch.where(spread > 1e-6, 1 - left / spread.clamp(min=1e-6), 0.0)
+    explained = torch.where(spread > 1e-6, 1 - left.sum() / spread.clamp(min=1e-6), 0.0)
+    return {"baseline_explains": explained, "return_spread": (spread / counts.sum()).sqrt() * scale}
 
 
 def _add_gaze(

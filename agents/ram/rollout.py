@@ -381,7 +381,7 @@ class _Tape:
             num_glimpses=torch.as_tensor(num_glimpses),
             target_distances=self._distances(seen_from),
             budget=budget,
-            made=_made(decisions) if agent.config.learning.parts > 1 else None,
+            made=_made(decisions) if agent.training and agent.config.learning.parts > 1 else None,
         )
 
     def _distances(self, seen_from: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ from agents.ram.draws import LaneGenerator, uniform
 from agents.ram.evaluation import evaluate
 from agents.ram.findings import Findings, Found
 from agents.ram.layers import Activations
-from agents.ram.objective import training_loss
+from agents.ram.objective import measure_baseline, training_loss
 from agents.ram.ongoing import Ongoing
 from agents.ram.rollout import GAZES, Rollout, collect_rollout, join
 from agents.ram.update_graph import UpdateGraph
@@ -81,6 +81,7 @@ class Trainer:
         self.device = prepare_torch(config)
         self.config, self.folder, self.team = config, folder, team or Team()
         self.batch_size = config.learning.batch_size
+        self.parts = min(config.learning.parts, self.batch_size)  # of a batch, each for a gradient step
         self.lanes = self.team.lanes(self.batch_size)  # that are played here
         self.commits = [current_commit()]  # that this run's code was at, read before the checkout can move on
         self.devices = [device_name(self.device)]
@@ -252,8 +253,7 @@ class Trainer:
 
     def _learn(self, images: dict[str, Any] | None = None) -> Found:
         """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
-        twin = isinstance(self.envs, DeviceWorld)
-        parts = min(self.config.learning.parts, self.batch_size // self.team.size)  # each has a lane in every process
+        parts, twin = self.parts, isinstance(self.envs, DeviceWorld)
         activations = self.agent.start_activations() if parts == 1 else None
         rollout = collect_rollout(
             self.agent,
@@ -270,10 +270,11 @@ class Trainer:
         if twin:
             self._demand_finite("A location", rollout.locations)
         if parts == 1:
-            found = self._take_step(rollout, activations)
+            steps = [self._take_step(rollout, activations)]
         else:  # the lanes of a part are the same ones however many processes share the batch
             firsts = [(part - self.lanes.start) % parts for part in range(parts)]
-            found = _together([self._take_step(rollout.of(slice(first, None, parts))) for first in firsts])
+            steps = [self._take_step(rollout.of(slice(first, None, parts))) for first in firsts]
+        found = _together(steps, self.agent.return_scale)
         if self.config.network.input == "standardized":
             self._see(rollout.glimpses)
         norms = torch.stack(torch._foreach_norm(self.weights))
@@ -399,7 +400,7 @@ class Trainer:
         for measures in self.findings.settle():
             self.frames += int(measures.pop("frames"))
             self.finished += int(measures.pop("finished"))
-            if "answers_know" in measures and self.batch_size >= self.TELLING:
+            if "answers_know" in measures and self.batch_size // self.parts >= self.TELLING:
                 self.known.append(measures["answers_know"])
             spread = measures["return_spread"]
             before = spread if self.return_spread is None else self.return_spread
@@ -535,10 +536,14 @@ def _result(trainer: Trainer) -> dict[str, Any]:
     }
 
 
-def _together(steps: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """What the steps of an update found: sums of what was counted, means of what was measured."""
+def _together(steps: list[dict[str, Tensor]], scale: float | Tensor) -> dict[str, Tensor]:
+    """What the steps of an update found: sums of what was counted, means of what was measured, and what the baseline explains of all returns."""
+    returns = torch.stack([step.pop("returns") for step in steps])
+    if len(steps) == 1:
+        return steps[0]
     found = {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
-    return {name: each.sum(0) if name in COUNTED else each.mean(0) for name, each in found.items()}
+    together = {name: each.sum(0) if name in COUNTED else each.mean(0) for name, each in found.items()}
+    return together | measure_baseline(returns, scale)
 
 
 def _looking(config: Config, glimpses: int) -> Config:

@@ -500,12 +500,25 @@ def test_until_the_baseline_is_trusted_looks_are_worth_what_they_foretell_and_th
     assert (pulled == sides[better].sign()).all()
 
 
+@pytest.mark.parametrize(("likelier", "learns"), [(0.0, True), (3.0, False)])
+def test_what_became_much_likelier_than_when_it_was_played_is_not_made_likelier_still(likelier, learns):
+    config = Config().but(learning={"parts": 2, "entropy_bonus": 0.0})
+    agent, played = play(catch(), config)
+    chosen = torch.nn.functional.one_hot(played.choices["move"], 3)
+    made = played.rollout.made
+    assert made is not None
+    before = {"move": made.logits["move"] - likelier * chosen}
+    rollout = replace(played.rollout, made=replace(made, logits=before), rewards=played.rewards + 1.0)
+    logits = played.outputs.logits["move"].detach().requires_grad_()
+    outputs = replace(played.outputs, logits={"move": logits}, location_mean=played.location_mean.detach())
+    Played(replace(rollout, explored=0 * rollout.explored), outputs).loss(agent)[0].backward()
+    assert bool(logits.grad.abs().sum() > 0) == learns
+
+
 def test_places_are_explored_again_where_moves_change_what_is_to_be_seen():
     for envs, remembers in ((digits(), True), (catch(), False)):
-        agent, glimpse = (
-            make_agent(Config().but(**LOOKS), envs),
-            torch.zeros(4, *envs.single_observation_space["glimpse"].shape),
-        )
+        agent = make_agent(Config().but(**LOOKS), envs)
+        glimpse = torch.zeros(4, *envs.single_observation_space["glimpse"].shape)
         _, state = agent.act(glimpse, torch.zeros(4, 2), agent.initial_state(4))
         assert (state.seen is not None) == remembers
 

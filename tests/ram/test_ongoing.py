@@ -113,6 +113,11 @@ def test_what_learning_sees_is_what_playing_saw_whether_kept_or_made_again():
                     getattr(outputs, name), torch.stack([getattr(each, name) for each in decisions])
                 )
             torch.testing.assert_close(outputs.logits["move"], torch.stack([each.logits["move"] for each in decisions]))
+        part, lanes = rollout.of(slice(1, None, 2)), outputs.baseline[:, 1::2]
+        again = agent.unroll(part.glimpses, part.seen_from, part.choices, None, None, part.start, part.stays)
+        torch.testing.assert_close(again.baseline, lanes)
+        torch.testing.assert_close(part.made.baseline, lanes)
+        torch.testing.assert_close(rollout.made.logits, outputs.logits)
 
 
 def test_an_episodes_gradient_goes_back_to_its_first_step_and_no_further():

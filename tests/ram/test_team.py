@@ -243,5 +243,7 @@ def test_ctrl_c_in_the_terminal_reaches_all_processes_and_ends_the_run_with_a_ch
 
 
 def test_more_processes_than_lanes_are_refused():
+    with pytest.raises(ValueError, match="threads must be at most 2, as each has an episode of every part"):
+        CATCH.but(learning={"parts": 2}, run={"threads": 3})
     with pytest.raises(ValueError, match="threads must be at most batch_size, 5"):
         CATCH.but(run={"threads": 6})
