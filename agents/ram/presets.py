@@ -177,10 +177,13 @@ def _catch() -> dict[str, Config]:
 
 
 def _two_million_frames() -> dict[str, Config]:
-    """What others are compared with after two million frames: the general recipes, from the hybrid loss in every world of digits, with its gaze and with
+    """What others are compared with after two million frames, in Catch also after twenty: the general recipes, from the hybrid loss in every world of digits, with its gaze and with
     others in its place; from the reward alone; and Catch."""
     compared = {
-        "catch-2m-ram": GENERAL_MOVES.but(env="CatchBall-v0", run={"episodes": 2_000_000 // 23, "evaluations": 20})
+        f"catch-{millions}m-ram": GENERAL_MOVES.but(
+            env="CatchBall-v0", run={"episodes": millions * 1_000_000 // 23, "evaluations": 20}
+        )
+        for millions in (2, 20)
     }
     scenes = {
         "mnist": 6, "translated60": 8, "cluttered60": 8, "cluttered100": 8, "pairs100": 8, "sum100": 8, "mega500": 16, "mega1500": 32, "moving60": 20,
