@@ -205,10 +205,11 @@ def _finish(axis: Any, apart: float = 0.065) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     to_axis = axis.transData + axis.transAxes.inverted()
     ends = [to_axis.transform(np.column_stack(line.get_data())[-1]) for line in axis.lines]
-    lowest = -np.inf
+    lowest, below = -np.inf, 0.0  # the middle of the name below, and its height
     for i in sorted(range(len(ends)), key=lambda i: ends[i][1]):
         (x, y), line = ends[i], axis.lines[i]
-        lowest = max(y, lowest + apart)
+        height = apart * (1 + 0.6 * str(line.get_label()).count("\n"))
+        lowest, below = max(y, lowest + (below + height) / 2), height
         axis.annotate(
             line.get_label(), (x, y), (1.04, lowest), xycoords="axes fraction", color=line.get_color(), fontsize=8, va="center",
             arrowprops={"arrowstyle": "-", "color": line.get_color(), "linewidth": 0.5}, annotation_clip=False,

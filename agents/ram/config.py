@@ -263,15 +263,11 @@ class Config(ExperimentConfig):
             raise ValueError(
                 f"std_final must be None where looks are compared, whose deviation ends at counterfactual.near: got {self.gaze.std_final}."
             )
-        if self.run.threads > self.learning.batch_size:
+        batch = self.learning.batch_size
+        most = batch // min(self.learning.parts, batch)
+        if self.run.threads > most:
             raise ValueError(
-                f"threads must be at most batch_size, {self.learning.batch_size}, as each takes a share of a batch: got {self.run.threads}."
-            )
-
-        parts = min(self.learning.parts, self.learning.batch_size)
-        if self.run.threads > 1 and self.run.threads * parts > self.learning.batch_size:
-            raise ValueError(
-                f"threads must be at most {self.learning.batch_size // parts}, as each has an episode of every part of a batch: got {self.run.threads}."
+                f"threads must be at most {most}, as each takes a share of every part of a batch of {batch}: got {self.run.threads}."
             )
 
     @classmethod

@@ -253,8 +253,8 @@ class Trainer:
 
     def _learn(self, images: dict[str, Any] | None = None) -> Found:
         """Plays a batch of episodes, of these images or as dealt, and learns from it; no GPU is waited for."""
-        parts, twin = self.parts, isinstance(self.envs, DeviceWorld)
-        activations = self.agent.start_activations() if parts == 1 else None
+        twin = isinstance(self.envs, DeviceWorld)
+        activations = self.agent.start_activations() if self.parts == 1 else None  # good until the first step
         rollout = collect_rollout(
             self.agent,
             self.envs,
@@ -269,11 +269,9 @@ class Trainer:
         )
         if twin:
             self._demand_finite("A location", rollout.locations)
-        if parts == 1:
-            steps = [self._take_step(rollout, activations)]
-        else:  # the lanes of a part are the same ones however many processes share the batch
-            firsts = [(part - self.lanes.start) % parts for part in range(parts)]
-            steps = [self._take_step(rollout.of(slice(first, None, parts))) for first in firsts]
+        # The lanes of a part are the same ones however many processes share the batch.
+        firsts = [(part - self.lanes.start) % self.parts for part in range(self.parts)]
+        steps = [self._take_step(rollout.of(slice(first, None, self.parts)), activations) for first in firsts]
         found = _together(steps, self.agent.return_scale)
         if self.config.network.input == "standardized":
             self._see(rollout.glimpses)
@@ -281,7 +279,7 @@ class Trainer:
         self._demand_finite("The norm of the weights after the step", norms)
         return self.findings.collect(found)
 
-    def _take_step(self, rollout: Rollout, activations: dict[str, Activations] | None = None) -> dict[str, Tensor]:
+    def _take_step(self, rollout: Rollout, activations: dict[str, Activations] | None) -> dict[str, Tensor]:
         """One gradient step on what was played here and elsewhere; returns what it is to report, of all processes' episodes.
 
         Args:

@@ -243,7 +243,11 @@ def test_ctrl_c_in_the_terminal_reaches_all_processes_and_ends_the_run_with_a_ch
 
 
 def test_more_processes_than_lanes_are_refused():
-    with pytest.raises(ValueError, match="threads must be at most 2, as each has an episode of every part"):
+    with pytest.raises(
+        ValueError, match="threads must be at most 2, as each takes a share of every part of a batch of 5"
+    ):
         CATCH.but(learning={"parts": 2}, run={"threads": 3})
-    with pytest.raises(ValueError, match="threads must be at most batch_size, 5"):
+    with pytest.raises(
+        ValueError, match="threads must be at most 5, as each takes a share of every part of a batch of 5"
+    ):
         CATCH.but(run={"threads": 6})
