@@ -107,11 +107,13 @@ class Sb3Config(ExperimentConfig):
 
 
 def linear(name: str, text: str) -> Callable[[float], float]:
-    """A schedule, as Stable-Baselines3 takes it, of what RL Baselines3 Zoo writes "lin_0.001": from there to 0.
+    """Stable-Baselines3's schedule of what RL Baselines3 Zoo writes "lin_0.001": from there to 0. A saved model that holds it is read without this package.
 
     Raises:
         ValueError: if it is of another form.
     """
+    from stable_baselines3.common.utils import LinearSchedule  # whoever only reads settings needs no Stable-Baselines3
+
     kind, _, start = text.partition("_")
     try:
         first = float(start)
@@ -119,15 +121,4 @@ def linear(name: str, text: str) -> Callable[[float], float]:
         first = 0.0
     if kind != "lin" or not first > 0:
         raise ValueError(f"{name} in algo_args must be a number, or lin_NUMBER to fall from there to 0, got {text!r}.")
-    return Falling(first)
-
-
-@dataclass(frozen=True)
-class Falling:
-    """A number that falls to 0 in a straight line; a class, so that a saved model that holds one is read by every version of Python."""
-
-    start: float
-
-    def __call__(self, remaining: float) -> float:
-        """The number where so much of the training remains, from 1 to 0."""
-        return remaining * self.start
+    return LinearSchedule(first, 0.0, 1.0)
