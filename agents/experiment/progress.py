@@ -9,6 +9,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+EVERY = 60.0  # seconds after which a line says how far it is, though nothing new was found
+
 
 def bar(what: str, total: int, unit: str = "ep", **kwargs: Any) -> Any:
     """A bar on standard error that says what is done, and shows nothing where that is not a terminal."""
@@ -17,7 +19,7 @@ def bar(what: str, total: int, unit: str = "ep", **kwargs: Any) -> Any:
 
 
 class Progress:
-    """A bar with what was found last beside it, or lines of the same.
+    """A bar with what was found last beside it, or lines of the same: at every report, and every minute where reports are rarer.
 
     Args:
         what: is done.
@@ -31,6 +33,7 @@ class Progress:
         self.started = time.monotonic()
         self.bar = bar(what, total, unit, initial=done)
         self.lines = bool(self.bar.disable) or not sys.stdout.isatty()
+        self.found, self.told = "", 0.0  # last, and when that was said
 
     def __enter__(self) -> Progress:
         return self
@@ -44,12 +47,14 @@ class Progress:
         """So much more is done."""
         self.done += count
         self.bar.update(count)
+        if self.passed - self.told >= EVERY:
+            self._tell()
 
     def report(self, text: str) -> None:
         """What was found last."""
+        self.found = text
         self.bar.set_postfix_str(text)
-        if self.lines:
-            self.say(f"{self.done / self.total:6.1%} {self.what}, {duration(self.passed)}: {text}, {self._left()} left")
+        self._tell()
 
     def say(self, text: str) -> None:
         """A line that stays, above the bar."""
@@ -60,6 +65,12 @@ class Progress:
     def passed(self) -> float:
         """Seconds since this began."""
         return time.monotonic() - self.started
+
+    def _tell(self) -> None:
+        self.told = self.passed
+        if self.lines:
+            found = f"{self.found}, " if self.found else ""
+            self.say(f"{self.done / self.total:6.1%} {self.what}, {duration(self.passed)}: {found}{self._left()} left")
 
     def _left(self) -> str:
         pace = self.passed / max(self.done - self.first, 1)

@@ -3,6 +3,7 @@
 import io
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ def test_in_a_file_every_report_is_a_line_and_there_is_no_bar(capsys):
     ]
     assert all("50.0% caught" in line for line in out.splitlines())
     assert out.endswith("0:00 left\n")
+
+
+def test_a_minute_without_a_report_is_a_line_too(capsys, monkeypatch):
+    seconds = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    told = {}
+    with Progress("training slow", 300) as progress:
+        for now in (59, 61, 62, 120, 122):
+            seconds[0] = float(now)
+            progress.advance(10)
+            told[now] = capsys.readouterr().out
+    assert [now for now, line in told.items() if line] == [61, 122]
+    assert told[61] == "  6.7% training slow, 1:01: 14:14 left\n"
 
 
 def test_on_a_terminal_a_bar_says_what_is_done_and_what_was_found_last(monkeypatch):
