@@ -157,14 +157,17 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         self._action_mode = make_action_mode(settings.action_mode, choices, settings.location_grid, discrete, control)
         self.single_action_space = self._action_mode.space
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._history = self._make_history(choices, control) if self.obs_mode == "history" else None
+        # A limit of steps does not shorten it: `gym.make` counts them outside.
+        self._history = self._make_history(choices, control, max_glimpses) if self.obs_mode == "history" else None
         self.single_observation_space = self._observation_space()
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._make_lanes(num_draws)
 
-    def _make_history(self, choices: Mapping[str, int], control: spaces.Box | None) -> GlimpseHistory:
+    def _make_history(
+        self, choices: Mapping[str, int], control: spaces.Box | None, max_glimpses: int | None
+    ) -> GlimpseHistory:
         """Room for the glimpses that are shown together."""
-        length = self.settings.history or min(self.max_glimpses or LONGEST, LONGEST)
+        length = self.settings.history or min(max_glimpses or LONGEST, LONGEST)
         kept = choices if self.past_choices is None else {name: choices[name] for name in self.past_choices}
         size = int(np.prod(self.sensor.glimpse_shape(self.screen[2])))
         return GlimpseHistory(self.num_envs, size, length, kept, control)

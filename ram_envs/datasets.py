@@ -210,6 +210,10 @@ def as_labelled_images(
         if labels is not None or num_classes is not None:
             raise ValueError("labels and num_classes must be None where images are LabelledImages, which have theirs")
         return images
+    if isinstance(images, str | Path):
+        raise BadArgument(
+            f"images must be an array, got {shown(images)}: GlimpseImages-v0 takes folders of image files"
+        )
     if labels is None:
         raise ValueError("images and labels go together: give both or neither")
     pixels = _as_pixels(as_array("images", images))

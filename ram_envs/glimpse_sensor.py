@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ram_envs.arguments import as_array, check_channels_last, one_of, whole_number
 
 POOLINGS = ("mean", "sum")
+MOST_SCALES = 12
 
 
 def to_pixels(locations: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
@@ -59,8 +60,11 @@ class GlimpseSensor:
         self.pooling = pooling
         self.patch_size = whole_number("patch_size", patch_size, 1)
         self.num_scales = whole_number("num_scales", num_scales, 1)
-        if num_scales > 12:
-            raise ValueError(f"num_scales must be at most 12 (a pixel of 2048 x 2048), got {num_scales}.")
+        if num_scales > MOST_SCALES:
+            widest = 2 ** (MOST_SCALES - 1)
+            raise ValueError(
+                f"num_scales must be at most {MOST_SCALES} (a pixel of {widest} x {widest}), got {num_scales}."
+            )
         pixel = 2 ** np.arange(self.num_scales)  # (k,) image pixels a side of one glimpse pixel
         self.widths = self.patch_size * pixel  # (k,)
         self._steps = np.arange(self.patch_size + 1) * pixel[:, None] - self.widths[:, None] // 2  # (k, g + 1)

@@ -34,6 +34,7 @@ SPLIT_FOLDERS = {
     "valid": "validation",
     "val": "validation",
     "test": "test",
+    "testing": "test",
 }
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "TGA", "TIFF", "WEBP")
 _NOT_OURS = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")  # what systems leave behind
@@ -197,7 +198,8 @@ def read_folder(
         ValueError: the folder is no folder, holds no images in classes, or too few.
     """
     if not isinstance(folder, str | Path) or not str(folder):
-        raise ValueError(f"images must name a folder with one subfolder per class, got {shown(folder)}.")
+        a_number = " A folder that is called by a number is written ./2024." if isinstance(folder, int) else ""
+        raise ValueError(f"images must name a folder with one subfolder per class, got {shown(folder)}.{a_number}")
     shares = {
         "validation": real_number("validation_share", validation_share, 0, 1),
         "test": real_number("test_share", test_share, 0, 1),
@@ -216,7 +218,7 @@ def read_folder(
         raise ValueError(
             f"{root} has no subfolders with images in them: each class needs one.\n{search.report()}".rstrip()
         )
-    missing = {split: share for split, share in shares.items() if split not in found}
+    missing = {split: share for split, share in shares.items() if not any(found.get(split, {}).values())}
     for name in names:
         for split, files in _divided(found["train"].pop(name, []), missing, split_seed).items():
             found.setdefault(split, {})[name] = files
@@ -224,9 +226,15 @@ def read_folder(
     for split, listed in splits.items():
         if not len(listed) and shares.get(split, 1):
             raise ValueError(
-                f"{root} leaves no image for the split {split!r}: a class needs at least three images, or give {split}_share=0."
+                f"{root} leaves no image for the split {split!r}: a class needs at least three images, or give {split}_share=0.\n"
+                f"{search.report()}".rstrip()
             )
-    return ImageFolder(root, names, splits, search.left_out)
+    if untaught := sorted({*names} - {names[label] for label in splits["train"].labels}):
+        warnings.warn(
+            f"{root} has no image to learn these classes from, only such to be scored on: {', '.join(map(_printable, untaught))}.",
+            stacklevel=3,
+        )
+    return ImageFolder(root, tuple(map(_printable, names)), splits, search.left_out)
 
 
 _File = tuple[str, tuple[int, int]]  # path below the folder, with /; height and width
@@ -244,10 +252,16 @@ class _Search:
         folders = self._folders(self.root)
         parts = {name: SPLIT_FOLDERS[name.lower()] for name in folders if name.lower() in SPLIT_FOLDERS}
         trains = [name for name, split in parts.items() if split == "train"]
-        others = len(parts) < len(folders) and len(parts) == len(trains)  # a class of trains, beside others
-        if divided := [name for name in parts if not trains and self._has_folders(self.root / name)]:
+        # A class of trains, beside others.
+        others = len(parts) == len(trains) and any(
+            self._has_image(self.root / name, "**/*") for name in folders if name not in parts
+        )
+        divided = [name for name in parts if self._has_folders(self.root / name)]
+        if others:  # of a class of trains nothing need be said
+            divided = [name for name in divided if not self._has_image(self.root / name, "*")]
+        if divided and (others or not trains):
             warnings.warn(
-                f"{' and '.join(divided)} in {self.root} will be taken for classes: splits are told apart only where there is a folder train.",
+                f"{' and '.join(divided)} in {self.root} will be taken for classes: splits are told apart only where there is a folder train, and beside it no class.",
                 stacklevel=4,
             )
         if others or not any(self._has_folders(self.root / name) for name in trains):
@@ -294,6 +308,10 @@ class _Search:
     @staticmethod
     def _has_folders(folder: Path) -> bool:
         return any(path.is_dir() and not path.name.startswith(".") for path in folder.iterdir())
+
+    @staticmethod
+    def _has_image(folder: Path, among: str) -> bool:
+        return any(not isinstance(_look_at(path), str) for path in folder.glob(among))
 
     def _images(self, folder: Path) -> list[_File]:
         """The images of the class whose folder this is."""
@@ -465,8 +483,8 @@ def _over_background(image: Any, background: str) -> Any:
     return pillow.Image.alpha_composite(below, image)
 
 
-def _printable(path: Path) -> str:
-    return os.fsencode(path.as_posix()).decode("utf-8", "replace")
+def _printable(path: Path | str) -> str:
+    return os.fsencode(Path(path).as_posix()).decode("utf-8", "replace")
 
 
 def _first_line(error: Exception) -> str:

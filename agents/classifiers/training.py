@@ -18,6 +18,7 @@ from agents.classifiers.networks import make_network
 from agents.classifiers.scenes import TrainingScenes
 from agents.experiment.checkpoint import demand_device, load_checkpoint, restoring, save_checkpoint
 from agents.experiment.device import autocast, device_name, prepare_torch
+from agents.experiment.episodes import demand_splits, scored_splits
 from agents.experiment.run_folder import (
     CHECKPOINT,
     Saved,
@@ -210,6 +211,7 @@ def train(config: ClassifierConfig, folder: Path, resume: bool = False, saved: S
         OSError: if another process trains in the folder, or it cannot be written to; the last checkpoint is still good.
         FloatingPointError: see `ClassifierTrainer.report`.
     """
+    demand_splits(config)
     with reserved(folder):
         trainer = ClassifierTrainer(config, folder)
         begin(trainer, resume, load_state)
@@ -225,7 +227,7 @@ def _norm(values: Sequence[Tensor]) -> Tensor:
 def _result(trainer: ClassifierTrainer) -> dict[str, Any]:
     """The same record as an agent's run leaves."""
     run = trainer.config.run
-    scores = {split: trainer.score(split) for split in ("validation", *(["test"] if run.score_test else []))}
+    scores = {split: trainer.score(split) for split in scored_splits(trainer.config)}
     for split, score in scores.items():
         print(f"{split}: {score}")
     return {

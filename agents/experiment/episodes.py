@@ -94,6 +94,27 @@ def make_split(config: ExperimentConfig, num_envs: int, split: str, training: bo
     return make_envs(config, num_envs, training, **({"split": split} if split in splits else {}), **kwargs)
 
 
+def scored_splits(config: ExperimentConfig) -> tuple[str, ...]:
+    """The splits that a finished run is scored on."""
+    return ("validation", *(["test"] if config.run.score_test else []))
+
+
+def demand_splits(config: ExperimentConfig) -> None:
+    """Complains of splits that a run could not be scored on, now and not after the training.
+
+    Raises:
+        ValueError: if the environment cannot be made of one of them.
+    """
+    (splits,) = _ask(make_envs(config, 1), "splits")
+    for split in scored_splits(config):
+        if split in splits:
+            try:
+                make_envs(config, 1, split=split).close()
+            except ValueError as error:
+                without = ". --run.score-test False trains without a final test" * (split == "test")
+                raise ValueError(f"{str(error).rstrip('.')}{without or '.'}") from None
+
+
 def told_targets(envs: Any, info: dict[str, Any]) -> Any:
     """The places in each lane where there is something to see, (N, D, 2) or (N, 2) as the world tells them in `info`; None where it does not.
 

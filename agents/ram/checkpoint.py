@@ -40,7 +40,9 @@ def export_agent(source: Path, path: Path) -> None:
     """Writes the trained agent of a run's checkpoint without what only training needs, a quarter of its size: large weights as bytes."""
     state = load_state(source)
     state["config"], state["agent"] = state["config"].to_json(), _as_bytes(state["agent"])
-    save_state(path, {name: state[name] for name in ("config", "agent", "update", "frames")})
+    save_state(
+        path, {name: state[name] for name in ("config", "class_names", "agent", "update", "frames") if name in state}
+    )
 
 
 def _as_bytes(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -67,7 +69,7 @@ def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
     """The trained agent in a checkpoint, for an environment like the one it was trained in.
 
     Raises:
-        ValueError: if the environment's glimpses or choices are not those the agent was trained with.
+        ValueError: if the environment's glimpses, choices or classes are not those the agent was trained with.
     """
     state = load_state(path)
     try:
@@ -80,10 +82,24 @@ def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
         raise ValueError(
             f"{path} holds an agent for {state['config'].env}, which does not fit the glimpses or choices of this environment."
         )
+    learnt, asked = state.get("class_names"), class_names(envs)
+    if isinstance(learnt, list) and asked is not None and learnt != asked:
+        raise ValueError(f"{path} holds an agent that tells {_listed(learnt)} apart, not {_listed(asked)}.")
     agent = make_agent(state["config"], envs)
     agent.load_state_dict(state["agent"])
     agent.location_std = agent.final_std
     return agent.eval()
+
+
+def class_names(envs: Any) -> list[str] | None:
+    """The names of the classes that are told apart there, single environment or vector, if any."""
+    names: Any = getattr(getattr(envs.unwrapped, "lane", envs.unwrapped), "class_names", None)
+    known = isinstance(names, tuple | list) and all(isinstance(name, str) for name in names)
+    return [*names] if known else None  # whoever calls something else so means something else
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    return ", ".join(map(str, names[:most])) + f" and {len(names) - most} more" * (len(names) > most)
 
 
 def begin_with(agent: RecurrentAttentionAgent, checkpoint: str) -> None:

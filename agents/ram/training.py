@@ -18,7 +18,7 @@ from torch import Tensor
 from agents.experiment.checkpoint import demand_device, restoring
 from agents.experiment.device import device_name, find_device, prepare_torch
 from agents.experiment.device_worlds import DeviceWorld, on_device
-from agents.experiment.episodes import make_split, told_targets
+from agents.experiment.episodes import demand_splits, make_split, scored_splits, told_targets
 from agents.experiment.run_folder import (
     CHECKPOINT,
     Saved,
@@ -36,7 +36,7 @@ from agents.experiment.score import Score
 from agents.experiment.team import Team
 from agents.experiment.updates import make_updates
 from agents.ram.agent import RecurrentAttentionAgent, make_agent
-from agents.ram.checkpoint import begin_with, load_state, save_state
+from agents.ram.checkpoint import begin_with, class_names, load_state, save_state
 from agents.ram.config import Config
 from agents.ram.decisions import Decision
 from agents.ram.draws import LaneGenerator, uniform
@@ -161,6 +161,7 @@ class Trainer:
         self._settle()
         return {
             "config": self.config.to_json(),
+            "class_names": class_names(self.envs),
             "agent": self.scored.state_dict(),
             **({"learner": self.agent.state_dict()} if self.scored is not self.agent else {}),
             "optimizer": self.optimizer.state_dict(),
@@ -485,6 +486,7 @@ def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nob
         FloatingPointError: see `Trainer.step`.
     """
     warm = not (resume and (folder / CHECKPOINT).exists())
+    demand_splits(config)
     with reserved(folder), make_trainer(config, folder, warm) as trainer:
         begin(trainer, resume, load_state)
         return carry_out(trainer, partial(make_updates, saved=saved), _result)
@@ -508,11 +510,10 @@ def _share(team: Team, config: Config, folder: Path, warm: bool) -> None:
 def _result(trainer: Trainer) -> dict[str, Any]:
     """Everything that somebody needs who wants to check the numbers of a run."""
     config = trainer.config
-    splits = ("validation", *(["test"] if config.run.score_test else []))
     prices = () if config.stopping is None else config.stopping.scored_prices
 
     def scored(**how: Any) -> dict[str, dict[str, Any]]:
-        scores = {split: trainer.score(split, **how) for split in splits}
+        scores = {split: trainer.score(split, **how) for split in scored_splits(config)}
         for split, score in scores.items():
             told = ", ".join(f"{name} {value}" for name, value in how.items())
             print(f"{split}{f', {told}' if told else ''}: {score}")

@@ -16,7 +16,7 @@ from stable_baselines3.common.logger import Logger
 from agents.experiment.board import Board
 from agents.experiment.checkpoint import first_line
 from agents.experiment.device import device_name, prepare_torch
-from agents.experiment.episodes import make_envs
+from agents.experiment.episodes import demand_splits, make_envs, scored_splits
 from agents.experiment.progress import Progress
 from agents.experiment.reports import Reports
 from agents.experiment.run_folder import (
@@ -198,6 +198,7 @@ def train(config: Sb3Config, folder: Path, resume: bool = False, saved: Saved = 
         FloatingPointError: if the weights are no longer finite.
     """
     commit, device = current_commit(), prepare_torch(config)
+    demand_splits(config)
     with reserved(folder):
         model = make_model(config)
         with told_in_a_sentence(folder, lambda: f"frame {model.num_timesteps}"):
@@ -238,7 +239,7 @@ def _train(
 def _result(model: BaseAlgorithm, config: Sb3Config, curve: list[dict[str, float]]) -> dict[str, Any]:
     """What an agent's run leaves, less where it comes from."""
     scores = {}
-    for split in ("validation", *(["test"] if config.run.score_test else [])):
+    for split in scored_splits(config):
         scores[split] = evaluate(model, config, split, gaze=config.gaze)
         print(f"{split}: {scores[split]}")
     return {

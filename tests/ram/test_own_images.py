@@ -6,8 +6,8 @@ import pytest
 Image = pytest.importorskip("PIL.Image")
 pytest.importorskip("torch")
 
-from agents.experiment.run_folder import CHECKPOINT  # noqa: E402
-from agents.ram.checkpoint import load_state  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT, RESULT  # noqa: E402
+from agents.ram.checkpoint import export_agent, load_state  # noqa: E402
 from agents.ram.command_line import evaluate_command, train_command, watch_command  # noqa: E402
 
 FEW = ["--run.episodes", "60", "--learning.batch-size", "20", "--run.evaluations", "1", "--run.report-every", "1"]
@@ -39,6 +39,24 @@ def test_one_flag_trains_and_the_run_knows_the_rest(photos, tmp_path, monkeypatc
     assert (tmp_path / "elsewhere" / "seen.png").exists()
     train_command(["--resume", "../run"])
     assert "test: error" in capsys.readouterr().out
+
+
+def test_a_split_that_was_turned_off_is_told_before_the_training(photos, tmp_path):
+    few = ["--images", photos.name, "--run-dir", "run", *FEW, "--env-args", "num_glimpses=2", "test_share=0"]
+    with pytest.raises(SystemExit, match=r"no images of the split 'test', as test_share is 0\. --run.score-test False"):
+        train_command(few)
+    train_command([*few, "--run.score-test", "False"])
+    assert (tmp_path / "run" / RESULT).exists()
+
+
+def test_an_agent_is_not_scored_on_classes_that_it_does_not_know(photos, tmp_path, capsys):
+    train_command(["--images", photos.name, "--run-dir", "run", *FEW, "--env-args", "num_glimpses=2"])
+    export_agent(tmp_path / "run" / CHECKPOINT, tmp_path / "shipped.pt")
+    other = photos.rename(tmp_path / "others")
+    evaluate_command(["--checkpoint", "shipped.pt", "--env-args", "images=others"])
+    (other / "dogs").rename(other / "birds")
+    with pytest.raises(SystemExit, match="an agent that tells cats, dogs apart, not birds, cats"):
+        evaluate_command(["--checkpoint", "shipped.pt", "--env-args", "images=others"])
 
 
 def test_images_and_another_environment_do_not_go_together(photos):

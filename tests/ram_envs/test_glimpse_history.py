@@ -34,6 +34,13 @@ def test_it_is_the_glimpses_and_locations_of_the_same_episode_with_what_was_done
         assert not frames[: 8 - count].any()
 
 
+@pytest.mark.parametrize("env_id", ["CatchBall-v0", "GlimpseMNIST-v0"])
+def test_a_limit_of_steps_leaves_single_and_vector_environments_alike(env_id):
+    kwargs = {"obs_mode": "history", "max_episode_steps": 2, **(OWN if "MNIST" in env_id else {})}
+    envs = gym.make_vec(env_id, num_envs=2, **kwargs)
+    assert envs.single_observation_space == gym.make(env_id, **kwargs).observation_space
+
+
 def test_of_more_glimpses_than_are_kept_the_last_are():
     whole, env = catch(), catch(history=3)
     assert env.observation_space.shape == (3 * 21,)

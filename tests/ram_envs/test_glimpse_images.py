@@ -124,6 +124,13 @@ def test_scales_are_as_many_as_cover_the_image(side, patch, scales):
     assert patch * 2 ** (scales - 1) >= side
 
 
+def test_a_picture_wider_than_scales_can_be_has_as_many_as_there_can_be(tmp_path):
+    for number in range(3):
+        (tmp_path / "wide").mkdir(exist_ok=True)
+        Image.new("L", (20_000, 2)).save(tmp_path / "wide" / f"{number}.png")
+    assert make(tmp_path, patch_size=4).observation_space["glimpse"].shape == (3 * 12, 4, 4)
+
+
 def test_lanes_take_no_more_bytes_than_they_say(tmp_path):
     for number in range(40):
         (tmp_path / "cat").mkdir(exist_ok=True)

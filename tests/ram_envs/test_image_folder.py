@@ -342,6 +342,47 @@ def test_a_way_of_reading_that_cannot_be_is_refused_by_name(how):
         Reading(**how)
 
 
+def test_a_folder_train_is_a_split_beside_what_holds_no_images_and_beside_testing(tmp_path):
+    for name in ("a", "b"):
+        for number in range(8):
+            save(tmp_path / "train" / name / f"{number}.png")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "all.xml").write_text("x")
+    found = read_folder(tmp_path)
+    assert found.class_names == ("a", "b")
+    assert found.left_out == {"annotations": "beside train, and no split"}
+    for name in ("a", "b"):
+        save(tmp_path / "Testing" / name / "0.png")
+    assert len(read_folder(tmp_path).splits["test"]) == 2
+    save(tmp_path / "extra" / "0.png")
+    (tmp_path / "Testing").rename(tmp_path / "spare")
+    with pytest.warns(UserWarning, match="train in .* will be taken for classes: .* and beside it no class"):
+        assert read_folder(tmp_path).class_names == ("extra", "spare", "train")
+
+
+def test_a_test_without_classes_is_named_and_taken_from_the_training_images(tmp_path):
+    for number in range(8):
+        save(tmp_path / "train" / "cat" / f"{number}.png")
+        save(tmp_path / "train" / "dog" / f"{number}.png")
+        save(tmp_path / "test" / f"{number}.png")
+    found = read_folder(tmp_path)
+    assert {split: len(files) for split, files in found.splits.items()} == {"train": 12, "validation": 2, "test": 2}
+    assert "8 in no class folder: test/0.png" in found.report()
+
+
+def test_a_class_that_there_is_nothing_to_learn_from_is_named(tmp_path):
+    for name in ("train/cat", "train/dog", "test/cat", "test/cow"):
+        for number in range(3):
+            save(tmp_path / name / f"{number}.png")
+    with pytest.warns(UserWarning, match="no image to learn these classes from, only such to be scored on: cow"):
+        assert read_folder(tmp_path).class_names == ("cat", "cow", "dog")
+
+
+def test_a_folder_called_by_a_number_is_told_how_to_be_written():
+    with pytest.raises(ValueError, match=r"got 2024\. A folder that is called by a number is written \./2024"):
+        read_folder(2024)
+
+
 def test_a_folder_without_images_says_what_it_has_instead(tmp_path):
     with pytest.raises(ValueError, match="no subfolders with images in them"):
         read_folder(tmp_path)
@@ -354,6 +395,9 @@ def test_too_few_images_to_be_divided_are_told(tmp_path):
     for number in range(2):
         save(tmp_path / "cat" / f"{number}.png")
     with pytest.raises(ValueError, match=r"no image for the split 'validation'.*validation_share=0"):
+        read_folder(tmp_path)
+    (tmp_path / "cat" / "x.txt").write_text("x")
+    with pytest.raises(ValueError, match=r"(?s)no image for the split.*1 no image that Pillow reads: cat/x\.txt"):
         read_folder(tmp_path)
     assert len(read_folder(tmp_path, validation_share=0).splits["test"]) == 1
 
@@ -368,6 +412,7 @@ def test_names_of_any_kind_are_read_and_printed(tmp_path):
     found = read_folder(tmp_path, 0, 0)
     assert len(found.splits["train"]) == 4
     found.report(names=9).encode()
+    "".join(found.class_names).encode()
 
 
 def test_without_pillow_one_sentence_says_what_to_install(photos, monkeypatch):
