@@ -17,6 +17,7 @@ import numpy as np
 from ram_envs import ENV_IDS, FORMS, OWN_IMAGES
 from ram_envs.arguments import check_keywords
 from ram_envs.datasets import DATASETS, BadDataFile, DatasetNotFound, fetch
+from ram_envs.error_places import told
 from ram_envs.image_folder import read_folder
 from ram_envs.window import NoDisplay
 
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         arguments.run(arguments)
     except EXPECTED as error:
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {told(error)}")
     except KeyboardInterrupt:
         sys.exit(130)
 

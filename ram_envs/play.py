@@ -20,7 +20,7 @@ from ram_envs.arguments import shown
 from ram_envs.batched_env import RetinaEnv
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.rendering import Pixels, draw_card, draw_view, load_pygame, scene_point
-from ram_envs.retina_wrapper import RetinaWrapper
+from ram_envs.retina_wrapper import RetinaWrapper, make_retina
 from ram_envs.window import Window
 
 CONTROLS = ("Tab shows the scene or hides it again (then the score does not count).", "Escape ends the session.")
@@ -250,9 +250,12 @@ def make_playable(env_id: str, **kwargs: Any) -> gym.Env[Any, Any]:
         importlib.import_module(module)
     entry: Any = gym.spec(name).entry_point
     creator = load_env_creator(entry) if isinstance(entry, str) else entry
-    if not isinstance(creator, type) or issubclass(creator, RetinaEnv):
+    if creator is make_retina or (isinstance(creator, type) and issubclass(creator, RetinaEnv)):
         return gym.make(env_id, **form)
     env = gym.make(env_id)
+    if isinstance(env.unwrapped, RetinaEnv):  # made by a function
+        env.close()
+        return gym.make(env_id, **form)
     if "image" not in form and not _gives_images(env.observation_space):
         form["image"] = "render"
     if form.get("image") == "render":

@@ -385,6 +385,8 @@ class RetinaWrapper(RetinaEnv):
 
     def __init__(self, env: gym.Env[Any, Any], **kwargs: Any) -> None:
         check_keywords(type(self).__name__, kwargs, [*KEYWORDS])
+        if not isinstance(env, gym.Env):
+            raise ValueError(f"env must be one environment, got {shown(env)}: gymnasium.make makes one of an id.")
         self.env = env
         lane = RetinaVectorWrapper([env], autoreset_mode=AutoresetMode.DISABLED, **kwargs)
         lane.alone = True

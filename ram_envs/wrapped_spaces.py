@@ -105,7 +105,8 @@ class Sight:
         shape, dtype = getattr(space, "shape", None) or (), getattr(space, "dtype", None)
         if dtype != np.uint8 or len(shape) not in (2, 3, 4):
             wanted = 'frames of an environment made with render_mode="rgb_array"' if self.rendered else "images"
-            raise ValueError(f"image={source!r} must give {wanted}, uint8 of 2 to 4 axes, got {shown(space)}.")
+            hint = "" if self.rendered else f' image="{RENDER}" looks at what the environment renders.'
+            raise ValueError(f"image={source!r} must give {wanted}, uint8 of 2 to 4 axes, got {shown(space)}.{hint}")
         self._read_shape(shape)
 
     def _read_shape(self, shape: Sequence[int]) -> None:

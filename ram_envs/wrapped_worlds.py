@@ -92,8 +92,13 @@ class SingleWorlds(Worlds):
         rewards = np.zeros(len(lanes))
         terminated, truncated = np.zeros(len(lanes), np.bool_), np.zeros(len(lanes), np.bool_)
         for i, lane in enumerate(lanes.tolist()):
-            found = self.envs[lane].step(actions[lane])
-            self.observations[lane], rewards[i], terminated[i], truncated[i], self.infos[lane] = found
+            self.observations[lane], reward, terminated[i], truncated[i], self.infos[lane] = self.envs[lane].step(
+                actions[lane]
+            )
+            try:
+                rewards[i] = reward
+            except (TypeError, ValueError):
+                raise ValueError(f"The environment's reward must be a number, got {shown(reward)}.") from None
         return rewards, terminated, truncated
 
     def frame(self, lane: int) -> Any:

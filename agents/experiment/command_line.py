@@ -21,6 +21,7 @@ import gymnasium.error
 from agents.experiment.run_folder import CHECKPOINT, METRICS, MODEL, RESULT, shell_command
 from agents.experiment.settings import ExperimentConfig
 from ram_envs.datasets import DatasetNotFound
+from ram_envs.error_places import told
 from ram_envs.window import NoDisplay
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def command(work: Callable[..., None]) -> Callable[..., None]:
         try:
             work(*args)
         except expected() as error:
-            sys.exit(f"error: {error}")
+            sys.exit(f"error: {told(error)}")
         except KeyboardInterrupt:
             sys.exit(130)
 

@@ -6,6 +6,7 @@ What an environment can do is asked of the environment (`ram_envs.batched_env.Re
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ FRESH_EPISODES = {"validation": 5_000, "test": 20_000}
 FEWER_OF_OTHERS = 10  # times: somebody else's world may be slow
 FRESH_SEEDS = {"validation": 10_000_000, "test": 20_000_000}  # far from the seeds of training
 MOST_LANES = 500
+MANY_STEPS = 10_000  # in one episode, after which one is told that it may have no end
 EPOCH = 55_000  # training digits of MNIST
 VARIED_DIGITS = ("overhang=2", "distortion=0.15")
 """Keywords that vary centered digits in training, which always look the same: moved about, turned, stretched and slanted a little."""
@@ -85,7 +87,10 @@ def make_envs(config: ExperimentConfig, num_envs: int, training: bool = False, *
     try:
         return gym.make_vec(config.env, num_envs=num_envs, **{**form, **config.env_kwargs(training), **kwargs})
     except TypeError as error:
-        raise ValueError(f"{config.env} does not take env_args {' '.join(words)}: {error}") from None
+        if not words and "argument" not in str(error):  # a fault in there, which its traceback tells
+            raise
+        how = f"does not take env_args {' '.join(words)}" if words else "cannot be made without env_args"
+        raise ValueError(f"{config.env} {how}: {error}") from None
 
 
 def make_split(config: ExperimentConfig, num_envs: int, split: str, training: bool = False, **kwargs: Any) -> Any:
@@ -113,6 +118,27 @@ def demand_splits(config: ExperimentConfig) -> None:
             except ValueError as error:
                 without = ". --run.score-test False trains without a final test" * (split == "test")
                 raise ValueError(f"{str(error).rstrip('.')}{without or '.'}") from None
+
+
+def told_successes(info: dict[str, Any]) -> Any:
+    """Which lanes' last step was a success (N,) bool, as their infos tell it; None where they tell nothing.
+
+    It counts where an episode ends. What somebody else's environment calls so may be None in some lanes, or have several parts.
+    """
+    found = info.get("is_success")
+    if isinstance(found, np.ndarray):
+        parts = found.reshape(len(found), -1)
+        found = (parts.astype(np.bool_) if parts.dtype == object else parts > 0).all(1)
+    return None if found is None else (found > 0) & info["_is_success"]
+
+
+def warn_of_no_end(steps: int) -> None:
+    """Warns once an episode has so many steps that it may have no end."""
+    if steps == MANY_STEPS:
+        warnings.warn(
+            f"An episode goes on after {steps:,} steps, and is played to its end. If it has none, give the environment a limit: --env-args max_episode_steps=500",
+            stacklevel=3,
+        )
 
 
 def told_targets(envs: Any, info: dict[str, Any]) -> Any:

@@ -82,7 +82,7 @@ def told_in_a_sentence(folder: Path, place: Callable[[], str]) -> Iterator[None]
     """Says of a folder that can no longer be written to where its run stopped, and whether it can be gone on with.
 
     Raises:
-        OSError: in place of the system's.
+        OSError: in place of the system's; that of somebody's own world as it comes.
         ChildProcessError: as it comes.
     """
     try:
@@ -90,6 +90,10 @@ def told_in_a_sentence(folder: Path, place: Callable[[], str]) -> Iterator[None]
     except ChildProcessError:  # has its own sentence
         raise
     except OSError as error:
+        from ram_envs.error_places import place_outside  # brings Gymnasium
+
+        if place_outside(error):
+            raise
         kept = f" Its last checkpoint is good: go on with --resume {folder}." * (folder / CHECKPOINT).exists()
         raise OSError(
             f"The run in {folder} stopped at {place()}, as it could not write there: {error.strerror or error}.{kept}"

@@ -176,14 +176,15 @@ class ControlHead(nn.Module):
     def __init__(self, hidden_size: int, box: spaces.Box) -> None:
         super().__init__()
         self.shape = box.shape
-        low, high = box.low.ravel().astype(np.float32), box.high.ravel().astype(np.float32)
-        bounded = np.isfinite(low) & np.isfinite(high)
+        low, high = box.low.ravel().astype(np.float64), box.high.ravel().astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            bounded = np.abs(high - low) < np.finfo(np.float32).max  # wider is as good as none
         self.middle: Tensor
         self.reach: Tensor
         with np.errstate(invalid="ignore"):
             middle, half = np.where(bounded, (low + high) / 2, 0.0), np.where(bounded, (high - low) / 2, 1.0)
-        self.register_buffer("middle", torch.from_numpy(middle), persistent=False)
-        self.register_buffer("reach", torch.from_numpy(half), persistent=False)
+        self.register_buffer("middle", torch.from_numpy(middle).float(), persistent=False)
+        self.register_buffer("reach", torch.from_numpy(half).float(), persistent=False)
         self.mean = nn.Linear(hidden_size, len(low))
         self.log_std = nn.Parameter(torch.full((len(low),), math.log(self.FIRST)))
 

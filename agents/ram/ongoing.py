@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from agents.experiment.episodes import told_successes, warn_of_no_end
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.decisions import AgentState
 
@@ -61,6 +62,7 @@ class Ongoing:
         # Of the last episode in each lane that is over, or of the first as far as it is.
         self._any_over = self._successes = np.zeros(0, np.bool_)
         self._returns, self._num_glimpses = np.zeros(0), np.zeros(0, np.int64)
+        self._lengths = np.zeros(0, np.int64)  # of the episodes that go on, in steps
 
     def until(self, over: Callable[[], bool]) -> Iterator[bool]:
         """True for each step of a rollout."""
@@ -105,13 +107,15 @@ class Ongoing:
         if not len(self._returns):
             self._returns, self._so_far = np.zeros(len(ended)), np.zeros(len(ended))
             self._successes, self._any_over = np.zeros_like(ended), np.zeros_like(ended)
-            self._num_glimpses = np.zeros(len(ended), np.int64)
+            self._num_glimpses, self._lengths = np.zeros(len(ended), np.int64), np.zeros(len(ended), np.int64)
         self._so_far += reward
         told = ended | ~self._any_over
         self._returns[told], self._num_glimpses[told] = self._so_far[told], info["num_glimpses"][told]
-        if "is_success" in info:
-            self._successes[told] = ((info["is_success"] > 0) & info["_is_success"])[told]
+        if (successes := told_successes(info)) is not None:
+            self._successes[told] = successes[told]
         self._any_over |= ended
+        self._lengths = np.where(ended, 0, self._lengths + 1)
+        warn_of_no_end(int(self._lengths.max()))
 
     def finish(self, here: Moment) -> dict[str, Any]:
         """What a rollout that ends here has to say of ongoing episodes, by its attributes' names; the next goes on from here."""

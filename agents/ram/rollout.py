@@ -5,7 +5,6 @@ Axes: T steps of the longest episode, B lanes, K options of a choice.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.experiment.episodes import told_targets
+from agents.experiment.episodes import told_successes, told_targets, warn_of_no_end
 from agents.experiment.team import Team
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.decisions import AgentState, Decision, Outputs
@@ -23,7 +22,6 @@ from agents.ram.layers import Activations
 from agents.ram.ongoing import Moment, Ongoing, pixel_sizes
 
 GAZES = ("agent", "center", "random", "oracle")
-MANY_STEPS = 10_000  # in one episode, after which one is told that it may have no end
 
 
 @dataclass(frozen=True)
@@ -204,11 +202,7 @@ def _steps(over: Callable[[], bool], longest: Callable[[int], int]) -> Iterator[
     while not over():
         yield True
         steps += 1
-        if steps == MANY_STEPS:
-            warnings.warn(
-                f"An episode goes on after {steps:,} steps, and is played to its end. If it has none, give the environment a limit: --env-args max_episode_steps=500",
-                stacklevel=2,
-            )
+        warn_of_no_end(steps)
     yield from [False] * (longest(steps) - steps)
 
 
@@ -315,9 +309,9 @@ class _Tape:
         self.last.append((terminated | truncated) & ~self.over)
         self.judged = self.judged | terminated & ~self.over
         self.over = terminated | truncated
-        if "is_success" in info:
+        if (successes := told_successes(info)) is not None:
             self.tells_success = True
-            self.successes = self.successes | (info["is_success"] > 0) & info["_is_success"]
+            self.successes = self.successes | successes & self.last[-1]
 
     def all_over(self, envs: Any) -> bool:
         """Whether no lane plays any more."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -18,6 +17,8 @@ ACTION_MODES = {
     "sac": ("box",),
 }
 """The action modes that an algorithm's own policies take, the one chosen unless `env_args` says otherwise first."""
+SCHEDULED = ("learning_rate", "clip_range")
+"""Keywords of algorithms that may fall with the training."""
 HYBRID = ("ppo", "recurrent_ppo", "a2c")
 
 
@@ -87,9 +88,9 @@ class Sb3Config(ExperimentConfig):
     def algo_kwargs(self) -> dict[str, Any]:
         """Keywords of the algorithm: SB3's defaults, but for what many lanes ask for, and what `algo_args` says."""
         given = keywords(self.algo_args, "algo_args")
-        for name in ("learning_rate", "clip_range"):
+        for name in SCHEDULED:
             if isinstance(given.get(name), str):
-                given[name] = linear(name, given[name])
+                falls_from(name, given[name])
         for name in ("n_steps", "n_epochs", "batch_size", "buffer_size"):
             if not isinstance(given.get(name, 1), int) or given.get(name, 1) < 1:
                 raise ValueError(f"{name} in algo_args must be a whole number of at least 1, got {given[name]!r}.")
@@ -106,14 +107,12 @@ class Sb3Config(ExperimentConfig):
         return given
 
 
-def linear(name: str, text: str) -> Callable[[float], float]:
-    """Stable-Baselines3's schedule of what RL Baselines3 Zoo writes "lin_0.001": from there to 0. A saved model that holds it is read without this package.
+def falls_from(name: str, text: str) -> float:
+    """Where a number starts that falls to 0 in a straight line, as RL Baselines3 Zoo writes it: "lin_0.001".
 
     Raises:
         ValueError: if it is of another form.
     """
-    from stable_baselines3.common.utils import LinearSchedule  # whoever only reads settings needs no Stable-Baselines3
-
     kind, _, start = text.partition("_")
     try:
         first = float(start)
@@ -121,4 +120,4 @@ def linear(name: str, text: str) -> Callable[[float], float]:
         first = 0.0
     if kind != "lin" or not first > 0:
         raise ValueError(f"{name} in algo_args must be a number, or lin_NUMBER to fall from there to 0, got {text!r}.")
-    return LinearSchedule(first, 0.0, 1.0)
+    return first

@@ -11,7 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 from gymnasium import spaces
 
-from agents.experiment.episodes import Batch, HeldOutEpisodes, make_split, told_targets
+from agents.experiment.episodes import (
+    Batch,
+    HeldOutEpisodes,
+    make_split,
+    told_successes,
+    told_targets,
+    warn_of_no_end,
+)
 from agents.experiment.score import Score, count_looks
 from agents.experiment.settings import ExperimentConfig
 from agents.sb3.vec_env import read_hybrid, with_gaze
@@ -104,7 +111,7 @@ def _play(
     space = envs.single_action_space
     state, over = None, np.zeros(envs.num_envs, np.bool_)
     start, right, told, returns = ~over, over.copy(), False, np.zeros(envs.num_envs)
-    distances, looks = [], []
+    distances, looks, steps = [], [], 0
     while not over.all():
         see()
         playing, locations = batch.counted & ~over, envs.unwrapped.locations
@@ -117,10 +124,11 @@ def _play(
         if isinstance(space, spaces.Dict):
             actions = with_gaze(gaze, read_hybrid(actions, space), generator, envs)
         observation, rewards, terminated, truncated, info = envs.step(actions)
-        over = terminated | truncated
+        was_over, over = over, terminated | truncated
         returns += rewards
-        told |= "is_success" in info
-        right |= (np.asarray(info.get("is_success", False)) > 0) & info.get("_is_success", False)
+        if (successes := told_successes(info)) is not None:
+            told, right = True, right | successes & over & ~was_over
+        warn_of_no_end(steps := steps + 1)
         start = np.zeros_like(over)
     successes = right[batch.counted] if told else None
     taken = info["num_glimpses"][batch.counted]

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.utils import LinearSchedule
 
 from agents.experiment.board import Board
 from agents.experiment.checkpoint import first_line
@@ -36,7 +37,7 @@ from agents.experiment.run_folder import (
 )
 from agents.experiment.score import Score
 from agents.sb3.checkpoint import ALGORITHMS, save_model
-from agents.sb3.config import Sb3Config
+from agents.sb3.config import SCHEDULED, Sb3Config, falls_from
 from agents.sb3.evaluation import evaluate, play_episodes
 from agents.sb3.hybrid_policy import HybridPolicy, RecurrentHybridPolicy
 from agents.sb3.vec_env import NativeVecEnv
@@ -58,6 +59,9 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
     form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
     policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
     kwargs = {"seed": config.seed, "device": config.run.device, **config.algo_kwargs()}
+    for name in SCHEDULED:  # the library's own, so that a saved model is read where this package is not
+        if isinstance(start := kwargs.get(name), str):
+            kwargs[name] = LinearSchedule(falls_from(name, start), 0.0, 1.0)
     if hybrid:
         policy = RecurrentHybridPolicy if recurrent else HybridPolicy
         width = glimpse_width(envs.envs.unwrapped)
@@ -138,7 +142,7 @@ class Reporter(BaseCallback):
             policy.anneal(self.model._current_progress_remaining)
 
     def _on_step(self) -> bool:
-        ended = [info for info in self.locals["infos"] if "episode" in info]
+        ended = [info for info, done in zip(self.locals["infos"], self.locals["dones"], strict=True) if done]
         self.ended, self.episodes = self.ended + ended, self.episodes + len(ended)
         self.progress.advance(self.num_timesteps - self.progress.done)
         self.reports.look_early()

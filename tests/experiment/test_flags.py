@@ -203,7 +203,7 @@ def test_what_does_not_fit_into_memory_ends_in_a_sentence():
     def work():
         raise MemoryError("Unable to allocate 4 PiB")
 
-    with pytest.raises(SystemExit, match=r"^error: Unable to allocate 4 PiB$"):
+    with pytest.raises(SystemExit, match=r"^error: Unable to allocate 4 PiB \(.*test_flags\.py, line \d+, in work\)$"):
         work()
 
 

@@ -15,6 +15,7 @@ from agents.ram.checkpoint import begin_with, load_agent, load_state  # noqa: E4
 from agents.ram.config import Config, StoppingConfig  # noqa: E402
 from agents.ram.networks import ControlHead  # noqa: E402
 from agents.ram.objective import training_loss  # noqa: E402
+from agents.ram.ongoing import Ongoing  # noqa: E402
 from agents.ram.presets import GENERAL, PRESETS  # noqa: E402
 from agents.ram.rollout import collect_rollout  # noqa: E402
 from agents.ram.training import Trainer, train  # noqa: E402
@@ -314,10 +315,15 @@ class Endless(Counted):
 
 
 def test_a_world_that_goes_on_and_on_is_told_that_it_needs_an_end(monkeypatch):
-    monkeypatch.setattr("agents.ram.rollout.MANY_STEPS", 5)
+    monkeypatch.setattr("agents.experiment.episodes.MANY_STEPS", 5)
     envs = Endless(2, patch_size=4, max_episode_steps=8, autoreset_mode="Disabled", obs_mode="dict", action_mode="dict")
     with pytest.warns(UserWarning, match="goes on after 5 steps.*max_episode_steps"):
         collect_rollout(make_agent(tiny(), envs), envs, seed=0)
+    agent = make_agent(tiny().but(network={"core": "lstm"}), envs)
+    ongoing = Ongoing(3)
+    collect_rollout(agent, envs, seed=0, ongoing=ongoing)
+    with pytest.warns(UserWarning, match="goes on after 5 steps"):
+        collect_rollout(agent, envs, ongoing=ongoing)
 
 
 class Wordy(Pixels):

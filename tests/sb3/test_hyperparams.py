@@ -10,7 +10,7 @@ yaml = pytest.importorskip("yaml")
 import ram_envs  # noqa: E402, F401  registers the environments
 from agents.experiment.settings import keywords  # noqa: E402
 from agents.sb3.command_line import train_command  # noqa: E402
-from agents.sb3.config import Sb3Config, linear  # noqa: E402
+from agents.sb3.config import Sb3Config, falls_from  # noqa: E402
 from agents.sb3.hyperparams import FOLDER, over, tuned, words  # noqa: E402
 from agents.sb3.training import ALGORITHMS, make_model  # noqa: E402
 
@@ -86,6 +86,6 @@ def test_the_command_begins_with_the_files_settings(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["lin_", "lin_-1", "cos_0.1", "fast", "lin_x"])
 def test_a_schedule_of_another_form_is_refused_by_name(text):
     with pytest.raises(ValueError, match=r"learning_rate in algo_args must be a number, or lin_NUMBER"):
-        linear("learning_rate", text)
+        falls_from("learning_rate", text)
     with pytest.raises(ValueError, match="learning_rate"):
         Sb3Config(algo="ppo", algo_args=(f"learning_rate={text}",))
