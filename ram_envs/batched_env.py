@@ -573,6 +573,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             fixations=to_pixels(np.stack(self._fixations[lane]), height, width),
             glimpse=self._glimpses[lane].copy(),
             caption=self.caption(lane),
+            over=bool(self._over[lane]),
             outcome=outcome,
             verdict="" if outcome is None else self.verdicts[outcome],
             bars={name: values[lane] for name, values in self._bars.items()},

@@ -57,7 +57,8 @@ class View:
         glimpse: float in [0, 1] (k * C, g, g), what the agent sees, the finest scale's channels
             first.
         caption: name and value of each fact in the strip, such as ("step", "3/6").
-        outcome: None while the episode goes on; then whether it ended well, which colours the
+        over: whether the episode is over.
+        outcome: None while the episode goes on, and where nothing tells of it; then whether it ended well, which colours the
             strip.
         verdict: the word for the outcome, such as "right", which stands behind a tick or a cross.
         bars: name to values in [0, 1], such as {"class": probabilities, "value": [0.4]}.
@@ -74,6 +75,7 @@ class View:
     fixations: NDArray[np.floating]
     glimpse: NDArray[np.floating]
     caption: Sequence[tuple[str, str]] = ()
+    over: bool = False
     outcome: bool | None = None
     verdict: str = ""
     bars: Mapping[str, ArrayLike] = field(default_factory=dict)

@@ -289,7 +289,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
 
     def outcome(self, lane: int) -> bool | None:
         told = self.worlds.told(lane, "is_success")
-        return None if told is None else bool(told)
+        return None if told is None else bool(np.all(told))
 
     def caption(self, lane: int) -> list[tuple[str, str]]:
         return [*super().caption(lane), ("return", f"{self.returns[lane]:.4g}")]

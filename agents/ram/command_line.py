@@ -179,11 +179,10 @@ def watch_command(argv: Sequence[str] | None = None) -> None:
 
     def show(view: View) -> None:
         frame = draw_view(view, flags.size)
-        over = view.outcome is not None
         if flags.video is None:
-            window.show(frame, 1 / PAUSE if over else fps)
+            window.show(frame, 1 / PAUSE if view.over else fps)
         else:
-            frames.extend([frame] * (max(1, round(PAUSE * fps)) if over else 1))
+            frames.extend([frame] * (max(1, round(PAUSE * fps)) if view.over else 1))
 
     try:
         score = watch_episodes(path, show, config, episodes=flags.episodes, seed=flags.seed, price=flags.price)

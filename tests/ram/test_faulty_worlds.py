@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("stable_baselines3")
 
 import ram_envs  # noqa: E402
-from agents.ram.command_line import train_command  # noqa: E402
+from agents.ram.command_line import train_command, watch_command  # noqa: E402
 from agents.ram.networks import ControlHead  # noqa: E402
 from agents.sb3.command_line import train_command as train_sb3_command  # noqa: E402
 from ram_envs.play import make_playable  # noqa: E402
@@ -167,3 +167,16 @@ def test_an_id_in_place_of_an_environment_is_told_so():
         ram_envs.RetinaWrapper("CartPole-v1")
     with pytest.raises(ValueError, match='image="render" looks at what the environment renders'):
         ram_envs.RetinaWrapper(gym.make("CartPole-v1"))
+
+
+def test_the_end_of_an_episode_stays_for_a_while_where_nothing_tells_of_success(monkeypatch):
+    written = []
+    monkeypatch.setattr("agents.ram.command_line.write_video", lambda path, frames, fps: written.extend(frames))
+    gym.register("PlainWorld-v0", World)
+    ram_envs.register_retina("World-v0", "PlainWorld-v0", patch_size=4)
+    try:
+        train("World-v0")
+        watch_command(["--checkpoint", "run", "--video", "seen.gif", "--episodes", "1", "--fps", "5", "--size", "256"])
+        assert len(written) == 5 + 2 * 5  # of five decisions, and of two seconds
+    finally:
+        del gym.registry["PlainWorld-v0"], gym.registry["World-v0"]
