@@ -304,7 +304,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         )
 
     def keys(self) -> dict[tuple[int, ...], dict[str, Any]]:
-        """The keys that `key_bindings` names, or that the environment tells of, else a digit for each move."""
+        """The keys that `key_bindings` names, or that the environment tells of, else a digit for each option of the first move."""
         pressed = [(tuple(sorted(map(_key_code, held))), chosen) for held, chosen in self._key_bindings]
         return dict(sorted(pressed, key=lambda entry: -len(entry[0])))  # of keys together before those alone
 
@@ -372,7 +372,7 @@ class RetinaWrapper(RetinaEnv):
         frames: of how many of the last frames the glimpse is, newest first: further channels of every scale.
         keep_keys: other keys of a Dict that the observation has too.
         key_bindings: for `ram-envs play`: keys, joined by "+", and the environment's action for them; "" is no key, and without it
-            the environment waits for one. By default what the environment's `get_keys_to_action` says, else a digit for each move.
+            the environment waits for one. By default what the environment's `get_keys_to_action` says, else a digit for each option of the first move.
         **retina: what every environment behind the retina takes, see `ram_envs.retina_settings`.
 
     Raises:
