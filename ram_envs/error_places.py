@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 
@@ -21,5 +20,5 @@ def place_outside(error: BaseException) -> str:
         file, module = frame.f_code.co_filename, frame.f_globals.get("__name__", "")
         installed = file.startswith((sys.prefix, sys.base_prefix, "<")) or "site-packages" in file
         if not installed and module.partition(".")[0] not in OURS:
-            place = f" ({os.path.relpath(file)}, line {line}, in {frame.f_code.co_name})"
+            place = f" ({file}, line {line}, in {frame.f_code.co_name})"
     return place

@@ -129,7 +129,7 @@ def told_successes(info: dict[str, Any]) -> Any:
     if isinstance(found, np.ndarray):
         parts = found.reshape(len(found), -1)
         found = (parts.astype(np.bool_) if parts.dtype == object else parts > 0).all(1)
-    return None if found is None else (found > 0) & info["_is_success"]
+    return None if found is None else (found > 0) & info.get("_is_success", True)
 
 
 def warn_of_no_end(steps: int) -> None:

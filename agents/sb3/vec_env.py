@@ -114,10 +114,9 @@ class NativeVecEnv(VecEnv):
         dones = terminated | truncated
         if dones.any():
             self._end(np.flatnonzero(dones), info, infos)
+        # What somebody else calls so Stable-Baselines3 would take for its own, of an episode that ended.
         for lane in np.flatnonzero(~dones).tolist():
-            infos[lane].pop(
-                "episode", None
-            )  # somebody else's: Stable-Baselines3 takes it for its own, of an episode that ended
+            infos[lane].pop("episode", None)
         for own, cut in zip(infos, (truncated & ~terminated).tolist(), strict=True):
             own["TimeLimit.truncated"] = cut
         return observation, rewards.astype(np.float32), dones, infos
