@@ -256,9 +256,9 @@ class _Search:
         others = len(parts) == len(trains) and any(
             self._has_image(self.root / name, "**/*") for name in folders if name not in parts
         )
-        divided = [name for name in parts if self._has_folders(self.root / name)]
-        if others:  # of a class of trains nothing need be said
-            divided = [name for name in divided if not self._has_image(self.root / name, "*")]
+        divided = [  # where images lie in the folder itself, it is a class
+            name for name in parts if self._has_folders(self.root / name) and not self._has_image(self.root / name, "*")
+        ]
         if divided and (others or not trains):
             warnings.warn(
                 f"{' and '.join(divided)} in {self.root} will be taken for classes: splits are told apart only where there is a folder train, and beside it no class.",
