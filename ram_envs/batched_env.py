@@ -349,9 +349,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         playing = ~self._over
         lanes = np.flatnonzero(playing)
         rewards = np.zeros(self.num_envs)
-        rewards[lanes], self.terminated[lanes] = self.advance(
-            lanes, {name: each[lanes] for name, each in choices.items()}
-        )
+        rewards[lanes], self.terminated[lanes] = self._advanced(lanes, choices)
         self.rewards = rewards.copy()  # what is returned is the caller's to keep
         self.steps[lanes] += 1
         if self.max_episode_steps is not None:
@@ -370,6 +368,16 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             info = self._info(np.ones_like(playing), playing & terminated)
         self._draw_window()
         return self._observation(), rewards, terminated, truncated, info
+
+    def _advanced(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[Any], NDArray[Any]]:
+        """What `advance` returns, if that is one reward and one termination for each lane."""
+        rewards, terminated = self.advance(lanes, {name: each[lanes] for name, each in choices.items()})
+        for name, values in (("rewards", rewards), ("terminations", terminated)):
+            if np.shape(values) != lanes.shape:
+                raise ValueError(
+                    f"advance of {type(self).__name__} must return {name} of shape {lanes.shape}, one for each lane, got shape {np.shape(values)}."
+                )
+        return rewards, terminated
 
     def look(self, locations: NDArray[Any]) -> NDArray[np.float32]:
         """What the retina would see of the present scenes if it looked elsewhere; nothing changes.

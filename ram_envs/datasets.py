@@ -219,9 +219,13 @@ def as_labelled_images(
     pixels = _as_pixels(as_array("images", images))
     classes = as_array("labels", labels)
     if classes.shape != pixels.shape[:1]:
-        raise ValueError(f"labels must be one per image, shape {pixels.shape[:1]}, got shape {classes.shape}")
+        raise ValueError(
+            f"labels must be one per image, shape {pixels.shape[:1]}, got shape {classes.shape} (labels.ravel() makes a column one row, labels.argmax(1) one-hot rows numbers)"
+        )
     if not np.issubdtype(classes.dtype, np.integer):
-        raise BadArgument(f"labels must be integers, got dtype {classes.dtype}")
+        raise BadArgument(
+            f"labels must be integers, got dtype {classes.dtype}: numpy.unique(labels, return_inverse=True)[1] numbers others"
+        )
     lowest, highest = int(classes.min()), int(classes.max())
     if num_classes is None and highest >= max(len(pixels), 2):
         raise ValueError(
@@ -270,7 +274,9 @@ def _as_pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
             raise ValueError(f"float images must lie in [0, 1], got values from {low} to {high}")
         images = np.rint(255 * images)
     elif images.dtype != np.uint8:
-        raise BadArgument(f"images must be uint8, or float in [0, 1], got dtype {images.dtype}")
+        raise BadArgument(
+            f"images must be uint8, or float in [0, 1], got dtype {images.dtype}: images.astype(numpy.uint8) if they go from 0 to 255"
+        )
     return (images if images.ndim == 4 else images[..., np.newaxis]).astype(np.uint8)
 
 

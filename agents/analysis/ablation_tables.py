@@ -35,6 +35,41 @@ BASES: dict[str, Config] = {
 
 UNCHANGED = "nothing: the recipe itself"
 
+TASKS = {"cluttered60": "cluttered digits, error", "odd-one-out": "odd one out, error", "lamp": "lamp, return"}
+"""What the parts of the general recipe are tried on: results/ablations/parts-TASK-PART-seed*.json -> what is told of them."""
+PARTS = {
+    "recipe": UNCHANGED,
+    "reinforce": "REINFORCE in place of compared looks, standard deviation 0.3 to 0.05",
+    "anywhere": "far candidates anywhere, not where there is contrast",
+    "shared": "one core for answers or moves and the gaze",
+    "plain": "plain pixels, not standardised ones",
+    "lstm": "an LSTM alone, without attention",
+}
+"""Part -> what is in its place."""
+
+
+def parts_table(results: Path = RESULTS) -> str:
+    """A Markdown table of what becomes of the general recipe without one of its parts, by task: mean, spread and number of seeds, and minutes."""
+    lines = [f"| changed | {' | '.join(TASKS.values())} |", "|---|" + "---|" * len(TASKS)]
+    for part, words in PARTS.items():
+        cells = []
+        for task in TASKS:
+            found = sorted((results / "ablations").glob(f"parts-{task}-{part}-seed*.json"))
+            cells.append(_cell([json.loads(path.read_text()) for path in found]))
+        lines.append(f"| {words} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(runs: list[dict[str, Any]]) -> str:
+    """Mean and spread of the validation error in %, or of the return where nothing is right or wrong, and the minutes that a run took."""
+    if not runs:
+        return "-"
+    figure, unit = ("error_percent", " %") if "error_percent" in runs[0]["validation"] else ("mean_return", "")
+    values = [run["validation"][figure] for run in runs]
+    minutes = statistics.mean(run["minutes"] for run in runs)
+    spread = f" ({min(values):.1f} to {max(values):.1f})" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{unit}{spread}; {minutes:.1f} min"
+
 
 def ablation_table(name: str, results: Path = RESULTS) -> str:
     """A Markdown table of the runs results/ablations/NAME-*.json, the shorter before the longer, the recipe itself first, then by

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from agents.analysis.ablation_tables import ablation_table
+from agents.analysis.ablation_tables import ablation_table, parts_table
 from agents.analysis.findings import findings_table
 from agents.analysis.result_tables import comparison_tables, headline_table, results_tables
 from agents.analysis.tables import (
@@ -33,6 +33,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "results": lambda: results_tables(load_results()),
     "comparison": lambda: comparison_tables(load_results()),
     "paper recipe": paper_recipe_table,
+    "parts": parts_table,
     "image sizes": sizes_table,
     "times": times_table,
     "core speed": core_speed_table,

@@ -70,6 +70,7 @@ class Score:
         cls, returns: NDArray[np.floating[Any]], glimpses: NDArray[Any], looks: NDArray[np.int64] | None = None
     ) -> Score:
         """The score of episodes in a world that tells of no success: each one's sum of rewards (N,), its glimpses (N,), where it looked."""
+        returns = returns.astype(np.float64)
         return cls(
             episodes=len(returns),
             success=None,

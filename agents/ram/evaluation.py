@@ -56,7 +56,7 @@ def evaluate(
             )
             successes.append(rollout.successes.cpu().numpy()[batch.counted])
             told |= rollout.tells_success
-            returns.append(rollout.rewards.sum(0).cpu().numpy()[batch.counted])
+            returns.append(rollout.rewards.double().sum(0).cpu().numpy()[batch.counted])
             glimpses.append(rollout.num_glimpses.cpu().numpy()[batch.counted])
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
             looks += count_looks(rollout.seen_from.cpu().numpy()[playing.cpu().numpy() > 0])

@@ -270,6 +270,9 @@ class Trainer:
         )
         if twin:
             self._demand_finite("A location", rollout.locations)
+        if self.update == 0:  # nothing is known of returns yet, and one step on large ones is one too many
+            largest = max(self.team.gather(float(rollout.returns.abs().max())))
+            self.agent.return_scale = max(1.0, largest)
         # The lanes of a part are the same ones however many processes share the batch.
         firsts = [(part - self.lanes.start) % self.parts for part in range(self.parts)]
         steps = [self._take_step(rollout.of(slice(first, None, self.parts)), activations) for first in firsts]

@@ -19,3 +19,9 @@ def test_returns_make_a_mean_and_no_error():
     assert score.standard_error == pytest.approx(np.sqrt(2) / 2)
     assert str(score) == "return 1 +- 0.71, 3.00 glimpses"
     assert not {"success", "error_percent"} & score.to_dict().keys()
+
+
+def test_returns_that_are_far_from_0_are_told_apart():
+    score = Score.of_returns(np.array([4e6, 4e6 + 1], np.float32), np.array([1, 1]))
+    assert score.mean_return == 4_000_000.5
+    assert score.standard_error == pytest.approx(0.5 / np.sqrt(2))

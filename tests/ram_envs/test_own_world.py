@@ -192,3 +192,23 @@ def test_a_world_that_says_something_wrong_is_told_what(said, error):
 def test_a_label_must_be_an_option_of_the_answer(labels, error):
     with pytest.raises(ValueError, match=error):
         Said(2, facts={"label": np.array(labels)}, choices={"answer": 2}, tells_label=True).reset()
+
+
+@pytest.mark.parametrize(
+    ("rewards", "terminated", "error"),
+    [
+        (
+            lambda lanes: np.zeros((len(lanes), 1)),
+            lambda lanes: lanes < 0,
+            r"rewards of shape \(1,\), .* got shape \(1, 1\)",
+        ),
+        (lambda lanes: 1.0, lambda lanes: lanes < 0, r"rewards of shape \(1,\), .* got shape \(\)"),
+        (lambda lanes: np.zeros(len(lanes)), lambda lanes: False, r"Said must return terminations of shape \(1,\)"),
+    ],
+)
+def test_a_reward_and_an_end_are_asked_for_every_lane(rewards, terminated, error):
+    world = Said()
+    world.advance = lambda lanes, choices: (rewards(lanes), terminated(lanes))
+    world.reset()
+    with pytest.raises(ValueError, match=error):
+        world.step(world.action_space.sample())
