@@ -28,7 +28,7 @@ class BadArgument(TypeError):
 
 def shown(value: Any) -> str:
     """How an error shows what came: an array by its type and shape, anything else in few characters."""
-    if getattr(value, "shape", ()):
+    if getattr(value, "shape", ()) and hasattr(value, "dtype"):
         return f"{type(value).__name__} of {value.dtype}, shape {tuple(value.shape)}"
     text = _SHORT.repr(value)
     return text if len(text) <= 120 else f"{text[:116]} ..."

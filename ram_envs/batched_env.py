@@ -666,6 +666,13 @@ class RetinaEnv(gym.Env[Any, Any]):
         seen = self.lane._of_lane(observation, 0)
         return seen, float(rewards[0]), bool(terminated[0]), False, _single_info(info)
 
+    def look(self, locations: NDArray[Any]) -> NDArray[np.float32]:
+        """As `RetinaVectorEnv.look`: glimpses (K, scales * channels, patch_size, patch_size) at locations (K, 2); nothing changes."""
+        places = np.asarray(locations)
+        if places.ndim != 2:
+            raise ValueError(f"locations must be finite numbers of shape (K, 2), got {shown(locations)}.")
+        return self.lane.look(places[:, None])[:, 0]
+
     def render(self) -> NDArray[np.uint8] | None:
         """One frame (height, width, 3) uint8, where the render mode is "rgb_array"."""
         frames = self.lane.render()

@@ -132,7 +132,7 @@ class CatchBallEnv(RetinaEnv):
     (2,) in [-1, 1], where the glimpse was taken. With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
     With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location and the move
     before it as a one-hot vector of three numbers;
-    zeros for those not taken yet.
+    zeros before them for those not taken yet.
 
     ## Action Space
     Each action chooses where to look next and how to move the paddle: 0 left, 1 nothing, 2 right.

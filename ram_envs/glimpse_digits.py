@@ -256,7 +256,7 @@ class GlimpseDigitsEnv(RetinaEnv):
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
     With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
     With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location, in a sequence also with
-    what was chosen before it; zeros for those not taken yet.
+    what was chosen before it; zeros before them for those not taken yet.
 
     ## Action Space
     Each action chooses where to look next, the answer, and whether it counts.
@@ -265,7 +265,7 @@ class GlimpseDigitsEnv(RetinaEnv):
     |---|---|
     | `"multidiscrete"` | `MultiDiscrete([location_grid**2, answers, 2])`: a cell of the grid (its centre is looked at), the answer, stop |
     | `"dict"` | `Dict`: `location` Box (2,), `answer` Discrete, `stop` Discrete(2) |
-    | `"box"` | `Box` (2 + answers + 1,): x, y, a score per answer (the highest is given), stop where the last is above 0 |
+    | `"box"` | `Box` (2 + answers + 1,): x, y, a score per answer (the highest is given; of two, one score for the second), stop where the last is above 0 |
     | `"discrete"` | `Discrete(location_grid**2 + answers)`: look at a cell, or answer and stop |
 
     In a sequence there is one more answer, the last: "no more digits"; and `stop` is called `say`. After an answer that counts the
@@ -306,7 +306,7 @@ class GlimpseDigitsEnv(RetinaEnv):
       occur. `images` may also be a `LabelledImages`, which has its labels and is shared, not copied.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000), which share no digit. Your own
       arrays are not divided: the split then only says whether scenes are fixed.
-    - `order`: "random", or "sequential": the episodes go through the scenes, and each comes once before any comes again.
+    - `order`: "random", or "sequential": the episodes go through the scenes, and each comes once before any comes again; a reset with a seed begins at the first.
     - `scene_seed`: which fixed set of scenes.
     - `glimpse_cost`: price of each glimpse after the first.
 

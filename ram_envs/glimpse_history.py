@@ -18,7 +18,7 @@ LONGEST = 32  # glimpses, unless more are asked for
 
 
 class GlimpseHistory:
-    """The last h glimpses of every lane, oldest first, zeros for those not taken yet.
+    """The last h glimpses of every lane, oldest first, zeros before them for those not taken yet.
 
     A glimpse is followed by its location, and by what the action before it chose beside that location: of each choice a one
     among zeros, then the numbers of a control. Of the first glimpse these are zeros.

@@ -257,7 +257,7 @@ class GlimpseImagesEnv(RetinaEnv):
     - `num_glimpses`: the largest number of glimpses, the first included.
     - `num_scales`: None for as many as it takes until the coarsest patch covers the largest image, at most 12.
     - `split`: "train", "validation" or "test".
-    - `order`: "random", or "sequential": the episodes go through the split, and each image comes once before any comes again.
+    - `order`: "random", or "sequential": the episodes go through the split, and each image comes once before any comes again; a reset with a seed begins at the first.
     - `scene_seed`: which fixed set of random first locations in the splits "validation" and "test".
     - `glimpse_cost`: price of each glimpse after the first.
 

@@ -170,7 +170,7 @@ class GlimpseMovingEnv(RetinaEnv):
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken: (x, y), (0, 0) the centre, (-1, -1) the top left corner.
     With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the location.
     With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location;
-    zeros for those not taken yet.
+    zeros before them for those not taken yet.
 
     ## Action Space
     Each action chooses where to look in the next frame, the class of the digit, and whether to stop.
@@ -215,7 +215,7 @@ class GlimpseMovingEnv(RetinaEnv):
       occur. `images` may also be a `LabelledImages`, which has its labels and is shared, not copied.
     - `split`: "train" (55,000 digits), "validation" (5,000 held out of the training digits) or "test" (10,000). Your own
       arrays are not divided: the split then only says whether videos are fixed.
-    - `order`: "random", or "sequential": the episodes go through the split, and each image comes once before any comes again.
+    - `order`: "random", or "sequential": the episodes go through the split, and each image comes once before any comes again; a reset with a seed begins at the first.
     - `scene_seed`: which fixed set of validation and test videos.
     - `glimpse_cost`: price of each glimpse after the first.
 

@@ -138,6 +138,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
         self._tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
         self._images: list[list[NDArray[np.uint8]]] = [[] for _ in range(self.num_envs)]  # (H, W, C) each, newest first
         self._looks = np.zeros(self.num_envs, np.int64)  # at the present frame
+        self._told = np.zeros(self.num_envs, np.bool_)  # whether the last info of a lane is of the present step
         self.returns = np.zeros(self.num_envs)  # sums of the episode's rewards
         self._seeds_given: list[int | None] = [None] * self.num_envs
         self._asked = False
@@ -183,6 +184,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             self.worlds.autoreset(lanes)
         self._looks[lanes] = 0
         self.returns[lanes] = 0.0
+        self._told[lanes] = True
         self._see(lanes, anew=True)
 
     def _demand_in_step(self, lanes: Lanes) -> None:
@@ -196,6 +198,8 @@ class RetinaVectorWrapper(RetinaVectorEnv):
 
     def advance(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         rewards, terminated = np.zeros(len(lanes)), np.zeros(len(lanes), np.bool_)
+        self._told[:] = False
+        self._told[lanes] = True
         moving: Any = slice(None)
         if self.looks_per_step > 1:
             self._looks[lanes] += 1
@@ -275,7 +279,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
     def _info(self, lanes: NDArray[np.bool_], ended: NDArray[np.bool_]) -> dict[str, Any]:
         if self.alone:
             return {}
-        return {**self.worlds.info(lanes, self._add_info), **super()._info(lanes, ended)}
+        return {**self.worlds.info(lanes & self._told, self._add_info), **super()._info(lanes, ended)}
 
     # Pictures and players
 

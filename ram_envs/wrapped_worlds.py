@@ -6,7 +6,7 @@ Axes: N lanes, M some of them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -68,16 +68,20 @@ class Worlds(ABC):
 class SingleWorlds(Worlds):
     """Single environments side by side: each begins and steps when it is its turn, whatever the others do."""
 
-    def __init__(self, envs: Sequence[gym.Env[Any, Any]]) -> None:
-        self.envs, self.num_envs = list(envs), len(envs)
-        if not envs or not all(isinstance(env, gym.Env) for env in envs):
+    def __init__(self, envs: Iterable[gym.Env[Any, Any]]) -> None:
+        self.envs = [*envs] if isinstance(envs, Iterable) else []
+        self.num_envs = len(self.envs)
+        if not self.envs or not all(isinstance(env, gym.Env) for env in self.envs):
             raise ValueError(f"envs must be a vector environment or a list of single ones, got {shown(envs)}.")
-        self.single_observation_space, self.single_action_space = envs[0].observation_space, envs[0].action_space
-        for env in envs:
+        if len({id(env) for env in self.envs}) < self.num_envs:
+            raise ValueError("envs must be different environments, one for each lane: there is one more than once.")
+        first = self.envs[0]
+        self.single_observation_space, self.single_action_space = first.observation_space, first.action_space
+        for env in self.envs:
             if env.observation_space != self.single_observation_space or env.action_space != self.single_action_space:
                 raise ValueError("envs must all have the same spaces.")
         self.observations: list[Any] = [None] * self.num_envs
-        self.infos: list[dict[str, Any]] = [{} for _ in envs]
+        self.infos: list[dict[str, Any]] = [{} for _ in self.envs]
 
     def reset(self, lanes: NDArray[np.int64], seeds: Sequence[int | None], options: Mapping[str, Any]) -> None:
         for lane in lanes.tolist():
@@ -96,6 +100,8 @@ class SingleWorlds(Worlds):
                 actions[lane]
             )
             try:
+                if reward is None or isinstance(reward, str):  # NumPy takes these
+                    raise TypeError
                 rewards[i] = reward
             except (TypeError, ValueError):
                 raise ValueError(f"The environment's reward must be a number, got {shown(reward)}.") from None

@@ -82,6 +82,20 @@ class Array(World):
         return np.array([1.0, 2.0])
 
 
+class Nothing(World):
+    """No reward."""
+
+    def reward(self):
+        return None
+
+
+class Text(World):
+    """A reward in words."""
+
+    def reward(self):
+        return "1.5"
+
+
 class Unmade(World):
     """A mistake as it is made."""
 
@@ -90,7 +104,7 @@ class Unmade(World):
         len(3)
 
 
-WORLDS = (Midway, Unsure, NoFile, Odd, Array, Unmade)
+WORLDS = (Midway, Unsure, NoFile, Odd, Array, Nothing, Text, Unmade)
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +148,8 @@ def test_a_success_that_is_not_known_yet_is_none(capsys):
         ),
         ("Odd", r"boom \(.*test_faulty_worlds\.py, line \d+, in reward\)"),
         ("Array", r"The environment's reward must be a number, got .*\(2,\)"),
+        ("Nothing", "The environment's reward must be a number, got None"),
+        ("Text", "The environment's reward must be a number, got '1.5'"),
     ],
 )
 def test_a_fault_of_the_world_is_told_with_its_place(name, said):

@@ -250,6 +250,7 @@ def test_with_autoreset_disabled_lanes_that_are_over_stay_as_they_are_until_thei
         before = over
         observation, rewards, terminated, truncated, info = envs.step(envs.action_space.sample())
         assert (rewards[before] == 0).all()
+        assert (info["_length"] == ~before).all()  # an end is told once
         over = terminated | truncated
         assert (over >= before).all()
         if last is not None:
@@ -424,6 +425,17 @@ def test_look_sees_what_a_look_there_would_see_and_changes_nothing(frames, patch
     np.testing.assert_array_equal(observation["glimpse"], seen[7])
 
 
+def test_a_single_environment_looks_elsewhere_too():
+    env = RetinaWrapper(Walk(), action_mode="dict", looks_per_step=2, **RETINA)
+    env.reset(seed=0)
+    places = np.random.default_rng(0).uniform(-1, 1, (5, 2)).astype(np.float32)
+    seen = env.look(places)
+    assert seen.shape == (5, *env.observation_space["glimpse"].shape)
+    np.testing.assert_array_equal(env.step({"location": places[3], "move": 0})[0]["glimpse"], seen[3])
+    with pytest.raises(ValueError, match=r"locations must be finite numbers of shape \(K, 2\)"):
+        env.look(places[0])
+
+
 @pytest.mark.parametrize(
     ("shape", "expected", "shown"),
     [
@@ -485,7 +497,7 @@ def test_the_success_that_the_environment_tells_colours_the_picture():
 
 def test_it_tells_what_it_can_do_as_every_environment_behind_the_retina():
     env = RetinaWrapper(Walk(), **RETINA)
-    envs = RetinaVectorWrapper([Walk()] * 3, **RETINA)
+    envs = RetinaVectorWrapper([Walk() for _ in range(3)], **RETINA)
     for each in (env, envs):
         assert (each.splits, each.num_images, each.tells_label, each.max_glimpses) == ((), None, False, None)
         assert each.screen_changes
@@ -522,6 +534,8 @@ def test_it_tells_what_it_can_do_as_every_environment_behind_the_retina():
         (lambda: RetinaWrapper(Walk(), relative=-1), "relative must be a number of at least 0"),
         (lambda: RetinaWrapper(Walk(), autoreset_mode="NextStep"), "unexpected keyword argument 'autoreset_mode'"),
         (lambda: RetinaVectorWrapper([]), "envs must be a vector environment or a list"),
+        (lambda: RetinaVectorWrapper(Walk()), "envs must be a vector environment or a list"),
+        (lambda: RetinaVectorWrapper([Walk()] * 2), "envs must be different environments"),
         (lambda: RetinaVectorWrapper([Walk(), Walk("box")]), "envs must all have the same spaces"),
         (
             lambda: RetinaVectorWrapper(NativeWalk(2, AutoresetMode.NEXT_STEP), autoreset_mode="SameStep"),
@@ -659,7 +673,7 @@ def test_our_agent_plays_and_learns_behind_a_registered_id(registry, tmp_path):
 
 
 def test_batched_space_of_what_is_kept_is_gymnasiums():
-    envs = RetinaVectorWrapper([Walk(form="dict")] * 2, image="pixels", keep_keys=["compass"], **RETINA)
+    envs = RetinaVectorWrapper([Walk(form="dict") for _ in "ab"], image="pixels", keep_keys=["compass"], **RETINA)
     assert envs.observation_space["compass"] == batch_space(spaces.Discrete(4), 2)
     observation, _ = envs.reset(seed=0)
     assert observation["compass"].tolist() == [0, 0]
@@ -670,3 +684,7 @@ def test_a_wrapper_that_is_none_is_named(entry, registry):
     register_retina("Wrong-v0", "Walk-v0", env_wrappers=[entry])
     with pytest.raises(ValueError, match=f"env_wrappers must hold .*, got '?{entry}"):
         gym.make("Wrong-v0")
+
+
+def test_lanes_may_come_from_a_generator():
+    assert RetinaVectorWrapper((Walk() for _ in range(3)), **RETINA).num_envs == 3
