@@ -288,3 +288,18 @@ def test_an_agent_that_ships_can_be_loaded_and_has_the_settings_of_its_row(path)
     config = load_state(path)["config"]
     row = json.loads(tables.result_path(path.stem, config.seed).read_text())
     assert config == Config.from_dict(row["config"])
+
+
+def test_parts_of_the_general_recipe_are_told_by_task_with_the_spread_of_their_seeds(tmp_path):
+    (tmp_path / "ablations").mkdir()
+    scores = {
+        "cluttered60-recipe-seed1": {"error_percent": 8.0},
+        "cluttered60-recipe-seed2": {"error_percent": 9.0},
+        "lamp-shared-seed1": {"mean_return": 3.3},
+    }
+    for name, score in scores.items():
+        path = tmp_path / "ablations" / f"parts-{name}.json"
+        path.write_text(json.dumps({"validation": score, "minutes": 2.0}))
+    lines = ablation_tables.parts_table(tmp_path).splitlines()
+    assert lines[2] == "| nothing: the recipe itself | 8.5 % (8.0 to 9.0); 2.0 min | - | - |"
+    assert lines[5].endswith("| - | - | 3.3; 2.0 min |")
