@@ -213,8 +213,8 @@ class GlimpseImagesEnv(RetinaEnv):
     ## Observation Space
     `Dict`: `glimpse`, float32 in [0, 1] of shape (num_scales * channels, patch_size, patch_size), finest scale first;
     `location`, float32 (2,) in [-1, 1], where the glimpse was taken. With `obs_mode="flat"` one `Box`: the glimpse, row by row, then the
-    location. With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location; zeros for
-    those not taken yet. Beyond the image the glimpse is 0.
+    location. With `obs_mode="history"` one `Box`: the last `history` glimpses, the oldest first, each with its location; zeros
+    before them for those not taken yet. Beyond the image the glimpse is 0.
 
     ## Action Space
     Each action chooses where to look next, the class of the image, and whether to stop.

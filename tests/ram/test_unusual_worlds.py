@@ -127,6 +127,18 @@ def test_baselines_learn_returns_of_any_size_in_units_of_their_spread(judge, rew
     assert (again.agent.trust, again.explains) == (trainer.agent.trust, trainer.explains)
 
 
+def test_rewards_of_millions_train_from_the_first_update_on_without_clipping(tmp_path, monkeypatch):
+    advance = Counted.advance
+    monkeypatch.setattr(
+        Counted, "advance", lambda self, *played: (1e6 * (found := advance(self, *played))[0], found[1])
+    )
+    config = Config().but(env="Counted-v0", env_args=("patch_size=4",), run={"episodes": 200})
+    trainer = Trainer(config, tmp_path)
+    for _ in range(5):
+        trainer.step()  # raises where anything is not finite
+        assert trainer.report()["baseline_loss"] < 5
+
+
 def test_every_answer_of_a_sequence_is_taught_and_seen_again():
     config = tiny(env="GlimpseMNIST-Sum100-v0", env_args=("answer=sequence",))
     agent, rollout, outputs, _ = losses_of(config)
