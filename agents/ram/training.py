@@ -72,6 +72,7 @@ class Trainer:
 
     LOOKS_INTO = 10  # updates after which it is looked into what the answers know
     KNOWN = 0.2  # of what there is to know: from there on exploration goes on at its full pace
+    WARM = 0.5  # of the learning rate while answers know nothing: at all of it attention does not find out what is to be compared
     TRUSTED = 0.05  # of the returns' spread explained: from there on what the baseline expects judges looks
     SPREADS = 0.05  # of running averages that an update makes up
     SMALLEST_SCALE = 0.01  # of returns: where there is no reward at all, nothing is to be made large
@@ -328,10 +329,12 @@ class Trainer:
         choosing = progress  # and learning what to choose, such as when to stop
         if self.config.stopping is not None and end < 1:
             choosing = max(0.0, (progress - end) / (1 - end))
+        explored, looks = self.explored, self.config.counterfactual
         done = {"what": progress, "where": looking, "when": choosing}
         for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
             group["lr"] = group["initial_lr"] * _annealed(annealing, done[serves])
-        explored, looks = self.explored, self.config.counterfactual
+            if serves == "what" and looks is not None and looks.judge == "answer":
+                group["lr"] *= self.WARM + (1 - self.WARM) * explored
         if looks is None:
             explored = min(1.0, progress / gaze.exploration_fraction)
             self.agent.location_std = gaze.std + (self.agent.final_std - gaze.std) * explored

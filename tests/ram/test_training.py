@@ -201,6 +201,17 @@ def test_exploration_waits_until_answers_know_something(fake_mnist, tmp_path):
         assert trainer.known == []
 
 
+@pytest.mark.parametrize(("judge", "shares"), [("answer", [0.5, 0.75, 1.0]), ("return", [1.0, 1.0, 1.0])])
+def test_what_is_seen_is_learnt_at_half_the_rate_until_answers_know_something(fake_mnist, tmp_path, judge, shares):
+    config = GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", network={"hidden_size": 8}, counterfactual={"judge": judge})
+    trainer = Trainer(config, tmp_path)
+    for explored, share in zip([0.0, 0.5, 1.0], shares, strict=True):
+        trainer.explored = explored
+        trainer._anneal(0.5)
+        rates = dict(zip(trainer.serves, (group["lr"] for group in trainer.optimizer.param_groups), strict=True))
+        assert rates == pytest.approx({"what": share * 2e-3 / 2, "where": 1e-3 / 2})  # half of the cosine
+
+
 def test_gaze_stays_when_its_share_of_the_training_is_over(fake_mnist, tmp_path):
     config = PRESETS["mnist-6"].but(
         gaze={"learning_fraction": 0.5},
