@@ -236,7 +236,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         Args:
             lanes: (M,) their numbers.
             draws: (M, 2 + num_draws) uniform in [0, 1); the first two place a random first glimpse, the rest is the world's.
-            options: of `reset`.
+            options: of `reset`, but for "reset_mask".
 
         Returns:
             The draws to place the first glimpse by, if not those given.
@@ -305,14 +305,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             options: "reset_mask", bool (N,); others are the world's. An unknown key is an error.
         """
         options = self._checked(options)
-        mask = as_array("options['reset_mask']", options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
-        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
-            raise ValueError(
-                f"options['reset_mask'] must be bool of shape ({self.num_envs},) with at least one True, "
-                f"got {mask.dtype} of shape {mask.shape}."
-            )
-        if not self._begun and not mask.all():
-            raise ValueError("options['reset_mask'] must be all True in the first reset.")
+        mask = options.pop("reset_mask")
         self._seed(seed, mask)
         self._start(np.flatnonzero(mask), options)
         if not self._begun:
@@ -322,11 +315,19 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         return self._observation(), self._info(mask, np.zeros_like(mask))
 
     def _checked(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The options of `reset`, all of which are known."""
+        """The options of `reset`, if they are what they must be: nothing has been drawn yet. "reset_mask" is among them."""
         options = dict(options or {})
         if unknown := self._unknown(options):
             raise ValueError(f"options may hold {sorted(self.reset_options)}, got {sorted(map(str, unknown))}.")
-        return options
+        mask = as_array("options['reset_mask']", options.get("reset_mask", np.ones(self.num_envs, np.bool_)))
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+            raise ValueError(
+                f"options['reset_mask'] must be bool of shape ({self.num_envs},) with at least one True, "
+                f"got {mask.dtype} of shape {mask.shape}."
+            )
+        if not self._begun and not mask.all():
+            raise ValueError("options['reset_mask'] must be all True in the first reset.")
+        return options | {"reset_mask": mask}
 
     def _unknown(self, options: Mapping[str, Any]) -> set[str]:
         """The keys of `reset`'s options that this world does not take."""

@@ -104,6 +104,24 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         self._answers[lanes] = _NO_ANSWER
         return draws
 
+    def _checked(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """As for every environment; "index", where it is among them, is one for each lane (N,)."""
+        checked = super()._checked(options)
+        if "index" not in checked:
+            return checked
+        indices = as_array("options['index']", checked["index"])
+        if indices.shape not in ((), (self.num_envs,)) or indices.dtype.kind not in "iu":
+            raise ValueError(
+                f"options['index'] must be a whole number or {self.num_envs} of them, "
+                f"got {indices.dtype} of shape {indices.shape}."
+            )
+        indices = np.broadcast_to(indices, self.num_envs)
+        assert self.num_images is not None
+        wrong = checked["reset_mask"] & ((indices < 0) | (indices >= self.num_images))
+        if wrong.any():
+            raise ValueError(f"options['index'] must lie in 0 to {self.num_images - 1}, got {indices[wrong][0]}.")
+        return checked | {"index": indices}
+
     def _decide(
         self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -124,9 +142,9 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         Returns:
             The images (N,), the draws that their scenes are made by (N, num_draws), and where the first glimpses are taken (N, 2).
         """
-        options, lanes = self._checked(options), np.arange(self.num_envs)
-        if "reset_mask" in options:
+        if "reset_mask" in (options or {}):
             raise ValueError("options cannot have reset_mask here: all lanes are dealt episodes.")
+        options, lanes = self._checked(options), np.arange(self.num_envs)
         self._seed(seed, np.ones(self.num_envs, np.bool_))
         indices, draws = self._decide(lanes, self._draw(lanes), options)
         return indices, draws[:, 3:], self._first_looks(draws)
@@ -156,16 +174,8 @@ class ClassificationVectorEnv(RetinaVectorEnv):
         assert self.num_images is not None
         count = self.num_images
         if "index" in options:
-            indices = as_array("options['index']", options["index"])
-            if indices.shape not in ((), (self.num_envs,)) or indices.dtype.kind not in "iu":
-                raise ValueError(
-                    f"options['index'] must be a whole number or {self.num_envs} of them, "
-                    f"got {indices.dtype} of shape {indices.shape}."
-                )
-            indices = np.broadcast_to(indices, self.num_envs)[lanes]
-            if (wrong := (indices < 0) | (indices >= count)).any():
-                raise ValueError(f"options['index'] must lie in 0 to {count - 1}, got {indices[wrong][0]}.")
-            return indices
+            chosen: NDArray[np.int64] = options["index"][lanes]
+            return chosen
         if self.order == "sequential":
             indices = (self._next_index + np.arange(len(lanes))) % count
             self._next_index = int((self._next_index + len(lanes)) % count)

@@ -177,9 +177,7 @@ class RetinaVectorWrapper(RetinaVectorEnv):
     def begin(self, lanes: Lanes, draws: NDArray[np.float64], options: Mapping[str, Any]) -> None:
         if self._asked:
             self._demand_in_step(lanes)
-            self.worlds.reset(
-                lanes, self._seeds_given, {name: value for name, value in options.items() if name != "reset_mask"}
-            )
+            self.worlds.reset(lanes, self._seeds_given, dict(options))
         else:
             self.worlds.autoreset(lanes)
         self._looks[lanes] = 0

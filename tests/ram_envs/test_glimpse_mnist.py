@@ -137,6 +137,17 @@ def test_a_bad_index_is_named_with_what_is_allowed(index):
         make_vec(2).reset(options={"index": index})
 
 
+@pytest.mark.parametrize("options", [{"index": 8}, {"reset_mask": [True]}, {"idx": 1}])
+def test_a_refused_reset_draws_and_seeds_nothing(options):
+    envs, same = make_vec(2), make_vec(2)
+    for each in (envs, same):
+        each.reset(seed=3)
+    with pytest.raises(ValueError, match="options"):
+        envs.reset(seed=4, options=options)
+    np.testing.assert_array_equal(envs.reset()[0]["glimpse"], same.reset()[0]["glimpse"])
+    assert envs.np_random_seed == (3, 4)
+
+
 def test_an_unknown_option_is_named_with_those_that_there_are():
     with pytest.raises(ValueError, match=r"\['index', 'reset_mask'\], got \['idx'\]"):
         make().reset(options={"idx": 1})
