@@ -109,6 +109,7 @@ class Trainer:
         self.finished = 0  # episodes, where they go on from update to update
         self.greedy_share: float | Tensor = 0.0  # of the episodes, annealed
         self.explored = 0.0  # how far the exploration of looks that are compared has come, up to 1
+        self.pace = 0.0  # at which it goes on: 1 once answers know enough
         self.known: list[float] = []  # what answers knew in each update since that was last looked into
         self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.return_spread: float | None = None  # running average of the returns' standard deviation
@@ -173,6 +174,7 @@ class Trainer:
             "finished": self.finished,
             "seconds": self.seconds,
             "explored": self.explored,
+            "pace": self.pace,
             "known": self.known,
             "return_spread": self.return_spread,
             "return_scale": float(self.agent.return_scale),
@@ -217,6 +219,7 @@ class Trainer:
                 setattr(self, name, state[name])
             self.finished, self.ongoing = state.get("finished", 0), self._make_ongoing()
             self.return_spread, self.agent.return_scale = state.get("return_spread"), state.get("return_scale", 1.0)
+            self.pace = state.get("pace", 1.0)
             self.explains, self.agent.trust = state.get("explains", 0.0), state.get("trust", 0.0)
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
             self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
@@ -333,8 +336,8 @@ class Trainer:
         done = {"what": progress, "where": looking, "when": choosing}
         for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
             group["lr"] = group["initial_lr"] * _annealed(annealing, done[serves])
-            if serves == "what" and looks is not None and looks.judge == "answer":
-                group["lr"] *= self.WARM + (1 - self.WARM) * explored
+            if serves == "what" and looks is not None and self.agent.teacher != "reinforce":
+                group["lr"] *= self.WARM + (1 - self.WARM) * self.pace
         if looks is None:
             explored = min(1.0, progress / gaze.exploration_fraction)
             self.agent.location_std = gaze.std + (self.agent.final_std - gaze.std) * explored
@@ -353,9 +356,8 @@ class Trainer:
             return
         passed = self.LOOKS_INTO / (self.config.total_updates * explores)
         known, self.known = self.known, []
-        if known:
-            passed *= min(1.0, max(0.0, sum(known) / len(known) / self.KNOWN))
-        self.explored = min(1.0, self.explored + passed)
+        self.pace = min(1.0, max(0.0, sum(known) / len(known) / self.KNOWN)) if known else 1.0
+        self.explored = min(1.0, self.explored + passed * self.pace)
 
     def _clip_gradients(self) -> Tensor:
         """Brings each group's gradient to the greatest norm allowed, if there is one; all must be finite. Returns the norm before that."""

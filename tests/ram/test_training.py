@@ -201,12 +201,13 @@ def test_exploration_waits_until_answers_know_something(fake_mnist, tmp_path):
         assert trainer.known == []
 
 
-@pytest.mark.parametrize(("judge", "shares"), [("answer", [0.5, 0.75, 1.0]), ("return", [1.0, 1.0, 1.0])])
-def test_what_is_seen_is_learnt_at_half_the_rate_until_answers_know_something(fake_mnist, tmp_path, judge, shares):
-    config = GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", network={"hidden_size": 8}, counterfactual={"judge": judge})
+@pytest.mark.parametrize(("answer", "shares"), [("label", [0.5, 0.75, 1.0, 1.0]), ("reinforce", [1.0] * 4)])
+def test_answers_are_learnt_at_half_the_rate_until_they_know_something(fake_mnist, tmp_path, answer, shares):
+    config = GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", network={"hidden_size": 8}, learning={"answer": answer})
     trainer = Trainer(config, tmp_path)
-    for explored, share in zip([0.0, 0.5, 1.0], shares, strict=True):
-        trainer.explored = explored
+    for known, share in zip([-0.1, 0.1, 0.2, 0.5], shares, strict=True):
+        trainer.known = [known] * 10
+        trainer._explore()
         trainer._anneal(0.5)
         rates = dict(zip(trainer.serves, (group["lr"] for group in trainer.optimizer.param_groups), strict=True))
         assert rates == pytest.approx({"what": share * 2e-3 / 2, "where": 1e-3 / 2})  # half of the cosine
