@@ -98,7 +98,7 @@ class CounterfactualConfig(Settings):
     learns by REINFORCE); always how well the return is foretold after them, by the baseline's squared error, and more and more, as the
     baseline explains up to a twentieth of the returns' spread, by the return that it expects; or by that alone."""
     candidates: int = 4
-    """Places that are compared at every step."""
+    """Places that are compared at every step; 1 compares nothing: the gaze learns by REINFORCE, as without this group."""
     near: float = 0.5
     """Standard deviation of the candidates around the mean at the end, in halves of the finest patch's side: as fine as the retina
     sees, whatever the image's size. It falls there geometrically from gaze.std."""
@@ -116,8 +116,7 @@ class CounterfactualConfig(Settings):
     def __post_init__(self) -> None:
         demand_positive(self, "near")
         demand_share(self, "anywhere", "anywhere_final", "salient", "greedy_share")
-        if self.candidates < 2:
-            raise ValueError(f"candidates must be at least 2, got {self.candidates!r}.")
+        demand_positive(self, "candidates")
         super().__post_init__()
 
 
@@ -259,6 +258,8 @@ class Config(ExperimentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.counterfactual is not None and self.counterfactual.candidates == 1:
+            object.__setattr__(self, "counterfactual", None)
         if self.counterfactual is not None and self.gaze.std_final is not None:
             raise ValueError(
                 f"std_final must be None where looks are compared, whose deviation ends at counterfactual.near: got {self.gaze.std_final}."

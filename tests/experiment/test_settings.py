@@ -33,6 +33,12 @@ def test_a_group_that_was_absent_begins_at_its_defaults():
     assert stopping.but(stopping=None) == Config()
 
 
+def test_one_candidate_compares_nothing():
+    alone = GENERAL.with_values({"counterfactual.candidates": 1})
+    assert alone == GENERAL.but(counterfactual=None)
+    assert alone.but(gaze={"std_final": 0.05}).gaze.std_final == 0.05
+
+
 def test_departures_are_named_as_flags_are():
     config = Config().but(env="CatchBall-v0", optimizer={"learning_rate": 0.1}, stopping={"hidden": 8})
     assert config.departures(Config()) == {
