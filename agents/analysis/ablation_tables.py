@@ -17,7 +17,7 @@ BASES: dict[str, Config] = {
     "general": PRESETS["general"].but(
         network={"core": "lstm"},
         counterfactual={"anywhere": 0.5, "greedy_share": 0.6, "salient": 0.5},
-        optimizer={"weight_averaging": 0.0},
+        optimizer={"weight_averaging": 0.0, "warm_up": 1.0},
     ),
     "recipe": PRESETS["general"],
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
@@ -26,6 +26,7 @@ BASES: dict[str, Config] = {
         gaze={"exploration_fraction": 0.3},
         counterfactual={"judge": "value"},
         learning={"rollout_steps": 0, "parts": 1, "baseline_weight": 23.0},
+        optimizer={"warm_up": 1.0},
     ),
     "catch-first": PRESETS["catch"].but(
         network={"glimpse_gain": 1.0}, optimizer={"weight_averaging": 0.0}, run={"matmul_precision": "medium"}
@@ -39,6 +40,7 @@ TASKS = {"cluttered60": "cluttered digits, error", "odd-one-out": "odd one out, 
 """What the parts of the general recipe are tried on: results/ablations/parts-TASK-PART-seed*.json -> what is told of them."""
 PARTS = {
     "recipe": UNCHANGED,
+    "rate": "all of the learning rate from the start",
     "reinforce": "REINFORCE in place of compared looks, standard deviation 0.3 to 0.05",
     "anywhere": "far candidates anywhere, not where there is contrast",
     "shared": "one core for answers or moves and the gaze",

@@ -32,6 +32,7 @@ WORDS: dict[str, str | dict[Any, str]] = {
     "learning.batch_size": "batches of {}",
     "optimizer.gaze_learning_rate": "learning rate of the location {}",
     "optimizer.annealing": "{} annealing of the learning rate",
+    "optimizer.warm_up": {1.0: "all of the learning rate from the start", ...: "{:g} of the learning rate at first"},
     "optimizer.max_grad_norm": {0.0: "gradients not clipped", ...: "gradients clipped at {:g}"},
     "run.matmul_precision": {"highest": "float32 products", "medium": "float32 products", "bfloat16": "bfloat16 products"},
     "num_glimpses": "{} glimpses",

@@ -178,13 +178,17 @@ class OptimizerConfig(Settings):
     """Momentum of stochastic gradient descent."""
     annealing: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls to 0; "constant" for not at all."""
+    warm_up: float = 1.0
+    """Share of the learning rate of answers, taught by labels or outcomes, while they know nothing; it grows to all of it as they learn a fifth of what
+    there is to know. 1 for all of it from the start, at which attention finds out late what is to be compared."""
     max_grad_norm: float = 0.0
     """Gradients are clipped to this norm; 0 for never."""
     weight_averaging: float = 0.0
     """Decay of the running average of the weights, by which agents are scored and shipped; 0 for no average."""
 
     def __post_init__(self) -> None:
-        demand_positive(self, "learning_rate")
+        demand_positive(self, "learning_rate", "warm_up")
+        demand_share(self, "warm_up")
         demand_share(self, "weight_averaging")
         if self.gaze_learning_rate is not None:
             demand_positive(self, "gaze_learning_rate")

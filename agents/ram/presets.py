@@ -40,6 +40,7 @@ GENERAL = Config(name="general").but(
         "learning_rate": 2e-3,
         "gaze_learning_rate": 1e-3,
         "annealing": "cosine",
+        "warm_up": 0.5,
         "max_grad_norm": 5.0,
         "weight_averaging": 0.99,
     },

@@ -71,8 +71,7 @@ class Trainer:
     """
 
     LOOKS_INTO = 10  # updates after which it is looked into what the answers know
-    KNOWN = 0.2  # of what there is to know: from there on exploration goes on at its full pace
-    WARM = 0.5  # of the learning rate while answers know nothing: at all of it attention does not find out what is to be compared
+    KNOWN = 0.2  # of what there is to know: from there on exploration and learning go on at their full pace
     TRUSTED = 0.05  # of the returns' spread explained: from there on what the baseline expects judges looks
     SPREADS = 0.05  # of running averages that an update makes up
     SMALLEST_SCALE = 0.01  # of returns: where there is no reward at all, nothing is to be made large
@@ -109,7 +108,7 @@ class Trainer:
         self.finished = 0  # episodes, where they go on from update to update
         self.greedy_share: float | Tensor = 0.0  # of the episodes, annealed
         self.explored = 0.0  # how far the exploration of looks that are compared has come, up to 1
-        self.pace = 0.0  # at which it goes on: 1 once answers know enough
+        self.pace = 0.0  # at which it and learning go on: 1 once answers know enough
         self.known: list[float] = []  # what answers knew in each update since that was last looked into
         self.entropy_bonus: float | Tensor = 0.0  # annealed
         self.return_spread: float | None = None  # running average of the returns' standard deviation
@@ -333,11 +332,11 @@ class Trainer:
         if self.config.stopping is not None and end < 1:
             choosing = max(0.0, (progress - end) / (1 - end))
         explored, looks = self.explored, self.config.counterfactual
-        done = {"what": progress, "where": looking, "when": choosing}
+        done, warm_up = {"what": progress, "where": looking, "when": choosing}, self.config.optimizer.warm_up
         for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
             group["lr"] = group["initial_lr"] * _annealed(annealing, done[serves])
-            if serves == "what" and looks is not None and self.agent.teacher != "reinforce":
-                group["lr"] *= self.WARM + (1 - self.WARM) * self.pace
+            if serves == "what" and self.agent.teacher != "reinforce":
+                group["lr"] *= warm_up + (1 - warm_up) * self.pace
         if looks is None:
             explored = min(1.0, progress / gaze.exploration_fraction)
             self.agent.location_std = gaze.std + (self.agent.final_std - gaze.std) * explored

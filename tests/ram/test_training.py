@@ -201,9 +201,17 @@ def test_exploration_waits_until_answers_know_something(fake_mnist, tmp_path):
         assert trainer.known == []
 
 
-@pytest.mark.parametrize(("answer", "shares"), [("label", [0.5, 0.75, 1.0, 1.0]), ("reinforce", [1.0] * 4)])
-def test_answers_are_learnt_at_half_the_rate_until_they_know_something(fake_mnist, tmp_path, answer, shares):
-    config = GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", network={"hidden_size": 8}, learning={"answer": answer})
+@pytest.mark.parametrize(
+    ("changes", "shares"),
+    [
+        ({}, [0.5, 0.75, 1.0, 1.0]),
+        ({"counterfactual": None}, [0.5, 0.75, 1.0, 1.0]),
+        ({"learning": {"answer": "reinforce"}}, [1.0] * 4),  # what answers know is not told
+        ({"optimizer": {"warm_up": 1.0}}, [1.0] * 4),
+    ],
+)
+def test_answers_are_learnt_at_half_the_rate_until_they_know_something(fake_mnist, tmp_path, changes, shares):
+    config = GENERAL.but(env="GlimpseMNIST-Cluttered60-v0", network={"hidden_size": 8}).but(**changes)
     trainer = Trainer(config, tmp_path)
     for known, share in zip([-0.1, 0.1, 0.2, 0.5], shares, strict=True):
         trainer.known = [known] * 10
