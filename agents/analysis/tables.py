@@ -60,15 +60,13 @@ COMPARED = {
     "mnist-2m-ppo": "PPO, no memory", "mnist-2m-ppo-history": "PPO, sees all its glimpses",
     "mnist-2m-ppo-hybrid": "PPO, sees all its glimpses, looks around the middle at first", "mnist-2m-recurrent-ppo": "RecurrentPPO",
     "mnist-2m-recurrent-ppo-hybrid": "RecurrentPPO, looks around the middle at first",
-    "mnist-20m-ppo-hybrid": "PPO, sees all its glimpses, looks around the middle at first",
-    "mnist-20m-recurrent-ppo-hybrid": "RecurrentPPO, looks around the middle at first",
+    "mnist-20m-ppo-hybrid": "PPO, sees all its glimpses, looks around the middle at first", "catch-20m-ppo-center": "PPO, looks at the middle",
     "cluttered60-2m-reward": "RAM, reward alone",
     "catch-2m-ram": "RAM, reward alone",
     "catch-20m-ram": "RAM, reward alone",
     "catch-2m-ppo": "PPO, no memory", "catch-2m-recurrent-ppo": "RecurrentPPO",
     "catch-2m-recurrent-ppo-hybrid": "RecurrentPPO, looks around the middle at first",
     "catch-2m-ppo-full-view": "PPO, sees the whole screen", "catch-2m-ppo-center": "PPO, looks at the middle",
-    "catch-20m-ppo-center": "PPO, looks at the middle", "catch-20m-recurrent-ppo-hybrid": "RecurrentPPO, looks around the middle at first",
     "catch-2m-ppo-hybrid": "PPO, sees its last glimpses, looks around the middle at first", "catch-2m-dqn-center": "DQN, looks at the middle",
 }  # fmt: skip
 """Preset -> what it is called where agents are compared after equal numbers of frames; another is called after its settings."""

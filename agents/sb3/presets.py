@@ -61,12 +61,7 @@ def _rows() -> dict[str, Sb3Config]:
         ),
         "catch-2m-dqn-center": tuned("dqn", "CatchBall-v0"),
     }
-    for name in (
-        "mnist-2m-ppo-hybrid",
-        "mnist-2m-recurrent-ppo-hybrid",
-        "catch-2m-ppo-center",
-        "catch-2m-recurrent-ppo-hybrid",
-    ):
+    for name in ("mnist-2m-ppo-hybrid", "catch-2m-ppo-center"):
         rows[name.replace("2m", "20m")] = rows[name].but(run={"frames": 20_000_000})
     return rows
 
