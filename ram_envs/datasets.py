@@ -19,6 +19,7 @@ import sys
 import tarfile
 import tempfile
 import textwrap
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -200,7 +201,7 @@ def as_labelled_images(
             which are shared, not copied. The last axis is the channels, however many; arrays with 1 to 4 entries along
             the second axis and more than 4 along the last are taken for channels first, and refused.
         labels: (N,) integers in 0 .. num_classes - 1; None with `LabelledImages`.
-        num_classes: by default the highest label plus one; None with `LabelledImages`.
+        num_classes: by default the highest label plus one, with a warning if there are labels in between that no image has; None with `LabelledImages`.
 
     Raises:
         TypeError: images are neither uint8 nor float, or labels or num_classes are no integers.
@@ -237,6 +238,12 @@ def as_labelled_images(
     if lowest < 0 or highest >= count:
         allowed = "0 or more" if num_classes is None else f"in 0 .. num_classes - 1 = {count - 1}"
         raise ValueError(f"labels must be {allowed}, got values from {lowest} to {highest}")
+    if num_classes is None and len(missing := np.setdiff1d(np.arange(count), classes)):
+        warnings.warn(
+            f"labels go from 0 to {highest}, but no image is of class {', '.join(map(str, missing[:5]))}{', ...' * (len(missing) > 5)}, which is an "
+            "answer all the same: numpy.unique(labels, return_inverse=True)[1] numbers the classes that there are, num_classes says that it is meant",
+            stacklevel=2,
+        )
     return LabelledImages(pixels, classes.astype(np.int64), int(count))
 
 

@@ -629,6 +629,14 @@ def test_num_classes_may_exceed_the_labels():
     assert as_labelled_images(OWN, CLASSES, num_classes=np.int32(3)).num_classes == 3
 
 
+def test_classes_that_no_image_has_are_warned_of_unless_they_are_meant():
+    with pytest.warns(
+        UserWarning, match="from 0 to 8, but no image is of class 1, 3, 4, 5, 6, ..., which is an answer"
+    ):
+        assert as_labelled_images(np.zeros((9, 5, 5), np.uint8), [0, 2, 8] * 3).num_classes == 9
+    assert as_labelled_images(OWN, [0, 2, 2, 0], num_classes=3).num_classes == 3
+
+
 @pytest.mark.parametrize(
     ("images", "labels", "num_classes", "error", "said"),
     [

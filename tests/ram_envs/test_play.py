@@ -12,7 +12,7 @@ from ram_envs.rendering import BACKGROUND, load_pygame
 from ram_envs.retina_wrapper import RetinaWrapper
 from ram_envs.window import Window
 
-DIGITS = {"images": np.eye(12, dtype=np.uint8)[None].repeat(4, 0) * 255, "labels": [3, 3, 3, 3]}
+DIGITS = {"images": np.eye(12, dtype=np.uint8)[None].repeat(4, 0) * 255, "labels": [3, 3, 3, 3], "num_classes": 4}
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def test_a_game_that_is_cut_short_is_over_and_not_won(player, tmp_path):
     session = play("GlimpseMNIST-v0", games=2, size=256, best_of=best, max_episode_steps=2, **DIGITS)
     assert (session.won, session.games, session.glimpses) == (0, 2, 3)
     assert session.env_id == (
-        "GlimpseMNIST-v0 images=ndarray of uint8, shape (4, 12, 12) labels=[3, 3, 3, 3] max_episode_steps=2"
+        "GlimpseMNIST-v0 images=ndarray of uint8, shape (4, 12, 12) labels=[3, 3, 3, 3] max_episode_steps=2 num_classes=4"
     )
 
 
@@ -106,7 +106,7 @@ def test_scene_is_hidden_until_it_is_asked_for_and_then_the_score_does_not_count
 
     frames = player(events)
     path = tmp_path / "best.json"
-    play("GlimpseMNIST-v0", games=1, size=256, best_of=path, images=images, labels=[1])
+    play("GlimpseMNIST-v0", games=1, size=256, best_of=path, images=images, labels=[1], num_classes=2)
     black = [int((frame == 0).all(2).sum()) for frame in frames]
     assert black[1] > 10_000  # the scene's place and the small view beside it
     assert black[1] > 2 * black[4]
