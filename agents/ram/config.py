@@ -114,9 +114,8 @@ class CounterfactualConfig(Settings):
     to this while the standard deviation falls, since an untrained gaze would show them nothing."""
 
     def __post_init__(self) -> None:
-        demand_positive(self, "near")
+        demand_positive(self, "candidates", "near")
         demand_share(self, "anywhere", "anywhere_final", "salient", "greedy_share")
-        demand_positive(self, "candidates")
         super().__post_init__()
 
 
@@ -188,8 +187,7 @@ class OptimizerConfig(Settings):
 
     def __post_init__(self) -> None:
         demand_positive(self, "learning_rate", "warm_up")
-        demand_share(self, "warm_up")
-        demand_share(self, "weight_averaging")
+        demand_share(self, "warm_up", "weight_averaging")
         if self.gaze_learning_rate is not None:
             demand_positive(self, "gaze_learning_rate")
         super().__post_init__()

@@ -332,7 +332,8 @@ class Trainer:
         if self.config.stopping is not None and end < 1:
             choosing = max(0.0, (progress - end) / (1 - end))
         explored, looks = self.explored, self.config.counterfactual
-        done, warm_up = {"what": progress, "where": looking, "when": choosing}, self.config.optimizer.warm_up
+        done = {"what": progress, "where": looking, "when": choosing}
+        warm_up = self.config.optimizer.warm_up
         for serves, group in zip(self.serves, self.optimizer.param_groups, strict=True):
             group["lr"] = group["initial_lr"] * _annealed(annealing, done[serves])
             if serves == "what" and self.agent.teacher != "reinforce":
