@@ -14,11 +14,6 @@ from agents.ram.presets import PRESETS
 
 BASES: dict[str, Config] = {
     **PRESETS,
-    "general": PRESETS["general"].but(
-        network={"core": "lstm"},
-        counterfactual={"anywhere": 0.5, "greedy_share": 0.6, "salient": 0.5},
-        optimizer={"weight_averaging": 0.0, "warm_up": 1.0},
-    ),
     "recipe": PRESETS["general"],
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch"],

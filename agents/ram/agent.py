@@ -143,7 +143,7 @@ class RecurrentAttentionAgent(nn.Module):
             if name != self.end:
                 self.action_networks[_key(name)] = head(hidden, size)
             elif stopping is not None:
-                self.action_networks[name] = head(told, size, stopping.hidden)
+                self.action_networks[name] = head(told, size, config.gaze.hidden)
         if self.ends:  # begins by looking on nine times in ten, or it would never learn to look
             *_, weight, bias = self.action_networks[self.end].parameters()
             nn.init.zeros_(weight)
@@ -168,9 +168,11 @@ class RecurrentAttentionAgent(nn.Module):
     @property
     def final_std(self) -> float:
         """What training brings `location_std` to."""
-        gaze, looks = self.config.gaze, self.config.counterfactual
-        if looks is not None:
-            return looks.near * (min(self.pixel_size) * self.patch_size / 2)  # half the finest patch, as a way
+        gaze = self.config.gaze
+        if self.config.counterfactual is not None:
+            return (
+                min(self.pixel_size) * self.patch_size / 4
+            )  # as fine as the retina sees: the finest patch, as a way, by four
         return gaze.std if gaze.std_final is None else gaze.std_final
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:

@@ -5,6 +5,7 @@ The defaults are the paper's where it states them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -55,13 +56,13 @@ class GazeConfig(Settings):
     pathway: Literal["shared", "separate"] = "shared"
     """One glimpse network and core for answer and location (the paper), or one for each (as in Ba et al. 2014)."""
     hidden: int = 0
-    """Rectifiers between core and location; 0 for the paper's linear location network."""
+    """Rectifiers between core and location, and between core and the decision to stop; 0 for linear networks, as the paper's are."""
     mean: Literal["linear", "relative"] = "linear"
     """What the location network gives: the mean location (the paper), or the step from the last location."""
     std: float = 0.1
     """Standard deviation of the sampled location, in units of half the image's side."""
     std_final: float | None = None
-    """Where the standard deviation ends; None keeps it fixed. Where looks are compared it ends at `counterfactual.near` instead."""
+    """Where the standard deviation ends; None keeps it fixed. Where looks are compared it ends at a quarter of the finest patch's side."""
     exploration_fraction: float = 1.0
     """Share of the training in which the standard deviation falls to its end."""
     learning_fraction: float = 1.0
@@ -99,23 +100,13 @@ class CounterfactualConfig(Settings):
     baseline explains up to a twentieth of the returns' spread, by the return that it expects; or by that alone."""
     candidates: int = 4
     """Places that are compared at every step; 1 compares nothing: the gaze learns by REINFORCE, as without this group."""
-    near: float = 0.5
-    """Standard deviation of the candidates around the mean at the end, in halves of the finest patch's side: as fine as the retina
-    sees, whatever the image's size. It falls there geometrically from gaze.std."""
-    anywhere: float = 0.8
-    """Share of the candidates that are drawn anywhere on the image instead of around the mean, at first."""
-    anywhere_final: float = 0.1
-    """The same at the end; in between it falls as the standard deviation does."""
     salient: float = 0.8
-    """Share of those that are drawn where the last glimpse has contrast, at any of its scales, and, where there is something to answer,
-    the agent has not looked before: on a large canvas nothing is found by chance."""
-    greedy_share: float = 0.8
-    """Share of the episodes that look where a greedy agent would, so that answers and values learn from what it sees. It grows from 0
-    to this while the standard deviation falls, since an untrained gaze would show them nothing."""
+    """Share of the far candidates (those not around the mean) that are drawn where the last glimpse has contrast, at any of its scales, and,
+    where there is something to answer, the agent has not looked before, instead of anywhere: on a large canvas nothing is found by chance."""
 
     def __post_init__(self) -> None:
-        demand_positive(self, "candidates", "near")
-        demand_share(self, "anywhere", "anywhere_final", "salient", "greedy_share")
+        demand_positive(self, "candidates")
+        demand_share(self, "salient")
         super().__post_init__()
 
 
@@ -168,13 +159,9 @@ class OptimizerConfig(Settings):
     """Steps down the gradient."""
 
     method: Literal["sgd", "adam"] = "sgd"
-    """Stochastic gradient descent with momentum, or Adam."""
+    """Stochastic gradient descent with the paper's momentum of 0.9, or Adam."""
     learning_rate: float = 0.01
-    """Initial learning rate."""
-    gaze_learning_rate: float | None = None
-    """Initial learning rate of the location network (and of its pathway, where it has its own); None for the same."""
-    momentum: float = 0.9
-    """Momentum of stochastic gradient descent."""
+    """Initial learning rate; where looks are compared, that of the location network, its pathway and stopping is half of it."""
     annealing: Literal["linear", "cosine", "constant"] = "linear"
     """How the learning rate falls to 0; "constant" for not at all."""
     warm_up: float = 1.0
@@ -188,8 +175,6 @@ class OptimizerConfig(Settings):
     def __post_init__(self) -> None:
         demand_positive(self, "learning_rate", "warm_up")
         demand_share(self, "warm_up", "weight_averaging")
-        if self.gaze_learning_rate is not None:
-            demand_positive(self, "gaze_learning_rate")
         super().__post_init__()
 
 
@@ -197,21 +182,26 @@ class OptimizerConfig(Settings):
 class StoppingConfig(Settings):
     """For agents that may stop before the last glimpse; others have no such group."""
 
-    hidden: int = 0
-    """Rectifiers between core and the decision to stop; 0 for linear, as the paper's actions are."""
     sees_answer: bool = False
     """Whether the decision to stop and the baseline also see the probability of each answer, the highest first."""
     price_range: tuple[float, ...] = ()
-    """Lowest and highest price of a glimpse, for an agent that is told the price and learns to stop at every one of them."""
-    scored_prices: tuple[float, ...] = ()
-    """Prices of a glimpse that a finished agent with a `price_range` is scored at."""
+    """Lowest and highest price of a glimpse, for an agent that is told the price and learns to stop at every one of them. Once it has finished
+    it is scored at both, and at 1, 2 and 5 times the powers of ten between them."""
 
     def __post_init__(self) -> None:
         if self.price_range and not (len(self.price_range) == 2 and 0 < self.price_range[0] < self.price_range[1]):
             raise ValueError(f"price_range must be two prices, 0 < lowest < highest, got {self.price_range!r}.")
-        if any(not self.price_range or not self.price_range[0] <= p <= self.price_range[1] for p in self.scored_prices):
-            raise ValueError(f"scored_prices must lie in price_range, got {self.scored_prices!r}.")
         super().__post_init__()
+
+    @property
+    def scored_prices(self) -> list[float]:
+        """Prices of a glimpse that a finished agent is scored at, from the lowest on; none if it is told none."""
+        if not self.price_range:
+            return []
+        low, high = self.price_range
+        powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
+        round_prices = (float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5))
+        return [low, *(price for price in round_prices if low < price < high), high]
 
 
 @dataclass(frozen=True)
@@ -233,15 +223,23 @@ class TrainingRun(EpisodesRun):
     """Whether a GPU, in worlds that live on it, repeats updates from a recording; turn it off where one cannot be made."""
 
 
-RETIRED = {
-    "network.initialization": "default",
-    "gaze.exploration_share": 1.0,
-    "learning.glance_weight": 0.0,
-    "learning.passes": 1,
-    "learning.rollouts": 1,
-    "optimizer.weight_decay": 0.0,
+RETIRED: dict[str, tuple[Any, ...]] = {
+    "network.initialization": ("default",),
+    "gaze.exploration_share": (1.0,),
+    "learning.glance_weight": (0.0,),
+    "learning.passes": (1,),
+    "learning.rollouts": (1,),
+    "counterfactual.near": (0.5,),
+    "counterfactual.anywhere": (0.8,),
+    "counterfactual.anywhere_final": (0.1,),
+    "counterfactual.greedy_share": (0.8,),
+    "optimizer.weight_decay": (0.0,),
+    "optimizer.momentum": (0.9,),
+    "optimizer.gaze_learning_rate": (None, 1e-3),
+    "stopping.hidden": (0, 128),
+    "stopping.scored_prices": (...,),
 }
-"""Settings of earlier versions -> the value at which they did nothing: what was written with that still loads."""
+"""Settings of earlier versions -> the values that say what is done now, `...` for any: what was written with those still loads."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +262,7 @@ class Config(ExperimentConfig):
             object.__setattr__(self, "counterfactual", None)
         if self.counterfactual is not None and self.gaze.std_final is not None:
             raise ValueError(
-                f"std_final must be None where looks are compared, whose deviation ends at counterfactual.near: got {self.gaze.std_final}."
+                f"std_final must be None where looks are compared, whose deviation ends by itself: got {self.gaze.std_final}."
             )
         batch = self.learning.batch_size
         most = batch // min(self.learning.parts, batch)
@@ -275,16 +273,16 @@ class Config(ExperimentConfig):
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> Config:
-        """The inverse of `to_dict`; also of what earlier versions wrote, where the settings that they had more did nothing.
+        """The inverse of `to_dict`; also of what earlier versions wrote, where the settings that they had more say what is done now.
 
         Raises:
             ValueError: if there are settings that do not exist, or a retired one that did something.
         """
         kept = {name: dict(group) if isinstance(group, dict) else group for name, group in settings.items()}
-        for name, neutral in RETIRED.items():
+        for name, alike in RETIRED.items():
             group, _, setting = name.partition(".")
             found = kept.get(group)
-            if isinstance(found, dict) and found.pop(setting, neutral) != neutral:
+            if isinstance(found, dict) and found.pop(setting, alike[0]) not in alike and ... not in alike:
                 raise ValueError(f"{name} {settings[group][setting]!r} is of an earlier version of ram_envs and gone.")
         return super().from_dict(kept)
 

@@ -38,7 +38,6 @@ GENERAL = Config(name="general").but(
     optimizer={
         "method": "adam",
         "learning_rate": 2e-3,
-        "gaze_learning_rate": 1e-3,
         "annealing": "cosine",
         "warm_up": 0.5,
         "max_grad_norm": 5.0,
@@ -148,13 +147,11 @@ def _stopping(wide: dict[str, Config]) -> dict[str, Config]:
             rows[f"{scene}-{name}"] = eight.but(
                 gaze={"learning_fraction": 30 / all_epochs},
                 learning={"look_reward": "gain", "gae_lambda": 0.9, "entropy_bonus": 0.05},
-                stopping=StoppingConfig(hidden=128, sees_answer=True),
+                stopping=StoppingConfig(sees_answer=True),
                 run={"episodes": all_epochs * EPOCH, "scored_glimpses": ()},
             )
         rows[f"{scene}-stop"] = rows[f"{scene}-stop"].but(env_args=(*eight.env_args, "glimpse_cost=0.01"))
-        rows[f"{scene}-prices"] = rows[f"{scene}-prices"].but(
-            stopping={"price_range": (0.002, 0.1), "scored_prices": (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)}
-        )
+        rows[f"{scene}-prices"] = rows[f"{scene}-prices"].but(stopping={"price_range": (0.002, 0.1)})
     return rows
 
 

@@ -52,6 +52,8 @@ from ram_envs.rendering import Pixels, draw_view
 from ram_envs.retina_wrapper import RetinaVectorWrapper
 
 FILM_SIZE = 256  # pixels of height
+MOMENTUM = 0.9  # of stochastic gradient descent, as in the paper
+GAZE_RATE = 0.5  # of the learning rate: that of a gaze that learns by comparing looks
 COUNTED = ("frames", "finished")  # of what an update finds; all else is measured
 LEARNING_RATES = {"what": "learning_rate", "where": "gaze_learning_rate", "when": "stop_learning_rate"}
 """What a group of parameters serves -> its learning rate in reports."""
@@ -75,6 +77,8 @@ class Trainer:
     TRUSTED = 0.05  # of the returns' spread explained: from there on what the baseline expects judges looks
     SPREADS = 0.05  # of running averages that an update makes up
     SMALLEST_SCALE = 0.01  # of returns: where there is no reward at all, nothing is to be made large
+    FAR = (0.8, 0.1)  # share of the candidates that are not around the mean, at first and once exploration has ended
+    GREEDY = 0.8  # share of the episodes that then look where a greedy agent would: answers and values learn from what it sees
     TELLING = 10  # answers of a batch: the mean of fewer is too much each one's own to tell what one knows
 
     def __init__(self, config: Config, folder: Path, team: Team | None = None, warm: bool = True) -> None:
@@ -343,8 +347,8 @@ class Trainer:
             self.agent.location_std = gaze.std + (self.agent.final_std - gaze.std) * explored
         else:
             self.agent.location_std = gaze.std * (self.agent.final_std / gaze.std) ** explored
-            self.agent.anywhere = looks.anywhere + (looks.anywhere_final - looks.anywhere) * explored
-            self.greedy_share = looks.greedy_share * explored
+            self.agent.anywhere = self.FAR[0] + (self.FAR[1] - self.FAR[0]) * explored
+            self.greedy_share = self.GREEDY * explored
         self.entropy_bonus = self.config.learning.entropy_bonus * (1 - choosing)
 
     def _explore(self) -> None:
@@ -518,7 +522,7 @@ def _share(team: Team, config: Config, folder: Path, warm: bool) -> None:
 def _result(trainer: Trainer) -> dict[str, Any]:
     """Everything that somebody needs who wants to check the numbers of a run."""
     config = trainer.config
-    prices = () if config.stopping is None else config.stopping.scored_prices
+    prices = [] if config.stopping is None else config.stopping.scored_prices
 
     def scored(**how: Any) -> dict[str, dict[str, Any]]:
         scores = {split: trainer.score(split, **how) for split in scored_splits(config)}
@@ -567,11 +571,12 @@ def _annealed(annealing: str, done: float) -> float:
 
 def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.optim.Optimizer:
     settings, groups = config.optimizer, []
+    slower = GAZE_RATE if config.counterfactual is not None else 1.0
     for name, parameters in agent.parameter_groups().items():
-        rate = (name != "what" and settings.gaze_learning_rate) or settings.learning_rate
+        rate = settings.learning_rate * (1.0 if name == "what" else slower)
         groups.append({"params": parameters, "lr": rate, "initial_lr": rate})
         if settings.method == "adam":  # a gaze's gradients are small, in units of a variance: 1e-8 would hold them back
             groups[-1]["eps"] = 1e-8 if name == "what" else 1e-12
     if settings.method == "adam":
         return torch.optim.Adam(groups, fused=True)
-    return torch.optim.SGD(groups, momentum=settings.momentum, fused=True)
+    return torch.optim.SGD(groups, momentum=MOMENTUM, fused=True)

@@ -122,8 +122,6 @@ AGENT = [
     "--gaze.std-final 0",
     "--gaze.weight nan",
     "--learning.entropy-bonus -1",
-    "--optimizer.gaze-learning-rate 0",
-    "--optimizer.momentum -1",
     "--optimizer.max-grad-norm -1",
 ]
 
@@ -140,8 +138,7 @@ def test_of_training_an_agent(here, monkeypatch, capsys, words):
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["--preset", "cluttered60-prices", "--stopping.scored-prices", "5"], "scored_prices must lie in price_range"),
-        (["--preset", "cluttered60-stop", "--stopping.scored-prices", "0.1"], "scored_prices must lie in price_range"),
+        (["--preset", "cluttered60-stop", "--stopping.price-range", "0.1", "0.1"], "price_range must be two prices"),
         (["--preset", "catch", "--run.scored-glimpses", "3"], "unexpected keyword argument 'num_glimpses'"),
         (["--resume", "catch", "--seed", "2"], "takes no other flag but --device and --env, got --seed"),
         (["--resume", "nowhere"], "No checkpoint at nowhere"),

@@ -322,7 +322,7 @@ def test_stop_is_not_trained_at_the_last_glimpse_where_it_changes_nothing():
     assert (rollout.logits["stop"].grad[0] != 0).any()
 
 
-PRICED = Config().but(stopping={"hidden": 8, "price_range": (0.01, 0.04)})
+PRICED = Config().but(gaze={"hidden": 8}, stopping={"price_range": (0.01, 0.04)})
 
 
 def test_told_price_is_paid_for_each_glimpse_after_the_first():
@@ -421,7 +421,7 @@ def test_environment_in_another_form_is_refused():
         make_agent(Config(), gym.make_vec("CatchBall-v0", num_envs=2))
 
 
-LOOKS = {"counterfactual": {"judge": "value", "candidates": 3, "greedy_share": 0.5, "anywhere": 0.5}}
+LOOKS = {"counterfactual": {"judge": "value", "candidates": 3}}
 
 
 @pytest.mark.parametrize(
@@ -449,7 +449,7 @@ def test_unrolled_episodes_are_the_decisions_that_were_made_in_them(envs, settin
 
 def test_candidates_are_judged_by_what_would_be_known_after_each_look():
     """The look that was taken is the first candidate: its score is what the answer's network says at the next step."""
-    _, played = play(digits(), Config().but(counterfactual={"candidates": 3, "greedy_share": 0.0, "anywhere": 1.0}))
+    _, played = play(digits(), Config().but(counterfactual={"candidates": 3}))
     assert played.candidates.shape == (3, 3, 4, 2)
     assert played.candidate_scores.shape == (3, 3, 4)
     torch.testing.assert_close(played.candidates[:, 0], played.locations)
@@ -460,7 +460,7 @@ def test_candidates_are_judged_by_what_would_be_known_after_each_look():
 
 
 def test_candidates_are_judged_by_the_baseline_where_the_reward_alone_teaches():
-    config = Config().but(learning={"answer": "reinforce"}, counterfactual={"judge": "value", "greedy_share": 0.0})
+    config = Config().but(learning={"answer": "reinforce"}, counterfactual={"judge": "value"})
     _, played = play(digits(), config)
     torch.testing.assert_close(played.candidate_scores[:-1, 0], played.baseline.detach()[1:])
 
