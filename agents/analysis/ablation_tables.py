@@ -35,7 +35,8 @@ TASKS = {"cluttered60": "cluttered digits, error", "odd-one-out": "odd one out, 
 """What the parts of the general recipe are tried on: results/ablations/parts-TASK-PART-seed*.json -> what is told of them."""
 PARTS = {
     "recipe": UNCHANGED,
-    "rate": "all of the learning rate from the start",
+    "relative": "a Gaussian around a step from the last location, not a gaze that points",
+    "rate": "the same, and all of the learning rate from the start",
     "reinforce": "REINFORCE in place of compared looks, standard deviation 0.3 to 0.05",
     "anywhere": "far candidates anywhere, not where there is contrast",
     "shared": "one core for answers or moves and the gaze",

@@ -18,7 +18,7 @@ WORDS: dict[str, str | dict[Any, str]] = {
     "gaze.policy": {"center": "always looks at the centre", "random": "looks at random places"},
     "gaze.pathway": {"shared": "one core for answer and location", "separate": "a separate pathway for the location"},
     "gaze.hidden": "location network with {} hidden units",
-    "gaze.mean": {"relative": "relative locations", "linear": "absolute locations"},
+    "gaze.mean": {"relative": "relative locations", "linear": "absolute locations", "pointed": "a gaze that points"},
     "gaze.border_penalty": {0.0: "no border penalty", 1.0: "border penalty"},
     "gaze.into_core": {1.0: "location gradient into the core", 0.0: "no location gradient into the core"},
     "counterfactual.salient": {0.0: "far candidates anywhere"},

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agents.experiment.device import multiplies_bfloat16
+from agents.ram import losses
 from agents.ram.config import Config
 from agents.ram.cores import CORES
 from agents.ram.decisions import AgentState, Decision, Outputs
@@ -28,6 +29,7 @@ from agents.ram.networks import (
     Standardize,
     head,
 )
+from agents.ram.pointing import Pointer
 from agents.ram.salience import salient_places
 from ram_envs.action_modes import CONTROL
 
@@ -77,7 +79,7 @@ class RecurrentAttentionAgent(nn.Module):
         self.gaze_learns = config.gaze.policy == "learned"  # ended by training
         self.stops = True  # where it can; begun by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
-        self.num_scales, self.patch_size = num_scales, glimpse_shape[-1]
+        self.num_scales, self.planes, self.patch_size = num_scales, glimpse_shape[0], glimpse_shape[-1]
         # Of the image, as a way (x, y) between locations; `make_agent` knows its size.
         self.pixel_size = (2 / self.patch_size, 2 / self.patch_size)
         past = choices.keys() - {"answer", self.end} if past is None else past
@@ -130,8 +132,12 @@ class RecurrentAttentionAgent(nn.Module):
     def _make_heads(self) -> None:
         """Location network, action networks and baseline, on the core and on what they are told beside it."""
         config, hidden = self.config, self.config.network.hidden_size
-        self.location_network = head(hidden, 2, config.gaze.hidden)
-        if config.counterfactual is not None:  # begins in the middle of what may be looked at
+        self.location_network: nn.Module
+        if config.gaze.mean == "pointed" and config.gaze.policy == "learned":
+            self.location_network = Pointer(self.planes, self.num_scales, self.patch_size, hidden, config.gaze.hidden)
+        else:
+            self.location_network = head(hidden, 2, config.gaze.hidden)
+        if config.counterfactual is not None and not self.points:  # begins in the middle of what may be looked at
             for parameter in [*self.location_network.parameters()][-2:]:
                 nn.init.zeros_(parameter)
         stopping = config.stopping
@@ -164,6 +170,11 @@ class RecurrentAttentionAgent(nn.Module):
     def where(self) -> str:
         """The pathway that decides where to look."""
         return "where" if "where" in self.cores else "what"
+
+    @property
+    def points(self) -> bool:
+        """Whether the gaze points at a pixel of the last glimpse."""
+        return isinstance(self.location_network, Pointer)
 
     @property
     def final_std(self) -> float:
@@ -275,13 +286,12 @@ class RecurrentAttentionAgent(nn.Module):
             cores[name] = core(self._features(name, pixels, location, state.last_move, kept), state.cores[name], kept)
         with self.autocast(enabled=False):
             states = {name: core[0].float() for name, core in cores.items()}
-            outputs = self._heads(states, location, state.price)
-            candidates = None
-            if not greedy and self.compares:
-                if "answer" in self.choices:  # elsewhere moves change what is to be seen
-                    state = replace(state, seen=self._remembered(state.seen, location))
-                candidates = self._draw_candidates(outputs.location_mean.detach(), pixels, location, state, generator)
-            return self._decide(outputs, cores, state, candidates, greedy, generator)
+            compares = not greedy and self.compares
+            if "answer" in self.choices and (compares or self.points):  # elsewhere moves change what is to be seen
+                state = replace(state, seen=self._remembered(state.seen, location))
+            outputs = self._heads(states, location, state.price, pixels, state.seen, state.pixel_size)
+            candidates = self._draw_candidates(outputs, pixels, location, state, generator) if compares else None
+            return self._decide(outputs, cores, location, state, candidates, greedy, generator)
 
     def start_activations(self) -> dict[str, Activations]:
         """Pathway -> where `act` keeps what its layers make of the episodes that now begin, for `unroll` with the same weights."""
@@ -296,6 +306,7 @@ class RecurrentAttentionAgent(nn.Module):
         activations: Mapping[str, Activations] | None = None,
         start: AgentState | None = None,
         stays: Tensor | None = None,
+        pixel_sizes: Tensor | None = None,
     ) -> Outputs:
         """What `act` makes of whole episodes, or of parts of them, all steps at once and with gradient.
 
@@ -309,6 +320,7 @@ class RecurrentAttentionAgent(nn.Module):
             activations: what the layers made of these glimpses in `act`, with the weights as they are; None to make it again.
             start: the state before the first step, where not all episodes begin there.
             stays: (T, B), likewise, 0 where an episode begins and 1 elsewhere.
+            pixel_sizes: (T, B, 2) of the images, where they differ.
         """
         steps, batch = glimpses.shape[:2]
         for kept in (activations or {}).values():
@@ -329,7 +341,21 @@ class RecurrentAttentionAgent(nn.Module):
                 states[name] = core.unroll(features, known, *from_where).float()  # type: ignore[operator]
         price = None if start.price is None else start.price.expand(steps, batch, 1)
         with self.autocast(enabled=False):
-            return self._heads(states, locations, price)
+            seen = self._histories(start, locations, stays) if self.points and "answer" in self.choices else None
+            return self._heads(states, locations, price, pixels, seen, pixel_sizes)
+
+    def _histories(self, start: AgentState, locations: Tensor, stays: Tensor | None) -> Tensor:
+        """Where the glimpses before and at each step were taken, as `act` remembers them (T, B, m, 2), from those (T, B, 2) of all steps."""
+        seen = start.seen
+        if seen is None:
+            seen = locations.new_full((locations.shape[1], 0, 2), NOWHERE)
+        steps = []
+        for step, location in enumerate(locations):
+            if stays is not None:
+                seen = seen.masked_fill(stays[step, :, None, None] == 0, NOWHERE)
+            seen = self._remembered(seen, location)
+            steps.append(functional.pad(seen, (0, 0, REMEMBERED - seen.shape[1], 0), value=NOWHERE))
+        return torch.stack(steps)
 
     def _pixels(self, glimpses: Tensor) -> Tensor:
         return self.standardize(glimpses) if self.config.network.input == "standardized" else glimpses
@@ -420,24 +446,41 @@ class RecurrentAttentionAgent(nn.Module):
         assert isinstance(network, GlimpseNetwork)
         return network.where.weight.device
 
-    def _heads(self, states: dict[str, Tensor], locations: Tensor, price: Tensor | None) -> Outputs:
-        """What the heads make of the cores' states (..., H), the locations (..., 2) and the price (..., 1)."""
+    def _heads(
+        self,
+        states: dict[str, Tensor],
+        locations: Tensor,
+        price: Tensor | None,
+        pixels: Tensor,
+        seen: Tensor | None,
+        pixel_size: Tensor | None,
+    ) -> Outputs:
+        """What the heads make of the cores' states (..., H), the locations (..., 2) and the price (..., 1); a gaze that points also of
+        the pixels (N, planes, g, g) of N glimpses, where the last ones were taken (..., m, 2), and the sizes of the images' pixels (..., 2)."""
         what, where = states["what"], states[self.where]
         learning, gaze = self.config.learning, self.config.gaze
-        mean = self.location_network(_let_through(where, 1.0 if self.where == "where" else gaze.into_core))
-        if gaze.mean == "relative":
-            mean = locations + mean
+        known, pointing = _let_through(where, 1.0 if self.where == "where" else gaze.into_core), None
+        if isinstance(self.location_network, Pointer):
+            here, size = locations.flatten(0, -2), self._size(pixel_size)
+            before = None if seen is None else seen.flatten(0, -3)
+            pointing = self.location_network(known.flatten(0, -2), pixels, here, size, before)
+            mean = self.location_network.best(pointing.detach(), here, size).view(locations.shape)
+            pointing = pointing.view(*locations.shape[:-1], -1)
+        else:
+            mean = self.location_network(known)
+            if gaze.mean == "relative":
+                mean = locations + mean
         logits = {name: self.action_networks[_key(name)](what) for name in self.choices if name != self.end}
         told = self._told(price, logits.get("answer"))
         if self.ends:
-            known = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
-            logits[self.end] = self.action_networks[self.end](_beside(known, told))
+            decided = what if self.where == "what" else what.detach()  # by a classifier that stopping must not disturb
+            logits[self.end] = self.action_networks[self.end](_beside(decided, told))
         expects = _beside(_let_through(what, learning.baseline_into_core), told)
         baseline = self.baseline_network(expects).squeeze(-1)
         if self.control_network is None:
-            return Outputs(mean, logits, baseline, None, None)
+            return Outputs(mean, pointing, logits, baseline, None, None)
         control = self.control_network(what)
-        return Outputs(mean, logits, baseline, control, self.control_network.std.expand_as(control))
+        return Outputs(mean, pointing, logits, baseline, control, self.control_network.std.expand_as(control))
 
     def _told(self, price: Tensor | None, answers: Tensor | None) -> list[Tensor]:
         """What stopping and baseline are told beside the core's state: the price (..., 1), and how sure the answer is by its logits (..., K)."""
@@ -450,15 +493,16 @@ class RecurrentAttentionAgent(nn.Module):
         self,
         outputs: Outputs,
         cores: dict[str, tuple[Tensor, ...]],
+        here: Tensor,
         state: AgentState,
         candidates: Tensor | None,
         greedy: bool,
         generator: torch.Generator | None,
     ) -> tuple[Decision, AgentState]:
-        """Where to look and what to choose."""
+        """Where to look from here (B, 2) and what to choose."""
         mean = outputs.location_mean.detach()
         if candidates is None:
-            location, explored = self._sample_location(mean, greedy, generator)
+            location, explored = self._sample_location(outputs, here, state, greedy, generator)
         else:
             explored = torch.ones_like(mean[:, 0], dtype=torch.bool) if state.keen is None else ~state.keen
             location = torch.where(explored[:, None], candidates[0], mean)
@@ -470,6 +514,7 @@ class RecurrentAttentionAgent(nn.Module):
         moved = self._moved(choices) if self._move_size else None
         decision = Decision(
             outputs.location_mean,
+            outputs.pointing,
             outputs.logits,
             outputs.baseline,
             outputs.control_mean,
@@ -494,25 +539,69 @@ class RecurrentAttentionAgent(nn.Module):
         """Where the last glimpses were taken (B, m, 2), and one more (B, 2)."""
         return torch.cat([*([] if seen is None else [seen]), location[:, None]], 1)[:, -REMEMBERED:]
 
-    def _draw_candidates(
-        self, mean: Tensor, pixels: Tensor, location: Tensor, state: AgentState, generator: torch.Generator | None
+    def _size(self, pixel_size: Tensor | None) -> Tensor:
+        """Of the images' pixels, as a way (x, y) between locations: (2,), or of each glimpse (N, 2), where they differ (..., 2)."""
+        if pixel_size is None:
+            return torch.stack([torch.full((), way, device=self.device) for way in self.pixel_size])
+        return pixel_size.flatten(0, -2)
+
+    def location_log_prob(
+        self, places: Tensor, outputs: Outputs, seen_from: Tensor, pixel_sizes: Tensor | None = None
     ) -> Tensor:
-        """Places (K, B, 2) to compare: around the mean; some of them far, a share of these where the glimpse from that location has contrast."""
-        settings, size = self.config.counterfactual, self.pixel_size if state.pixel_size is None else state.pixel_size
+        """The logarithm of the location policy's density; as a Gaussian or as of `Pointer`.
+
+        Args:
+            places: (T, B, 2), or several at each step (T, K, B, 2).
+            outputs: of `unroll`.
+            seen_from: (T, B, 2), where the glimpses were taken.
+            pixel_sizes: as in `unroll`.
+
+        Returns:
+            (T, B) or (T, K, B).
+        """
+        if not isinstance(self.location_network, Pointer):
+            return losses.gaussian_log_prob(places, outputs.location_mean, self.location_std)
+        assert outputs.pointing is not None
+        several = places.transpose(1, 2) if places.ndim == 4 else places[:, :, None]  # (T, B, K, 2)
+        found: Tensor = self.location_network.log_prob(
+            several.flatten(0, 1), outputs.pointing.flatten(0, 1), seen_from.flatten(0, 1), self._size(pixel_sizes)
+        )
+        found = found.view(several.shape[:3])
+        return found.transpose(1, 2) if places.ndim == 4 else found[:, :, 0]
+
+    def _draw_candidates(
+        self, outputs: Outputs, pixels: Tensor, location: Tensor, state: AgentState, generator: torch.Generator | None
+    ) -> Tensor:
+        """Places (K, B, 2) to compare: as the policy has it; some of them far, a share of these where the glimpse from that location has contrast."""
+        settings, mean = self.config.counterfactual, outputs.location_mean.detach()
         assert settings is not None
         shape = (settings.candidates, *mean.shape)
 
         def chance(share: float | Tensor) -> Tensor:
             return uniform(shape[:2], generator, mean.device, axis=1)[..., None] < share
 
-        near = mean + self.location_std * normal(shape, generator, mean.device, axis=1)
+        near = self._draw_places(settings.candidates, outputs, location, state, generator)
         far = 2 * uniform(shape, generator, mean.device, axis=1) - 1
+        size = self.pixel_size if state.pixel_size is None else state.pixel_size
         drawn = salient_places(pixels, self.num_scales, location, size, len(near), state.seen, generator)
         return torch.where(chance(self.anywhere), torch.where(chance(settings.salient), drawn, far), near)
 
-    def _sample_location(self, mean: Tensor, greedy: bool, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    def _draw_places(
+        self, count: int, outputs: Outputs, here: Tensor, state: AgentState, generator: torch.Generator | None
+    ) -> Tensor:
+        """Places (count, B, 2) drawn from the location policy."""
+        mean = outputs.location_mean.detach()
+        if isinstance(self.location_network, Pointer):
+            assert outputs.pointing is not None
+            size = self._size(state.pixel_size)
+            return self.location_network.sample(count, outputs.pointing.detach(), here, size, generator)
+        return mean + self.location_std * normal((count, *mean.shape), generator, mean.device, axis=1)
+
+    def _sample_location(
+        self, outputs: Outputs, here: Tensor, state: AgentState, greedy: bool, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
         """Where to look (B, 2), and whether that was sampled around the mean (B,)."""
-        explores = self.gaze_learns and not greedy
+        mean, explores = outputs.location_mean.detach(), self.gaze_learns and not greedy
         explored = torch.full((len(mean),), explores, device=mean.device)
         if self.config.gaze.policy == "center":
             return torch.zeros_like(mean), explored
@@ -520,7 +609,7 @@ class RecurrentAttentionAgent(nn.Module):
             return 2 * uniform(mean.shape, generator, mean.device) - 1, explored
         if not explores:
             return mean, explored
-        return mean + self.location_std * normal(mean.shape, generator, mean.device), explored
+        return self._draw_places(1, outputs, here, state, generator)[0], explored
 
     def _choose(
         self, name: str, logits: dict[str, Tensor], greedy: bool, generator: torch.Generator | None, mean: Tensor

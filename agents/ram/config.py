@@ -57,8 +57,9 @@ class GazeConfig(Settings):
     """One glimpse network and core for answer and location (the paper), or one for each (as in Ba et al. 2014)."""
     hidden: int = 0
     """Rectifiers between core and location, and between core and the decision to stop; 0 for linear networks, as the paper's are."""
-    mean: Literal["linear", "relative"] = "linear"
-    """What the location network gives: the mean location (the paper), or the step from the last location."""
+    mean: Literal["linear", "relative", "pointed"] = "linear"
+    """What the location network gives: the mean location (the paper), the step from the last location, or which of the last glimpse's pixels to look
+    at, see `Pointer`, which `std` and `border_penalty` say nothing of."""
     std: float = 0.1
     """Standard deviation of the sampled location, in units of half the image's side."""
     std_final: float | None = None

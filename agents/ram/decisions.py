@@ -19,7 +19,7 @@ class AgentState:
         last_move: (B, K) where the core sees it: 1 for each option chosen, of all choices but answer and stop, and the control.
         price: (B, 1) where the agent is told what a glimpse costs: its logarithm, -1 at the lowest price and 1 at the highest.
         keen: (B,) bool where some episodes look where a greedy agent would, None where all explore.
-        seen: (B, m, 2) where the last m glimpses were taken, while looks are compared, where there is something to answer.
+        seen: (B, m, 2) where the last m glimpses were taken, where there is something to answer, while looks are compared and by a gaze that points.
         pixel_size: (B, 2) of each image, as a way (x, y) between locations; None where all are as the agent knows.
     """
 
@@ -36,7 +36,8 @@ class Outputs:
     """What the heads make of one step, or of all steps of an episode with a T before each B.
 
     Attributes:
-        location_mean: (B, 2) the mean of the location policy.
+        location_mean: (B, 2) the mean of the location policy; of one that points, the best place.
+        pointing: (B, C) logits of the pixels of the glimpse, of a location policy that points; else None.
         logits: name -> (B, K) of each choice.
         baseline: (B,) the return that is expected, in units of `return_scale`.
         control_mean: (B, K) of the numbers of a control, where the environment takes one.
@@ -44,6 +45,7 @@ class Outputs:
     """
 
     location_mean: Tensor
+    pointing: Tensor | None
     logits: dict[str, Tensor]
     baseline: Tensor
     control_mean: Tensor | None

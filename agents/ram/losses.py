@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+ANYWHERE = -math.log(4.0)  # log of the density of places drawn anywhere on the image
+
 
 def gaussian_log_prob(sample: Tensor, mean: Tensor, std: float | Tensor) -> Tensor:
     """log N(sample; mean, std^2), summed over the last axis: of the sample as drawn, before any clipping."""
@@ -176,6 +178,22 @@ def candidate_loss(
         -std * (log_probs * advantages * mask[:, None]).sum() / (mask.sum().clamp(min=1) * candidates.shape[1])
     )
     return loss
+
+
+def pointed_candidate_loss(log_probs: Tensor, advantages: Tensor, mask: Tensor) -> Tensor:
+    """-mean over looks of log pi(l_k) A_k, of a gaze that points.
+
+    A candidate that the policy would draw less often than if it drew anywhere on the image does not push if it is worse than the others: it has
+    hardly a share to lose.
+
+    Args:
+        log_probs: (T, K, B) of the candidates, with gradient.
+        advantages: (T, K, B), of `candidate_advantages`.
+        mask: (T, B), 1 where a look was taken.
+    """
+    counts = (log_probs.detach() > ANYWHERE) | (advantages > 0)
+    loss: Tensor = -(log_probs * counts * advantages * mask[:, None]).sum()
+    return loss / (mask.sum().clamp(min=1) * log_probs.shape[1])
 
 
 def blind_logits(logits: Tensor, mask: Tensor) -> Tensor:

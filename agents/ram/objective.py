@@ -127,10 +127,10 @@ def _add_gaze(
     natural step for a mean, and rate, weight and deviation no longer fight. The penalty is in the same units.
     """
     gaze = agent.config.gaze
-    unit = gaze.std**2
+    unit = 1.0 if agent.points else gaze.std**2
 
     def log_prob(made: Outputs) -> Tensor:
-        return losses.gaussian_log_prob(rollout.locations, made.location_mean, agent.location_std)
+        return agent.location_log_prob(rollout.locations, made, rollout.seen_from, rollout.pixel_sizes)
 
     objective.add(_policy_loss(log_prob, outputs, before, advantages, looked), gaze.weight * unit)
     beyond = losses.border_penalty(outputs.location_mean, rollout.active * (1 - rollout.last))
@@ -150,7 +150,11 @@ def _add_candidates(
         known = torch.cat([looked[:-1], torch.zeros_like(looked[-1:])])  # what came after the last step is not
         foretold = losses.candidate_advantages(losses.foresight(scores, returns), known)
         advantages = agent.trust * advantages + (1 - agent.trust) * foretold
-    loss = losses.candidate_loss(rollout.candidates, outputs.location_mean, agent.location_std, advantages, looked)
+    if agent.points:
+        log_probs = agent.location_log_prob(rollout.candidates, outputs, rollout.seen_from, rollout.pixel_sizes)
+        loss = losses.pointed_candidate_loss(log_probs, advantages, looked)
+    else:
+        loss = losses.candidate_loss(rollout.candidates, outputs.location_mean, agent.location_std, advantages, looked)
     objective.add(loss, gaze.weight)
     beyond = losses.border_penalty(outputs.location_mean, looked)
     objective.add(beyond, gaze.border_penalty, "border_penalty")

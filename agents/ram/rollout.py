@@ -42,6 +42,7 @@ class Rollout:
         candidates: (T, K, B, 2) places that were compared, and what would be known after each: `candidate_scores` (T, K, B);
             None where the gaze does not learn so.
         prices: of a glimpse, as they were told.
+        pixel_sizes: (T, B, 2) of the images, as a way (x, y) between locations, where they differ; else None.
         labels: (B,), as told; or what was answered at the end, where outcomes teach; None where nothing does.
         label_holds: (B,) bool, whether that is the right answer, where outcomes teach: where it is not it is ruled out.
         judged: (B,) bool, likewise, whether there was an outcome: an episode that was truncated has none.
@@ -67,6 +68,7 @@ class Rollout:
     candidates: Tensor | None
     candidate_scores: Tensor | None
     prices: Tensor | float | None
+    pixel_sizes: Tensor | None
     labels: Tensor | None
     label_holds: Tensor | None
     judged: Tensor | None
@@ -177,17 +179,18 @@ def _step(agent: RecurrentAttentionAgent, envs: Any, here: Moment, tape: _Tape, 
     glimpse, seen = (torch.as_tensor(observation[name], device=agent.device) for name in ("glimpse", "location"))
     decision, state = agent.act(glimpse, seen, state, how.greedy, how.generator, how.activations)
     location = _look(how.gaze, decision.location, told_targets(envs, info), len(tape.locations), how.generator)
-    if not tape.twin and (how.gaze != "agent" or agent.config.gaze.policy != "learned"):
-        location = _as_actions(envs, location)
-    tape.see(glimpse, seen, told_targets(envs, info))
+    # Whether that is a place, also where an action says how far to go: what a location network gives is then the action.
+    place = not tape.twin and (how.gaze != "agent" or agent.config.gaze.policy != "learned" or agent.points)
+    tape.see(glimpse, seen, told_targets(envs, info), state.pixel_size)
     if how.watch is not None:
         how.watch(decision)
     reward = np.zeros(envs.num_envs)
     if playing:
-        action = {"location": location, **agent.actions(decision.choices)}
+        asked = _as_actions(envs, location) if place else location
+        action = {"location": asked, **agent.actions(decision.choices)}
         observation, reward, terminated, truncated, info = envs.step(action if tape.twin else _to_numpy(action))
     tape.act(decision, location, reward, terminated, truncated, info)
-    tape.compare(envs, decision.candidates, state)
+    tape.compare(envs, decision.candidates, state, place)
     return Moment(observation, info, state, terminated, truncated)
 
 
@@ -228,7 +231,7 @@ def join(team: Team, rollout: Rollout, outputs: Outputs) -> tuple[Rollout, Outpu
     """
     if team.size == 1:
         return rollout, outputs
-    given = ("glimpses", "seen_from", "start", "stays")
+    given = ("glimpses", "start", "stays")
     played = {each.name: getattr(rollout, each.name) for each in fields(rollout) if each.name not in given}
     parts = team.gather((played, outputs))
     whole = {name: _join([part[0][name] for part in parts], LANES_AXIS.get(name, 1)) for name in played}
@@ -266,6 +269,7 @@ class _Tape:
     whole: bool  # whether episodes end with the rollout
     glimpses: list[Tensor] = field(default_factory=list)
     seen_from: list[Tensor] = field(default_factory=list)
+    pixel_sizes: list[Tensor | None] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
     locations: list[Tensor] = field(default_factory=list)
     targets: list[Any] = field(default_factory=list)
@@ -284,11 +288,12 @@ class _Tape:
         self.tells_success = False
         self.over: Any = self.first.over  # (B,)
 
-    def see(self, glimpse: Tensor, seen_from: Tensor, targets: Any) -> None:
-        """A glimpse (B, ...), where it was taken, and the places where there was something to see, see `told_targets`."""
+    def see(self, glimpse: Tensor, seen_from: Tensor, targets: Any, pixel_size: Tensor | None) -> None:
+        """A glimpse (B, ...), where it was taken, the places where there was something to see, see `told_targets`, and the sizes of pixels."""
         self.glimpses.append(glimpse)
         self.seen_from.append(seen_from)
         self.targets.append(targets)
+        self.pixel_sizes.append(pixel_size)
 
     def act(
         self, decision: Decision, location: Tensor, reward: Any, terminated: Any, truncated: Any, info: dict[str, Any]
@@ -317,12 +322,13 @@ class _Tape:
         """Whether no lane plays any more."""
         return bool(envs.all_over if self.twin else self.over.all())
 
-    def compare(self, envs: Any, candidates: Tensor | None, state: AgentState) -> None:
-        """What the candidates of the step, if there are any, would have seen (K, B, ...), and the agent's state before the look; no
-        look follows the last step."""
+    def compare(self, envs: Any, candidates: Tensor | None, state: AgentState, place: bool) -> None:
+        """What the candidates of the step, if there are any, places or locations of actions, would have seen (K, B, ...), and the agent's state
+        before the look; no look follows the last step."""
         if candidates is None or (self.whole and self.all_over(envs)):
             return
-        elsewhere = envs.unwrapped.look(candidates if self.twin else candidates.cpu().numpy())
+        asked = torch.stack([_as_actions(envs, each) for each in candidates]) if place else candidates
+        elsewhere = envs.unwrapped.look(asked if self.twin else asked.cpu().numpy())
         self.elsewhere.append(torch.as_tensor(elsewhere, device=self.device))
         self.states.append(state)
 
@@ -366,6 +372,7 @@ class _Tape:
             candidates=candidates,
             candidate_scores=scores,
             prices=prices,
+            pixel_sizes=_stacked(self.pixel_sizes),
             labels=labels,
             label_holds=holds,
             judged=judged,

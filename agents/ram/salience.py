@@ -5,10 +5,30 @@ Axes: B lanes, m glimpses so far, k scales, g patch size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from agents.ram.draws import uniform
+
+
+def seen_before(here: Sequence[Tensor], seen: Tensor, reach: Sequence[float | Tensor]) -> Tensor:
+    """Which pixels of glimpses lie near where the agent has looked.
+
+    Args:
+        here: where their columns and rows are: x and y (B, k, g) each.
+        seen: (B, m, 2), where glimpses were taken.
+        reach: how far from there is near, in x and in y, as a way between locations; or of each lane (B, 1, 1, 1).
+
+    Returns:
+        (B, k, g, g) bool.
+    """
+    near = [  # (B, k, g, m)
+        ((places[..., None] - seen[:, None, None, :, axis]).abs() < reach[axis]).float()
+        for axis, places in enumerate(here)
+    ]
+    return near[1] @ near[0].transpose(2, 3) > 0
 
 
 def salient_places(
@@ -51,12 +71,7 @@ def salient_places(
     inside = [(places.abs() <= 1).float() for places in here]
     salience = contrast.square()
     if seen is not None:
-        earlier = [  # (B, k, g, m)
-            ((places[..., None] - seen[:, None, None, :, axis]).abs() < side * size(axis, 3)).float()
-            for axis, places in enumerate(here)
-        ]
-        known = earlier[1] @ earlier[0].transpose(2, 3) > 0  # (B, k, g, g)
-        salience = salience * ~known
+        salience = salience * ~seen_before(here, seen, [side * size(axis, 3) for axis in (0, 1)])
     shown = inside[1][..., None] * inside[0][..., None, :]
     weights = ((salience + 1e-6) * shown).flatten(1).cumsum(1)  # (B, k * g * g)
     chance = uniform((batch, count), generator, pixels.device) * weights[:, -1:]

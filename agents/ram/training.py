@@ -306,6 +306,7 @@ class Trainer:
                 activations,
                 rollout.start,
                 rollout.stays,
+                rollout.pixel_sizes,
             )
         rollout, outputs = join(self.team, rollout, outputs)
         loss, parts = training_loss(rollout, outputs, self.agent, self.entropy_bonus)

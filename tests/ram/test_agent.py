@@ -432,10 +432,11 @@ LOOKS = {"counterfactual": {"judge": "value", "candidates": 3}}
             digits,
             {"network": {"core": "lstm", "input": "standardized"}, "gaze": {"pathway": "separate", "mean": "relative"}},
         ),
+        (digits, {"network": {"input": "standardized"}, "gaze": {"pathway": "separate", "mean": "pointed"}}),
         (digits, {"stopping": {"sees_answer": True, "price_range": (0.01, 0.04)}}),
         (catch, {"network": {"core": "lstm", "previous_action": True}}),
     ],
-    ids=["rectifier", "lstm", "stop", "catch"],
+    ids=["rectifier", "lstm", "pointed", "stop", "catch"],
 )
 def test_unrolled_episodes_are_the_decisions_that_were_made_in_them(envs, settings):
     decisions = []

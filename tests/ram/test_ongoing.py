@@ -101,18 +101,28 @@ def test_where_an_episode_is_over_the_next_begins_and_where_none_is_it_goes_on()
     assert {2, 9} <= {length for lane in lengths for length in lane} <= set(range(2, 10))
 
 
-def test_what_learning_sees_is_what_playing_saw_whether_kept_or_made_again():
-    agent, _, _, played = play(uneven())
+def answering():
+    """Answers by REINFORCE, in episodes of seven glimpses, by a gaze that points and knows where it has looked."""
+    return uneven(
+        env="GlimpseMNIST-v0", env_args=("num_glimpses=7",), gaze={"mean": "pointed"}, learning={"answer": "reinforce"}
+    )
+
+
+@pytest.mark.parametrize("config", [uneven(), uneven(gaze={"mean": "pointed"}), answering()])
+def test_what_learning_sees_is_what_playing_saw_whether_kept_or_made_again(fake_mnist, config):
+    agent, _, _, played = play(config)
+    assert agent.points == (config.gaze.mean == "pointed")
     for rollout, decisions, activations in played:
         for kept in (None, activations):
             outputs = agent.unroll(
                 rollout.glimpses, rollout.seen_from, rollout.choices, None, kept, rollout.start, rollout.stays
             )
-            for name in ("location_mean", "baseline"):
+            for name in ("location_mean", "baseline", *(["pointing"] if agent.points else [])):
                 torch.testing.assert_close(
                     getattr(outputs, name), torch.stack([getattr(each, name) for each in decisions])
                 )
-            torch.testing.assert_close(outputs.logits["move"], torch.stack([each.logits["move"] for each in decisions]))
+            for name, logits in outputs.logits.items():
+                torch.testing.assert_close(logits, torch.stack([each.logits[name] for each in decisions]))
         part, lanes = rollout.of(slice(1, None, 2)), outputs.baseline[:, 1::2]
         again = agent.unroll(part.glimpses, part.seen_from, part.choices, None, None, part.start, part.stays)
         torch.testing.assert_close(again.baseline, lanes)

@@ -300,7 +300,7 @@ def test_unknown_preset_is_named():
     [
         ({"learning": {"discount": 1.5}}, "discount"),
         ({"learning": {"batch_size": 0}}, "batch_size"),
-        ({"gaze": {"mean": "tanh"}}, "mean must be one of linear, relative, got 'tanh'"),
+        ({"gaze": {"mean": "tanh"}}, "mean must be one of linear, relative, pointed, got 'tanh'"),
         ({"optimizer": {"learning_rate": float("nan")}}, "learning_rate"),
         ({"run": {"evaluation_memory": 0}}, "evaluation_memory"),
         ({"env_args": ("num_glimpses",)}, "env_args must be of the form KEY=VALUE"),

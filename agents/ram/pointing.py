@@ -1,0 +1,132 @@
+"""A gaze that points at what it sees: where to look next, as one of the pixels of the last glimpse.
+
+Axes: N glimpses, K places, k scales, g patch size, C = k * g * g pixels of a glimpse in a row, H hidden units, m earlier glimpses.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from agents.ram.draws import normal, uniform
+from agents.ram.networks import head
+from agents.ram.salience import seen_before
+
+FEATURES = 16  # of a pixel and those around it
+WIDTH = 0.6  # standard deviation of where to look around a pixel, in its widths
+NEVER = -1e9  # logit of what is not pointed at
+LEAST = -30.0  # log of a density below which nothing is learnt
+
+
+class Pointer(nn.Module):
+    """A location policy with a Gaussian around each pixel of the last glimpse, as wide as the pixel is: near the middle exact, far out coarse.
+
+    A pixel's logit is the sum of one that depends on the core's state alone, and of a product of what that asks for with features of the
+    pixels around it and of whether the agent has looked there. So what was learnt of a thing in one place holds wherever it shows, and several things
+    to look at next are several peaks, where the mean of one Gaussian lies between them. A departure from the paper.
+
+    Pixels that a finer scale shows, and those off the image, are not pointed at.
+
+    Args:
+        planes: scales * channels of a glimpse.
+        num_scales: scales among them.
+        side: g.
+        hidden_size: H.
+        between: rectifiers between the core and what it asks for; 0 for none.
+    """
+
+    steps: Tensor
+    widths: Tensor
+    covered: Tensor
+
+    def __init__(self, planes: int, num_scales: int, side: int, hidden_size: int, between: int) -> None:
+        super().__init__()
+        self.num_scales, self.side = num_scales, side
+        self.content = nn.Conv2d(planes // num_scales + 1, FEATURES, 3, padding=1)
+        self.asks = head(hidden_size, num_scales * (FEATURES + side**2), between)
+        for parameter in [*self.asks.parameters()][-2:]:  # begins by pointing at all alike
+            nn.init.zeros_(parameter)
+        widths = 2.0 ** torch.arange(num_scales)
+        ways = (torch.arange(side) + 0.5 - side / 2) * widths[:, None]  # (k, g) from the middle, in pixels
+        grid = torch.stack([ways[:, None, :].expand(-1, side, -1), ways[:, :, None].expand(-1, -1, side)], -1)
+        self.register_buffer("steps", grid.reshape(-1, 2), persistent=False)  # (C, 2), columns and rows
+        self.register_buffer("widths", widths.repeat_interleave(side**2), persistent=False)  # (C,)
+        reach = self.steps.abs().amax(1) + self.widths / 2
+        self.register_buffer("covered", (self.widths > 1) & (reach <= side / 4 * self.widths), persistent=False)
+
+    def forward(self, hidden: Tensor, pixels: Tensor, locations: Tensor, size: Tensor, seen: Tensor | None) -> Tensor:
+        """The logits (N, C) of the pixels of glimpses.
+
+        Args:
+            hidden: (N, H), the core's state.
+            pixels: (N, k * channels, g, g), finest scale first.
+            locations: (N, 2), where the glimpses were taken.
+            size: (2,) or (N, 2), of the image's pixels, as a way (x, y) between locations.
+            seen: (N, m, 2), where the agent has looked before; None where that says nothing.
+        """
+        count, side = len(hidden), self.side
+        planes = pixels.float().view(count, self.num_scales, -1, side, side)
+        known, here = torch.zeros_like(planes[:, :, :1]), self._axes(locations, size)
+        if seen is not None:
+            reach = [side / 2 * way.view(-1, 1, 1, 1) for way in size.unbind(-1)]
+            known = seen_before(here, seen, reach)[:, :, None].to(planes)
+        found = torch.relu(self.content(torch.cat([planes, known], 2).flatten(0, 1))).view(
+            count, self.num_scales, FEATURES, -1
+        )
+        asked, alone = self.asks(hidden).split([self.num_scales * FEATURES, len(self.steps)], -1)
+        logits = (asked.view(count, self.num_scales, 1, FEATURES) @ found).view(count, -1) + alone
+        halves = self.widths.view(self.num_scales, -1)[:, :1] / 2
+        off = [place.abs() > 1 + halves * size[..., axis].view(-1, 1, 1) for axis, place in enumerate(here)]
+        masked: Tensor = logits.masked_fill((off[1][..., None] | off[0][:, :, None]).flatten(1) | self.covered, NEVER)
+        return masked
+
+    def _axes(self, locations: Tensor, size: Tensor) -> list[Tensor]:
+        """Where the columns and the rows of the pixels are: x and y (N, k, g) each."""
+        ways = self.steps.view(self.num_scales, self.side, self.side, 2)
+        return [
+            locations[:, axis, None, None] + step * size[..., axis].view(-1, 1, 1)
+            for axis, step in enumerate((ways[:, 0, :, 0], ways[:, :, 0, 1]))
+        ]
+
+    def sample(
+        self, count: int, logits: Tensor, locations: Tensor, size: Tensor, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Places (count, N, 2) on the image, drawn from the policy; arguments as of `forward`."""
+        weights = logits.softmax(-1).cumsum(-1)
+        chance = uniform((len(logits), count), generator, logits.device) * weights[:, -1:]
+        drawn = torch.searchsorted(weights, chance).clamp(max=len(self.steps) - 1)
+        noise = normal((len(logits), count, 2), generator, logits.device) * WIDTH * self.widths[drawn, None]
+        return (locations[:, None] + (self.steps[drawn] + noise) * size[..., None, :]).clamp(-1, 1).transpose(0, 1)
+
+    def best(self, logits: Tensor, locations: Tensor, size: Tensor) -> Tensor:
+        """Where a greedy agent looks (N, 2): at the likeliest pixel, between it and those beside it as these are likely."""
+        top = logits.argmax(-1, keepdim=True)
+        scale, cell = top // self.side**2, top % self.side**2
+        near, chances = self._around(logits, scale, torch.stack([cell % self.side, cell // self.side], -1))
+        shares = chances.softmax(-1)[..., None]
+        way = (((near + 0.5 - self.side / 2) * shares).sum(-2) * 2.0 ** scale[..., None]).squeeze(1)
+        return (locations + way * size).clamp(-1, 1)
+
+    def log_prob(self, places: Tensor, logits: Tensor, locations: Tensor, size: Tensor) -> Tensor:
+        """The logarithm of the policy's density at places (N, K, 2): (N, K), of the Gaussians around the pixel that shows a place best and around
+        those beside it."""
+        half = self.side / 2
+        way = (places - locations[:, None]) / size[..., None, :]
+        finer = half * 2.0 ** torch.arange(self.num_scales - 1, device=way.device)
+        scale = (way.abs().amax(-1, keepdim=True) >= finer).sum(-1)  # (N, K)
+        at = (way / 2.0 ** scale[..., None] + half).clamp(0, self.side)
+        near, chances = self._around(logits.log_softmax(-1), scale, at.floor().long().clamp(max=self.side - 1))
+        off = ((at[..., None, :] - near - 0.5) / WIDTH).square().sum(-1) / 2
+        spread = math.log(2 * math.pi * WIDTH**2) + 2 * math.log(2.0) * scale + size.log().sum(-1)[..., None]
+        return (torch.logsumexp(chances - off, -1) - spread).clamp(min=LEAST)
+
+    def _around(self, values: Tensor, scale: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
+        """The pixels (N, K, 9, 2), column and row, around pixels (N, K, 2) of scales (N, K), and what they have (N, K, 9) of values (N, C)."""
+        beside = torch.arange(-1, 2, device=cell.device)
+        near = cell[..., None, :] + torch.cartesian_prod(beside, beside)
+        inside = ((near >= 0) & (near < self.side)).all(-1)
+        where = scale[..., None] * self.side**2 + (near[..., 1] * self.side + near[..., 0]).clamp(0, self.side**2 - 1)
+        found = values.gather(1, where.flatten(1)).view(where.shape)
+        return near, found.masked_fill(~inside, NEVER)
