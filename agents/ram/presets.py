@@ -22,13 +22,13 @@ _MNIST = Config().but(
 )
 
 # Where no preset fits: a core that attends to all it has seen beside an LSTM, pixels standardised by what is seen, answers at every look, and a
-# gaze with a pathway of its own that points at what it sees and learns by comparing looks.
+# gaze that points at what it sees and learns by comparing looks.
 GENERAL = Config(name="general").but(
     network={"core": "lstm+attention", "input": "standardized", "previous_action": True, "baseline_hidden": 128},
     gaze={
-        "pathway": "separate",
         "hidden": 128,
         "mean": "pointed",
+        "into_core": 1.0,
         "std": 0.4,
         "exploration_fraction": 0.3,
         "border_penalty": 1.0,
@@ -47,15 +47,16 @@ GENERAL = Config(name="general").but(
 )
 
 # What rows have that were trained before the gaze pointed, and will until they are trained anew.
-GENERAL_BEFORE = GENERAL.but(gaze={"mean": "relative"})
+GENERAL_BEFORE = GENERAL.but(gaze={"mean": "relative", "pathway": "separate"})
 
 # The same where nothing is to be answered: moves learn by REINFORCE, as in Catch, and looks are compared by the return: how well they foretell it, then
-# what it is expected to be. That says too little to point by. Episodes may be long: attention to all glimpses so far takes the longer the more there are, and updates do not wait for their
-# ends. Rewards alone teach little in one gradient step, so there are several; and moves learn little from random looks, so exploration is short.
+# what it is expected to be. That says too little to point by, so the gaze is a step, with a pathway of its own. Episodes may be long: attention to all
+# glimpses so far takes the longer the more there are, and updates do not wait for their ends. Rewards alone teach little in one gradient step, so there
+# are several; and moves learn little from random looks, so exploration is short.
 GENERAL_MOVES = GENERAL.but(
     name="general-moves",
     network={"core": "lstm"},
-    gaze={"mean": "relative", "exploration_fraction": 0.1},
+    gaze={"mean": "relative", "pathway": "separate", "exploration_fraction": 0.1},
     counterfactual={"judge": "return"},
     learning={
         "discount": 0.99,

@@ -124,7 +124,9 @@ def test_update_that_is_turned_by_tensors_is_that_of_the_numbers(
         "mnist-6": CONFIGS["mnist-6"].but(optimizer={"method": "sgd"}),
         # Pixels as they are: the running statistics would see the update that `record` takes back. And an LSTM: what attention adds to
         # all keys alike has no effect, so that Adam moves it by rounding alone.
-        "stops": CONFIGS["general"].but(network={"input": "plain", "core": "lstm"}, gaze={"learning_fraction": 0.8}),
+        "stops": CONFIGS["general"].but(
+            network={"input": "plain", "core": "lstm"}, gaze={"pathway": "separate", "learning_fraction": 0.8}
+        ),
         "looks": CONFIGS["general"].but(network={"input": "plain", "core": "lstm"}),
         "attends": CONFIGS["general"].but(network={"input": "plain"}, optimizer={"method": "sgd"}),
     }
