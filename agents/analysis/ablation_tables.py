@@ -12,13 +12,14 @@ from agents.analysis.tables import RESULTS
 from agents.ram.config import Config
 from agents.ram.presets import PRESETS
 
+STEPS = {"mean": "relative", "pathway": "separate", "into_core": 0.0}  # a gaze that does not point, as it was
 BASES: dict[str, Config] = {
     **PRESETS,
-    "recipe": PRESETS["general"],
+    "recipe": PRESETS["general"].but(gaze=STEPS),
     "mnist-6": PRESETS["mnist-6"].but(train_env_args=(), gaze={"border_penalty": 0.0}),
     "catch-2m": PRESETS["catch"],
     "moves": PRESETS["general-moves"].but(  # as it was on 2026-11-26
-        gaze={"exploration_fraction": 0.3},
+        gaze={**STEPS, "exploration_fraction": 0.3},
         counterfactual={"judge": "value"},
         learning={"rollout_steps": 0, "parts": 1, "baseline_weight": 23.0},
         optimizer={"warm_up": 1.0},

@@ -1,6 +1,6 @@
 """A gaze that points at what it sees: where to look next, as one of the pixels of the last glimpse.
 
-Axes: N glimpses, K places, k scales, g patch size, C = k * g * g pixels of a glimpse in a row, H hidden units, m earlier glimpses.
+Axes: N glimpses, K places, k scales, g patch size, c = min(g, MOST), C = k * c * c pixels of a glimpse in a row, H hidden units, m earlier glimpses.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from agents.ram.draws import normal, uniform
 from agents.ram.networks import head
 from agents.ram.salience import seen_before
 
+MOST = 16  # pixels along a side that are told apart: of larger patches blocks of them, as wide as it takes
 FEATURES = 16  # of a pixel and those around it
 WIDTH = 0.6  # standard deviation of where to look around a pixel, in its widths
 NEVER = -1e9  # logit of what is not pointed at
@@ -43,18 +45,20 @@ class Pointer(nn.Module):
 
     def __init__(self, planes: int, num_scales: int, side: int, hidden_size: int, between: int) -> None:
         super().__init__()
-        self.num_scales, self.side = num_scales, side
+        self.num_scales, self.reach, self.side = num_scales, side / 2, min(side, MOST)
+        self.unit = side / self.side  # of the finest scale, in pixels of the image
         self.content = nn.Conv2d(planes // num_scales + 1, FEATURES, 3, padding=1)
-        self.asks = head(hidden_size, num_scales * (FEATURES + side**2), between)
+        self.asks = head(hidden_size, num_scales * (FEATURES + self.side**2), between)
         for parameter in [*self.asks.parameters()][-2:]:  # begins by pointing at all alike
             nn.init.zeros_(parameter)
-        widths = 2.0 ** torch.arange(num_scales)
-        ways = (torch.arange(side) + 0.5 - side / 2) * widths[:, None]  # (k, g) from the middle, in pixels
-        grid = torch.stack([ways[:, None, :].expand(-1, side, -1), ways[:, :, None].expand(-1, -1, side)], -1)
+        widths = self.unit * 2.0 ** torch.arange(num_scales)
+        # (k, c) from the middle, in pixels of the image.
+        ways = (torch.arange(self.side) + 0.5 - self.side / 2) * widths[:, None]
+        grid = torch.stack([ways[:, None].expand(-1, self.side, -1), ways[:, :, None].expand(-1, -1, self.side)], -1)
         self.register_buffer("steps", grid.reshape(-1, 2), persistent=False)  # (C, 2), columns and rows
-        self.register_buffer("widths", widths.repeat_interleave(side**2), persistent=False)  # (C,)
-        reach = self.steps.abs().amax(1) + self.widths / 2
-        self.register_buffer("covered", (self.widths > 1) & (reach <= side / 4 * self.widths), persistent=False)
+        self.register_buffer("widths", widths.repeat_interleave(self.side**2), persistent=False)  # (C,)
+        finer = (self.steps.abs().amax(1) + self.widths / 2) / self.widths <= self.side / 4
+        self.register_buffer("covered", (self.widths > self.unit) & finer, persistent=False)
 
     def forward(self, hidden: Tensor, pixels: Tensor, locations: Tensor, size: Tensor, seen: Tensor | None) -> Tensor:
         """The logits (N, C) of the pixels of glimpses.
@@ -66,11 +70,13 @@ class Pointer(nn.Module):
             size: (2,) or (N, 2), of the image's pixels, as a way (x, y) between locations.
             seen: (N, m, 2), where the agent has looked before; None where that says nothing.
         """
-        count, side = len(hidden), self.side
-        planes = pixels.float().view(count, self.num_scales, -1, side, side)
+        count = len(hidden)
+        if pixels.shape[-1] > self.side:
+            pixels = functional.adaptive_avg_pool2d(pixels, self.side)
+        planes = pixels.float().view(count, self.num_scales, -1, self.side, self.side)
         known, here = torch.zeros_like(planes[:, :, :1]), self._axes(locations, size)
         if seen is not None:
-            reach = [side / 2 * way.view(-1, 1, 1, 1) for way in size.unbind(-1)]
+            reach = [self.reach * way.view(-1, 1, 1, 1) for way in size.unbind(-1)]
             known = seen_before(here, seen, reach)[:, :, None].to(planes)
         found = torch.relu(self.content(torch.cat([planes, known], 2).flatten(0, 1))).view(
             count, self.num_scales, FEATURES, -1
@@ -106,20 +112,20 @@ class Pointer(nn.Module):
         scale, cell = top // self.side**2, top % self.side**2
         near, chances = self._around(logits, scale, torch.stack([cell % self.side, cell // self.side], -1))
         shares = chances.softmax(-1)[..., None]
-        way = (((near + 0.5 - self.side / 2) * shares).sum(-2) * 2.0 ** scale[..., None]).squeeze(1)
+        way = (((near + 0.5 - self.side / 2) * shares).sum(-2) * self.unit * 2.0 ** scale[..., None]).squeeze(1)
         return (locations + way * size).clamp(-1, 1)
 
     def log_prob(self, places: Tensor, logits: Tensor, locations: Tensor, size: Tensor) -> Tensor:
         """The logarithm of the policy's density at places (N, K, 2): (N, K), of the Gaussians around the pixel that shows a place best and around
         those beside it."""
-        half = self.side / 2
         way = (places - locations[:, None]) / size[..., None, :]
-        finer = half * 2.0 ** torch.arange(self.num_scales - 1, device=way.device)
+        finer = self.reach * 2.0 ** torch.arange(self.num_scales - 1, device=way.device)
         scale = (way.abs().amax(-1, keepdim=True) >= finer).sum(-1)  # (N, K)
-        at = (way / 2.0 ** scale[..., None] + half).clamp(0, self.side)
+        width = self.unit * 2.0**scale
+        at = (way / width[..., None] + self.side / 2).clamp(0, self.side)
         near, chances = self._around(logits.log_softmax(-1), scale, at.floor().long().clamp(max=self.side - 1))
         off = ((at[..., None, :] - near - 0.5) / WIDTH).square().sum(-1) / 2
-        spread = math.log(2 * math.pi * WIDTH**2) + 2 * math.log(2.0) * scale + size.log().sum(-1)[..., None]
+        spread = math.log(2 * math.pi * WIDTH**2) + 2 * width.log() + size.log().sum(-1)[..., None]
         return (torch.logsumexp(chances - off, -1) - spread).clamp(min=LEAST)
 
     def _around(self, values: Tensor, scale: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:

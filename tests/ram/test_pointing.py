@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from agents.ram import losses  # noqa: E402
-from agents.ram.pointing import NEVER, WIDTH, Pointer  # noqa: E402
+from agents.ram.pointing import MOST, NEVER, WIDTH, Pointer  # noqa: E402
 
 SIDE = 6
 SIZE = torch.tensor([2 / 40, 2 / 20])  # of a pixel of 40x20 ones
@@ -134,3 +134,17 @@ def test_images_of_several_sizes_have_pixels_of_their_own():
     places = (here + found)[:, None]
     one, other = net.log_prob(places, logits, here, sizes)
     torch.testing.assert_close(one - other, torch.full((1,), math.log(4.0)))
+
+
+def test_of_a_large_patch_it_points_at_blocks_of_pixels():
+    net = Pointer(2, 2, 2 * MOST, 8, 0)
+    planes = torch.zeros(1, 2, 2 * MOST, 2 * MOST)
+    logits = net(torch.zeros(1, 8), planes, 0 * HERE, SIZE / 10, None).detach()
+    assert logits.shape == (1, 2 * MOST**2)
+    logits[0, 0] = 50.0  # the upper left block of the finest scale
+    middle = torch.tensor([[1.0, 1.0]]) * (1 - MOST) * SIZE / 10
+    torch.testing.assert_close(net.best(logits, 0 * HERE, SIZE / 10), middle)
+    places = net.sample(4000, logits, 0 * HERE, SIZE / 10, torch.Generator().manual_seed(0))[:, 0]
+    torch.testing.assert_close(places.std(0), WIDTH * 2 * SIZE / 10, rtol=0.05, atol=0)
+    height = -math.log(2 * math.pi * WIDTH**2 * 4 * float((SIZE / 10).prod()))
+    torch.testing.assert_close(net.log_prob(middle[:, None], logits, 0 * HERE, SIZE / 10), torch.tensor([[height]]))
