@@ -52,6 +52,7 @@ class RecurrentAttentionAgent(nn.Module):
         choices: name and number of options of each choice the environment takes beside the location.
         control: the real numbers that it takes, if any.
         past: the choices whose last options the core sees where it sees the last move; None for all but answer and stop.
+        image_side: the longer side of the environment's images, in pixels, for a gaze that points.
 
     Raises:
         ValueError: if the settings ask for what the environment does not have.
@@ -65,6 +66,7 @@ class RecurrentAttentionAgent(nn.Module):
         choices: Mapping[str, int],
         control: spaces.Box | None = None,
         past: Collection[str] | None = None,
+        image_side: int = 0,
     ) -> None:
         super().__init__()
         self.config, self.choices = config, dict(choices)
@@ -80,6 +82,7 @@ class RecurrentAttentionAgent(nn.Module):
         self.stops = True  # where it can; begun by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.num_scales, self.planes, self.patch_size = num_scales, glimpse_shape[0], glimpse_shape[-1]
+        self.image_side = image_side
         # Of the image, as a way (x, y) between locations; `make_agent` knows its size.
         self.pixel_size = (2 / self.patch_size, 2 / self.patch_size)
         past = choices.keys() - {"answer", self.end} if past is None else past
@@ -134,7 +137,8 @@ class RecurrentAttentionAgent(nn.Module):
         config, hidden = self.config, self.config.network.hidden_size
         self.location_network: nn.Module
         if config.gaze.mean == "pointed" and config.gaze.policy == "learned":
-            self.location_network = Pointer(self.planes, self.num_scales, self.patch_size, hidden, config.gaze.hidden)
+            retina = (self.planes, self.num_scales, self.patch_size, self.image_side)
+            self.location_network = Pointer(*retina, hidden, config.gaze.hidden)
         else:
             self.location_network = head(hidden, 2, config.gaze.hidden)
         if config.counterfactual is not None and not self.points:  # begins in the middle of what may be looked at
@@ -637,8 +641,9 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
     world = envs.unwrapped if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane
     shape, control = observation["glimpse"].shape, action.spaces.get(CONTROL)
     past = choices.keys() - {end_choice(choices, config)} if world.past_choices is None else world.past_choices
-    agent = RecurrentAttentionAgent(config, shape, world.sensor.num_scales, choices, control, past)  # type: ignore[arg-type]
     height, width = world.screen[:2]
+    side = max(height, width)
+    agent = RecurrentAttentionAgent(config, shape, world.sensor.num_scales, choices, control, past, side)  # type: ignore[arg-type]
     agent.pixel_size = (2 / width, 2 / height)
     return agent
 
