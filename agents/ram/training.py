@@ -471,7 +471,8 @@ class Trainer:
         self.window = {}
         rates = [float(group["lr"]) for group in self.optimizer.param_groups]
         names = (LEARNING_RATES[serves] for serves in self.serves)
-        return {**line, **means, **dict(zip(names, rates, strict=True)), "gaze_std": float(self.agent.location_std)}
+        std = {} if self.agent.points else {"gaze_std": float(self.agent.location_std)}
+        return {**line, **means, **dict(zip(names, rates, strict=True)), **std}
 
     def score(self, split: str, gaze: str = "agent", glimpses: int | None = None, **how: Any) -> Score:
         """Scores the agent as it is, with its own number of glimpses or another; `how` is told to `evaluate`."""
