@@ -36,6 +36,7 @@ from ram_envs.action_modes import CONTROL
 FEATURE_SIZE = 256  # units of the glimpse feature vector
 REMEMBERED = 16  # places that an agent that compares looks does not look at again where they show the same
 NOWHERE = 9.0  # a location far from every image
+SPAN = 0.75  # of the image's longer side, that the coarsest scale spans where a gaze points
 
 
 class RecurrentAttentionAgent(nn.Module):
@@ -52,7 +53,7 @@ class RecurrentAttentionAgent(nn.Module):
         choices: name and number of options of each choice the environment takes beside the location.
         control: the real numbers that it takes, if any.
         past: the choices whose last options the core sees where it sees the last move; None for all but answer and stop.
-        image_side: the longer side of the environment's images, in pixels, for a gaze that points.
+        image_side: the longer side of the environment's images, in pixels, of which a gaze that points must see enough.
 
     Raises:
         ValueError: if the settings ask for what the environment does not have.
@@ -82,7 +83,11 @@ class RecurrentAttentionAgent(nn.Module):
         self.stops = True  # where it can; begun by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.num_scales, self.planes, self.patch_size = num_scales, glimpse_shape[0], glimpse_shape[-1]
-        self.image_side = image_side
+        # Who sees little of the image has little to point at.
+        narrow = self.patch_size * 2 ** (num_scales - 1) < SPAN * image_side
+        steps = narrow and config.gaze.mean == "pointed" and config.gaze.policy == "learned"
+        self.mean = "relative" if steps else config.gaze.mean
+        self.pathways = ("what", "where") if steps or config.gaze.pathway == "separate" else ("what",)
         # Of the image, as a way (x, y) between locations; `make_agent` knows its size.
         self.pixel_size = (2 / self.patch_size, 2 / self.patch_size)
         past = choices.keys() - {"answer", self.end} if past is None else past
@@ -121,7 +126,7 @@ class RecurrentAttentionAgent(nn.Module):
             self.standardize = Standardize(glimpse_shape[0])
         self.glimpse_networks = nn.ModuleDict()
         self.cores = nn.ModuleDict()
-        for pathway in ("what", "where") if self.config.gaze.pathway == "separate" else ("what",):
+        for pathway in self.pathways:
             self.glimpse_networks[pathway] = GlimpseNetwork(
                 glimpse_shape,
                 num_scales,
@@ -136,9 +141,8 @@ class RecurrentAttentionAgent(nn.Module):
         """Location network, action networks and baseline, on the core and on what they are told beside it."""
         config, hidden = self.config, self.config.network.hidden_size
         self.location_network: nn.Module
-        if config.gaze.mean == "pointed" and config.gaze.policy == "learned":
-            retina = (self.planes, self.num_scales, self.patch_size, self.image_side)
-            self.location_network = Pointer(*retina, hidden, config.gaze.hidden)
+        if self.mean == "pointed" and config.gaze.policy == "learned":
+            self.location_network = Pointer(self.planes, self.num_scales, self.patch_size, hidden, config.gaze.hidden)
         else:
             self.location_network = head(hidden, 2, config.gaze.hidden)
         if config.counterfactual is not None and not self.points:  # begins in the middle of what may be looked at
@@ -472,7 +476,7 @@ class RecurrentAttentionAgent(nn.Module):
             pointing = pointing.view(*locations.shape[:-1], -1)
         else:
             mean = self.location_network(known)
-            if gaze.mean == "relative":
+            if self.mean == "relative":
                 mean = locations + mean
         logits = {name: self.action_networks[_key(name)](what) for name in self.choices if name != self.end}
         told = self._told(price, logits.get("answer"))

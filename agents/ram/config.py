@@ -59,7 +59,8 @@ class GazeConfig(Settings):
     """Rectifiers between core and location, and between core and the decision to stop; 0 for linear networks, as the paper's are."""
     mean: Literal["linear", "relative", "pointed"] = "linear"
     """What the location network gives: the mean location (the paper), the step from the last location, or which of the last glimpse's pixels to look
-    at, see `Pointer`, which `std` and `border_penalty` say nothing of."""
+    at, see `Pointer`, which `std` and `border_penalty` say nothing of. Where the coarsest scale spans less than three quarters of the image there is little to
+    point at: there it is the step, with a pathway of its own."""
     std: float = 0.1
     """Standard deviation of the sampled location, in units of half the image's side."""
     std_final: float | None = None

@@ -1,6 +1,6 @@
 """A gaze that points at what it sees: where to look next, as one of the pixels of the last glimpse.
 
-Axes: N glimpses, K places, k scales, g patch size, c = min(g, MOST), C = k * c * c pixels of all scales in a row, H hidden units, m earlier glimpses.
+Axes: N glimpses, K places, k scales, g patch size, c = min(g, MOST), C = k * c * c pixels of a glimpse in a row, H hidden units, m earlier glimpses.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from agents.ram.networks import head
 from agents.ram.salience import seen_before
 
 MOST = 16  # pixels along a side that are told apart: of larger patches blocks of them, as wide as it takes
-SPAN = 0.75  # of the image's longer side that the scales span at least
 FEATURES = 16  # of a pixel and those around it
 WIDTH = 0.6  # standard deviation of where to look around a pixel, in its widths
 NEVER = -1e9  # logit of what is not pointed at
@@ -30,14 +29,12 @@ class Pointer(nn.Module):
     pixels around it and of whether the agent has looked there. So what was learnt of a thing in one place holds wherever it shows, and several things
     to look at next are several peaks, where the mean of one Gaussian lies between them. A departure from the paper.
 
-    Pixels that a finer scale shows, and those off the image, are not pointed at. Where the glimpse shows little of the image, further scales that show
-    nothing go on around it, so that the gaze can leave what it sees.
+    Pixels that a finer scale shows, and those off the image, are not pointed at.
 
     Args:
         planes: scales * channels of a glimpse.
         num_scales: scales among them.
         side: g.
-        image_side: the image's longer side, in pixels.
         hidden_size: H.
         between: rectifiers between the core and what it asks for; 0 for none.
     """
@@ -46,16 +43,11 @@ class Pointer(nn.Module):
     widths: Tensor
     covered: Tensor
 
-    def __init__(
-        self, planes: int, num_scales: int, side: int, image_side: int, hidden_size: int, between: int
-    ) -> None:
+    def __init__(self, planes: int, num_scales: int, side: int, hidden_size: int, between: int) -> None:
         super().__init__()
-        self.shown, self.reach, self.side = num_scales, side / 2, min(side, MOST)
+        self.num_scales, self.reach, self.side = num_scales, side / 2, min(side, MOST)
         self.unit = side / self.side  # of the finest scale, in pixels of the image
-        blank = math.ceil(math.log2(max(1.0, SPAN * image_side / (side * 2 ** (num_scales - 1)))))
-        num_scales += blank
-        self.num_scales = num_scales
-        self.content = nn.Conv2d(planes // self.shown + 1, FEATURES, 3, padding=1)
+        self.content = nn.Conv2d(planes // num_scales + 1, FEATURES, 3, padding=1)
         self.asks = head(hidden_size, num_scales * (FEATURES + self.side**2), between)
         for parameter in [*self.asks.parameters()][-2:]:  # begins by pointing at all alike
             nn.init.zeros_(parameter)
@@ -81,8 +73,7 @@ class Pointer(nn.Module):
         count = len(hidden)
         if pixels.shape[-1] > self.side:
             pixels = functional.adaptive_avg_pool2d(pixels, self.side)
-        planes = pixels.float().view(count, self.shown, -1, self.side, self.side)
-        planes = functional.pad(planes, (0, 0, 0, 0, 0, 0, 0, self.num_scales - self.shown))
+        planes = pixels.float().view(count, self.num_scales, -1, self.side, self.side)
         known, here = torch.zeros_like(planes[:, :, :1]), self._axes(locations, size)
         if seen is not None:
             reach = [self.reach * way.view(-1, 1, 1, 1) for way in size.unbind(-1)]

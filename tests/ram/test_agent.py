@@ -9,11 +9,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 
+from agents.experiment.episodes import make_envs  # noqa: E402
 from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.cores import LSTMCore, RectifierCore  # noqa: E402
 from agents.ram.networks import GlimpseNetwork, Standardize  # noqa: E402
 from agents.ram.objective import training_loss  # noqa: E402
+from agents.ram.presets import GENERAL  # noqa: E402
 from agents.ram.rollout import collect_rollout  # noqa: E402
 
 MODES = {"obs_mode": "dict", "action_mode": "dict", "autoreset_mode": gym.vector.AutoresetMode.DISABLED}
@@ -432,7 +434,7 @@ LOOKS = {"counterfactual": {"judge": "value", "candidates": 3}}
             digits,
             {"network": {"core": "lstm", "input": "standardized"}, "gaze": {"pathway": "separate", "mean": "relative"}},
         ),
-        (digits, {"network": {"input": "standardized"}, "gaze": {"pathway": "separate", "mean": "pointed"}}),
+        (lambda: digits(num_scales=4), {"network": {"input": "standardized"}, "gaze": {"mean": "pointed"}}),
         (digits, {"stopping": {"sees_answer": True, "price_range": (0.01, 0.04)}}),
         (catch, {"network": {"core": "lstm", "previous_action": True}}),
     ],
@@ -446,6 +448,9 @@ def test_unrolled_episodes_are_the_decisions_that_were_made_in_them(envs, settin
     torch.testing.assert_close(torch.stack([d.baseline for d in decisions]), played.baseline.detach())
     for name, logits in played.logits.items():
         torch.testing.assert_close(torch.stack([d.logits[name] for d in decisions]), logits.detach())
+    if settings.get("gaze", {}).get("mean") == "pointed":
+        pointing = played.outputs.pointing.detach()
+        torch.testing.assert_close(torch.stack([d.pointing for d in decisions]), pointing)
 
 
 def test_candidates_are_judged_by_what_would_be_known_after_each_look():
@@ -548,3 +553,13 @@ def test_standardisation_of_a_dark_scene_is_finite():
     standardize = Standardize(1)
     standardize.learn(standardize.measure(torch.zeros(3, 1, 4, 4)))
     assert standardize(torch.zeros(3, 1, 4, 4)).isfinite().all()
+
+
+def test_a_gaze_that_sees_too_little_to_point_at_steps_with_a_pathway_of_its_own(fake_mnist):
+    config = GENERAL.but(env="GlimpseMNIST-v0")
+    for scales, points, cores in ((1, False, {"what", "where"}), (3, True, {"what"})):  # of 8 pixels, of 28
+        given = config.but(env_args=(f"num_scales={scales}",))
+        agent = make_agent(given, make_envs(given, 1))
+        assert (agent.points, agent.cores.keys()) == (points, cores)
+        random = given.but(gaze={"policy": "random"})
+        assert make_agent(random, make_envs(random, 1)).cores.keys() == {"what"}

@@ -104,11 +104,14 @@ def test_where_an_episode_is_over_the_next_begins_and_where_none_is_it_goes_on()
 def answering():
     """Answers by REINFORCE, in episodes of seven glimpses, by a gaze that points and knows where it has looked."""
     return uneven(
-        env="GlimpseMNIST-v0", env_args=("num_glimpses=7",), gaze={"mean": "pointed"}, learning={"answer": "reinforce"}
+        env="GlimpseMNIST-v0",
+        env_args=("num_glimpses=7", "num_scales=3"),
+        gaze={"mean": "pointed"},
+        learning={"answer": "reinforce"},
     )
 
 
-@pytest.mark.parametrize("config", [uneven(), uneven(gaze={"mean": "pointed"}), answering()])
+@pytest.mark.parametrize("config", [uneven(), uneven("num_scales=2", gaze={"mean": "pointed"}), answering()])
 def test_what_learning_sees_is_what_playing_saw_whether_kept_or_made_again(fake_mnist, config):
     agent, _, _, played = play(config)
     assert agent.points == (config.gaze.mean == "pointed")
