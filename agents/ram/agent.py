@@ -188,10 +188,10 @@ class RecurrentAttentionAgent(nn.Module):
     def final_std(self) -> float:
         """What training brings `location_std` to."""
         gaze = self.config.gaze
-        if self.config.counterfactual is not None:
-            return (
-                min(self.pixel_size) * self.patch_size / 4
-            )  # as fine as the retina sees: the finest patch, as a way, by four
+        if (
+            self.config.counterfactual is not None
+        ):  # as fine as the retina sees: half of half the finest patch, as a way
+            return min(self.pixel_size) * self.patch_size / 4
         return gaze.std if gaze.std_final is None else gaze.std_final
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
