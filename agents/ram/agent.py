@@ -34,7 +34,7 @@ from agents.ram.salience import salient_places
 from ram_envs.action_modes import CONTROL
 
 FEATURE_SIZE = 256  # units of the glimpse feature vector
-REMEMBERED = 16  # places that an agent that compares looks does not look at again where they show the same
+REMEMBERED = 16  # places where an agent has looked, for exploration and for a gaze that points
 NOWHERE = 9.0  # a location far from every image
 SPAN = 0.75  # of the image's longer side, that the coarsest scale spans where a gaze points
 
@@ -556,26 +556,21 @@ class RecurrentAttentionAgent(nn.Module):
     def location_log_prob(
         self, places: Tensor, outputs: Outputs, seen_from: Tensor, pixel_sizes: Tensor | None = None
     ) -> Tensor:
-        """The logarithm of the location policy's density; as a Gaussian or as of `Pointer`.
+        """The logarithm of the location policy's density, as a Gaussian or as of `Pointer`, at several places for each step (T, K, B).
 
         Args:
-            places: (T, B, 2), or several at each step (T, K, B, 2).
+            places: (T, K, B, 2).
             outputs: of `unroll`.
             seen_from: (T, B, 2), where the glimpses were taken.
             pixel_sizes: as in `unroll`.
-
-        Returns:
-            (T, B) or (T, K, B).
         """
         if not isinstance(self.location_network, Pointer):
-            return losses.gaussian_log_prob(places, outputs.location_mean, self.location_std)
+            return losses.gaussian_log_prob(places, outputs.location_mean[:, None], self.location_std)
         assert outputs.pointing is not None
-        several = places.transpose(1, 2) if places.ndim == 4 else places[:, :, None]  # (T, B, K, 2)
-        found: Tensor = self.location_network.log_prob(
-            several.flatten(0, 1), outputs.pointing.flatten(0, 1), seen_from.flatten(0, 1), self._size(pixel_sizes)
-        )
-        found = found.view(several.shape[:3])
-        return found.transpose(1, 2) if places.ndim == 4 else found[:, :, 0]
+        each, size = places.transpose(1, 2), self._size(pixel_sizes)  # (T, B, K, 2)
+        logits, here = outputs.pointing.flatten(0, 1), seen_from.flatten(0, 1)
+        found = self.location_network.log_prob(each.flatten(0, 1), logits, here, size)
+        return found.view(each.shape[:3]).transpose(1, 2)
 
     def _draw_candidates(
         self, outputs: Outputs, pixels: Tensor, location: Tensor, state: AgentState, generator: torch.Generator | None
@@ -608,7 +603,7 @@ class RecurrentAttentionAgent(nn.Module):
     def _sample_location(
         self, outputs: Outputs, here: Tensor, state: AgentState, greedy: bool, generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor]:
-        """Where to look (B, 2), and whether that was sampled around the mean (B,)."""
+        """Where to look (B, 2), and whether that was sampled (B,)."""
         mean, explores = outputs.location_mean.detach(), self.gaze_learns and not greedy
         explored = torch.full((len(mean),), explores, device=mean.device)
         if self.config.gaze.policy == "center":

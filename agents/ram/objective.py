@@ -130,7 +130,8 @@ def _add_gaze(
     unit = 1.0 if agent.points else gaze.std**2
 
     def log_prob(made: Outputs) -> Tensor:
-        return agent.location_log_prob(rollout.locations, made, rollout.seen_from, rollout.pixel_sizes)
+        places = rollout.locations[:, None]
+        return agent.location_log_prob(places, made, rollout.seen_from, rollout.pixel_sizes)[:, 0]
 
     objective.add(_policy_loss(log_prob, outputs, before, advantages, looked), gaze.weight * unit)
     beyond = losses.border_penalty(outputs.location_mean, rollout.active * (1 - rollout.last))

@@ -47,7 +47,8 @@ GENERAL = Config(name="general").but(
 )
 
 # What rows have that were trained before the gaze pointed, until they are trained anew.
-GENERAL_BEFORE = GENERAL.but(gaze={"mean": "relative", "pathway": "separate"})
+_STEP = {"mean": "relative", "pathway": "separate"}
+GENERAL_BEFORE = GENERAL.but(gaze=_STEP)
 
 # The same where nothing is to be answered: moves learn by REINFORCE, as in Catch, and looks are compared by the return: how well they foretell it, then
 # what it is expected to be. That says too little to point by, so the gaze is a step, with a pathway of its own. Episodes may be long: attention to all
@@ -56,7 +57,7 @@ GENERAL_BEFORE = GENERAL.but(gaze={"mean": "relative", "pathway": "separate"})
 GENERAL_MOVES = GENERAL.but(
     name="general-moves",
     network={"core": "lstm"},
-    gaze={"mean": "relative", "pathway": "separate", "exploration_fraction": 0.1},
+    gaze={**_STEP, "exploration_fraction": 0.1},
     counterfactual={"judge": "return"},
     learning={
         "discount": 0.99,
@@ -203,7 +204,7 @@ def _two_million_frames() -> dict[str, Config]:
                 env_args=env_args, gaze={"policy": policy, "pathway": "shared"}, counterfactual=None
             )
     for scene in ("mnist", "cluttered60"):
-        compared[f"{scene}-2m-reward"] = compared[f"{scene}-2m-ram"].but(learning={"answer": "outcome"})
+        compared[f"{scene}-2m-reward"] = compared[f"{scene}-2m-ram"].but(gaze=_STEP, learning={"answer": "outcome"})
     return compared
 
 
