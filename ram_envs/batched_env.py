@@ -386,7 +386,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         No agent can do this in use, where it looks at one place at a time: it is a simulator's privilege, for training.
 
         Args:
-            locations: (K, N, 2), K for each lane, (x, y) as in an action; beyond [-1, 1] they are moved to the border.
+            locations: (K, N, 2), K for each lane, (x, y) on the image, as in an observation; beyond [-1, 1] they are moved to the border.
 
         Returns:
             Glimpses (K, N, scales * channels, patch_size, patch_size), as in observations.
@@ -399,13 +399,16 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
                 f"locations must be finite numbers of shape (K, {self.num_envs}, 2), got {shown(locations)}."
             )
         lanes = np.tile(np.arange(self.num_envs), len(places))
-        places = self._aim(places.clip(-1, 1)).astype(np.float32)
-        glimpses = self._glimpse(lanes, places.reshape(-1, 2))
+        glimpses = self._glimpse(lanes, places.clip(-1, 1).reshape(-1, 2))
         return glimpses.reshape(len(places), self.num_envs, *glimpses.shape[1:])
 
     def actions_to(self, places: Locations) -> Locations:
-        """The locations (N, 2) that actions must hold to look at these places (N, 2), or as near to them as one action gets."""
+        """The locations (..., N, 2) that actions must hold to look at these places (..., N, 2), or as near to them as one action gets."""
         return places
+
+    def reach(self, places: Locations) -> Locations:
+        """Where such actions look (..., N, 2): at these places, or as near to them as one action gets."""
+        return self._aim(self.actions_to(places).clip(-1.0, 1.0))
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """One frame per lane, each (height, width, 3) uint8, where the render mode is "rgb_array"."""
@@ -621,6 +624,8 @@ class RetinaEnv(gym.Env[Any, Any]):
     one_answer = _of_lane("one_answer")
     verdicts = _of_lane("verdicts")
     max_glimpses = _of_lane("max_glimpses")
+    past_choices = _of_lane("past_choices")
+    scene_sides = _of_lane("scene_sides")
     lane_bytes = _of_lane("lane_bytes")
     screen_changes = _of_lane("screen_changes")
     glimpse_after_end = _of_lane("glimpse_after_end")

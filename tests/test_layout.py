@@ -22,7 +22,7 @@ FLOORS = {
         "board", "reports", "updates", "command_line",
     ],
     "agents/ram": [
-        "__init__", "config", "draws", "salience", "layers", "cores", "networks", "pointing", "losses", "decisions", "agent", "presets", "ongoing", "rollout", "objective", "evaluation", "checkpoint",
+        "__init__", "config", "draws", "pixel_places", "salience", "layers", "cores", "networks", "pointing", "losses", "decisions", "agent", "presets", "ongoing", "rollout", "objective", "evaluation", "checkpoint",
         "findings", "update_graph", "watching", "training", "command_line",
     ],
     "agents/classifiers": ["__init__", "config", "networks", "presets", "scenes", "evaluation", "training", "command_line"],

@@ -36,7 +36,7 @@ from ram_envs.action_modes import CONTROL
 FEATURE_SIZE = 256  # units of the glimpse feature vector
 REMEMBERED = 16  # places where an agent has looked, for exploration and for a gaze that points
 NOWHERE = 9.0  # a location far from every image
-SPAN = 0.75  # of the image's longer side, that the coarsest scale spans where a gaze points
+SPAN = 0.75  # of the image's longer side, which the coarsest scale spans where a gaze points
 
 
 class RecurrentAttentionAgent(nn.Module):
@@ -53,7 +53,6 @@ class RecurrentAttentionAgent(nn.Module):
         choices: name and number of options of each choice the environment takes beside the location.
         control: the real numbers that it takes, if any.
         past: the choices whose last options the core sees where it sees the last move; None for all but answer and stop.
-        image_side: the longer side of the environment's images, in pixels, of which a gaze that points must see enough.
 
     Raises:
         ValueError: if the settings ask for what the environment does not have.
@@ -67,7 +66,6 @@ class RecurrentAttentionAgent(nn.Module):
         choices: Mapping[str, int],
         control: spaces.Box | None = None,
         past: Collection[str] | None = None,
-        image_side: int = 0,
     ) -> None:
         super().__init__()
         self.config, self.choices = config, dict(choices)
@@ -83,11 +81,8 @@ class RecurrentAttentionAgent(nn.Module):
         self.stops = True  # where it can; begun by training
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.num_scales, self.planes, self.patch_size = num_scales, glimpse_shape[0], glimpse_shape[-1]
-        # Who sees little of the image has little to point at.
-        narrow = self.patch_size * 2 ** (num_scales - 1) < SPAN * image_side
-        steps = narrow and config.gaze.mean == "pointed" and config.gaze.policy == "learned"
-        self.mean = "relative" if steps else config.gaze.mean
-        self.pathways = ("what", "where") if steps or config.gaze.pathway == "separate" else ("what",)
+        self.pathways = ("what", "where") if config.gaze.pathway == "separate" else ("what",)
+        self.scene_changes = False  # but for looking; `make_agent` knows
         # Of the image, as a way (x, y) between locations; `make_agent` knows its size.
         self.pixel_size = (2 / self.patch_size, 2 / self.patch_size)
         past = choices.keys() - {"answer", self.end} if past is None else past
@@ -141,7 +136,7 @@ class RecurrentAttentionAgent(nn.Module):
         """Location network, action networks and baseline, on the core and on what they are told beside it."""
         config, hidden = self.config, self.config.network.hidden_size
         self.location_network: nn.Module
-        if self.mean == "pointed" and config.gaze.policy == "learned":
+        if config.gaze.mean == "pointed" and config.gaze.policy == "learned":
             self.location_network = Pointer(self.planes, self.num_scales, self.patch_size, hidden, config.gaze.hidden)
         else:
             self.location_network = head(hidden, 2, config.gaze.hidden)
@@ -206,7 +201,13 @@ class RecurrentAttentionAgent(nn.Module):
         taken = {id(p) for group in groups.values() for p in group}
         return {"what": [p for p in self.parameters() if id(p) not in taken], **groups}
 
-    def initial_state(self, batch: int, prices: Tensor | float | None = None, keen: Tensor | None = None) -> AgentState:
+    def initial_state(
+        self,
+        batch: int,
+        prices: Tensor | float | None = None,
+        keen: Tensor | None = None,
+        pixel_size: Tensor | None = None,
+    ) -> AgentState:
         """The state before the first glimpse: zeros.
 
         Args:
@@ -214,6 +215,7 @@ class RecurrentAttentionAgent(nn.Module):
             prices: of a glimpse, for all episodes or for each (B,), for an agent with a `price_range`; None for the
                 geometric mean of the range.
             keen: (B,) bool, the episodes that look where a greedy agent would.
+            pixel_size: (B, 2), of images of several sizes, as a way (x, y) between locations, see `pixel_sizes`.
 
         Raises:
             ValueError: if there is a price that the agent was not trained for.
@@ -221,7 +223,7 @@ class RecurrentAttentionAgent(nn.Module):
         device = self.device
         cores = {name: core.initial_state(batch, device) for name, core in self.cores.items()}  # type: ignore[operator]
         last_move = torch.zeros(batch, self._move_size, device=device) if self._move_size else None
-        return AgentState(cores, last_move, self._price_input(batch, prices, device), keen)
+        return AgentState(cores, last_move, self._price_input(batch, prices, device), keen, pixel_size=pixel_size)
 
     def _price_input(self, batch: int, prices: Tensor | float | None, device: torch.device) -> Tensor | None:
         if not self.config.price_range:
@@ -476,7 +478,7 @@ class RecurrentAttentionAgent(nn.Module):
             pointing = pointing.view(*locations.shape[:-1], -1)
         else:
             mean = self.location_network(known)
-            if self.mean == "relative":
+            if gaze.mean == "relative":
                 mean = locations + mean
         logits = {name: self.action_networks[_key(name)](what) for name in self.choices if name != self.end}
         told = self._told(price, logits.get("answer"))
@@ -585,8 +587,8 @@ class RecurrentAttentionAgent(nn.Module):
 
         near = self._draw_places(settings.candidates, outputs, location, state, generator)
         far = 2 * uniform(shape, generator, mean.device, axis=1) - 1
-        size = self.pixel_size if state.pixel_size is None else state.pixel_size
-        drawn = salient_places(pixels, self.num_scales, location, size, len(near), state.seen, generator)
+        size, seen = self._size(state.pixel_size), None if self.scene_changes else state.seen
+        drawn = salient_places(pixels, self.num_scales, location, size, len(near), seen, generator)
         return torch.where(chance(self.anywhere), torch.where(chance(settings.salient), drawn, far), near)
 
     def _draw_places(
@@ -637,14 +639,28 @@ def make_agent(config: Config, envs: Any) -> RecurrentAttentionAgent:
     if not isinstance(observation, spaces.Dict) or not isinstance(action, spaces.Dict):
         raise ValueError('The agent needs an environment made with obs_mode="dict" and action_mode="dict".')
     choices = {name: int(space.n) for name, space in action.items() if isinstance(space, spaces.Discrete)}
-    world = envs.unwrapped if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane
+    world = _world(envs)
     shape, control = observation["glimpse"].shape, action.spaces.get(CONTROL)
     past = choices.keys() - {end_choice(choices, config)} if world.past_choices is None else world.past_choices
     height, width = world.screen[:2]
-    side = max(height, width)
-    agent = RecurrentAttentionAgent(config, shape, world.sensor.num_scales, choices, control, past, side)  # type: ignore[arg-type]
-    agent.pixel_size = (2 / width, 2 / height)
+    agent = RecurrentAttentionAgent(config, shape, world.sensor.num_scales, choices, control, past)  # type: ignore[arg-type]
+    agent.pixel_size, agent.scene_changes = (2 / width, 2 / height), world.screen_changes
     return agent
+
+
+def fit_gaze(config: Config, envs: Any) -> Config:
+    """The settings as training carries them out in an environment: who sees less than `SPAN` of the image has little to point at, so that there a gaze
+    that points is a step instead, with a pathway of its own."""
+    world = _world(envs)
+    narrow = world.sensor.widths[-1] < SPAN * max(world.screen[:2])
+    if config.gaze.mean != "pointed" or config.gaze.policy != "learned" or not narrow:
+        return config
+    return config.but(gaze={"mean": "relative", "pathway": "separate"})
+
+
+def _world(envs: Any) -> Any:
+    """The lanes of an environment, single or vector."""
+    return envs.unwrapped if hasattr(envs.unwrapped, "sensor") else envs.unwrapped.lane
 
 
 def end_choice(choices: Collection[str], config: Config) -> str:

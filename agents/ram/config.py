@@ -60,7 +60,7 @@ class GazeConfig(Settings):
     mean: Literal["linear", "relative", "pointed"] = "linear"
     """What the location network gives: the mean location (the paper), the step from the last location, or which of the last glimpse's pixels to look
     at, see `Pointer`, which `std` and `border_penalty` say nothing of. Where the coarsest scale spans less than three quarters of the image there is little to
-    point at: there it is the step, with a pathway of its own."""
+    point at: training takes the step there, with a pathway of its own."""
     std: float = 0.1
     """Standard deviation of the sampled location, in units of half the image's side."""
     std_final: float | None = None
@@ -71,9 +71,10 @@ class GazeConfig(Settings):
     """Share of the training in which the gaze learns, its learning rate falling to 0; then it is fixed and greedy, answers go on learning, and an
     agent that may stop begins to: before, it looks to the last glimpse."""
     weight: float = 1.0
-    """Weight of the location's REINFORCE loss, which is in units of the policy's first variance, std**2."""
+    """Weight of the location's loss: REINFORCE in units of the policy's first variance, std**2, compared looks in units of its deviation; of a gaze that
+    points as it is."""
     border_penalty: float = 0.0
-    """Weight of the squared distance from the mean location to the nearest place inside the image; 0 for no penalty."""
+    """Weight of the squared distance from the mean location to the nearest place inside the image, by REINFORCE in the same units; 0 for no penalty."""
     into_core: float = 0.0
     """How much of the location network's gradient reaches the core."""
 

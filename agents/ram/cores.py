@@ -177,15 +177,19 @@ class AttentionCore(Core):
 
     def unroll(self, features: Tensor, activations: Activations | None = None) -> Tensor:
         """Features (T, B, F) of all steps -> h_t (T, B, H)."""
-        steps = len(features)
         projected = self._project(features, activations)
         query, key, value = (part.permute(1, 2, 0, 3) for part in projected)  # (B, heads, T, d)
-        times = torch.arange(steps, device=features.device)
-        age = times[:, None] - times
-        bias = -self.slopes[:, None, None] * age
-        bias = bias.masked_fill((age < 0) | (age >= self.WINDOW), -math.inf)
-        found = functional.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
-        return self._joined(features, found.permute(2, 0, 1, 3).flatten(2), activations)
+        blocks = [self._attend_block(query, key, value, first) for first in range(0, len(features), self.WINDOW)]
+        return self._joined(features, torch.cat(blocks, 2).permute(2, 0, 1, 3).flatten(2), activations)
+
+    def _attend_block(self, query: Tensor, key: Tensor, value: Tensor, first: int) -> Tensor:
+        """What the steps from the first on, `WINDOW` of them or what is left, find in those that they reach: (B, heads, T, d) of all steps -> of these."""
+        ask, reach = slice(first, first + self.WINDOW), slice(max(0, first - self.WINDOW + 1), first + self.WINDOW)
+        times = torch.arange(query.shape[2], device=query.device)
+        age = times[ask, None] - times[reach]
+        bias = (-self.slopes[:, None, None] * age).masked_fill((age < 0) | (age >= self.WINDOW), -math.inf)
+        query, key, value = query[:, :, ask], key[:, :, reach], value[:, :, reach]
+        return functional.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
 
     def _project(self, features: Tensor, activations: Activations | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Features (..., F) -> query, key and value (..., heads, d); `activations` keeps what is made, or knows it."""

@@ -39,16 +39,17 @@ class Standardize(nn.Module):
         self.register_buffer("updates", torch.zeros((), dtype=torch.long))
 
     @staticmethod
-    def measure(glimpses: Tensor) -> Tensor:
-        """Means of the pixels of glimpses (N, planes, g, g), and of their squares: (2, planes)."""
-        return torch.stack([each.mean((0, 2, 3)) for each in (glimpses, glimpses.square())])
+    def measure(glimpses: Tensor, counts: Tensor) -> Tensor:
+        """How many glimpses (T, B, planes, g, g) count (T, B), and sums over these of the mean pixel and of the mean squared one: (3, planes)."""
+        means = [each.mean((3, 4)) for each in (glimpses, glimpses.square())]  # (T, B, planes)
+        return torch.stack([(each * counts[..., None]).sum((0, 1)) for each in (torch.ones_like(means[0]), *means)])
 
     def learn(self, found: Tensor) -> None:
-        """Takes what `measure` found (2, planes) into the statistics."""
+        """Takes what `measure` found (3, planes) into the statistics."""
         self.updates += 1
         share = (1 / self.updates.clamp(max=self.FORGETS).double()).to(self.mean)
-        for running, mean in zip((self.mean, self.square), found, strict=True):
-            running.lerp_(mean, share)
+        for running, total in zip((self.mean, self.square), found[1:], strict=True):
+            running.lerp_(total / found[0], share)
 
     def forward(self, glimpses: Tensor) -> Tensor:
         """Glimpses (N, planes, g, g) -> the same, standardised."""

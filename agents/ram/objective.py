@@ -124,7 +124,8 @@ def _add_gaze(
 
     The gradient of a Gaussian's log-probability is (l - mean) / std^2, so that a step moves the mean by about
     rate * weight * advantage / std: at a deviation of 0.1 a hundred times further than the weight says. Times std^2 it is the
-    natural step for a mean, and rate, weight and deviation no longer fight. The penalty is in the same units.
+    natural step for a mean, and rate, weight and deviation no longer fight. The penalty is in the same units. A gaze that points has logits, which noise does
+    not move so far, and never a place beyond the border.
     """
     gaze = agent.config.gaze
     unit = 1.0 if agent.points else gaze.std**2
@@ -134,8 +135,9 @@ def _add_gaze(
         return agent.location_log_prob(places, made, rollout.seen_from, rollout.pixel_sizes)[:, 0]
 
     objective.add(_policy_loss(log_prob, outputs, before, advantages, looked), gaze.weight * unit)
-    beyond = losses.border_penalty(outputs.location_mean, rollout.active * (1 - rollout.last))
-    objective.add(beyond, gaze.border_penalty * unit, "border_penalty")
+    if not agent.points:
+        beyond = losses.border_penalty(outputs.location_mean, rollout.active * (1 - rollout.last))
+        objective.add(beyond, gaze.border_penalty * unit, "border_penalty")
 
 
 def _add_candidates(
@@ -153,12 +155,11 @@ def _add_candidates(
         advantages = agent.trust * advantages + (1 - agent.trust) * foretold
     if agent.points:
         log_probs = agent.location_log_prob(rollout.candidates, outputs, rollout.seen_from, rollout.pixel_sizes)
-        loss = losses.pointed_candidate_loss(log_probs, advantages, looked)
+        objective.add(losses.pointed_candidate_loss(log_probs, advantages, looked), gaze.weight)
     else:
-        loss = losses.candidate_loss(rollout.candidates, outputs.location_mean, agent.location_std, advantages, looked)
-    objective.add(loss, gaze.weight)
-    beyond = losses.border_penalty(outputs.location_mean, looked)
-    objective.add(beyond, gaze.border_penalty, "border_penalty")
+        mean, std = outputs.location_mean, agent.location_std
+        objective.add(losses.candidate_loss(rollout.candidates, mean, std, advantages, looked), gaze.weight)
+        objective.add(losses.border_penalty(mean, looked), gaze.border_penalty, "border_penalty")
     spread = scores.std(1) * looked
     objective.report("looks_differ", spread.sum() / looked.sum().clamp(min=1))
 

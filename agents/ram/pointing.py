@@ -13,13 +13,12 @@ from torch.nn import functional
 
 from agents.ram.draws import normal, uniform
 from agents.ram.networks import head
-from agents.ram.salience import seen_before
+from agents.ram.pixel_places import pixel_places, pixel_ways, seen_before
 
 MOST = 16  # pixels along a side that are told apart: of larger patches blocks of them, as wide as it takes
 FEATURES = 16  # of a pixel and those around it
 WIDTH = 0.6  # standard deviation of where to look around a pixel, in its widths
 NEVER = -1e9  # logit of what is not pointed at
-LEAST = -30.0  # log of a density below which nothing is learnt
 
 
 class Pointer(nn.Module):
@@ -39,6 +38,7 @@ class Pointer(nn.Module):
         between: rectifiers between the core and what it asks for; 0 for none.
     """
 
+    ways: Tensor
     steps: Tensor
     widths: Tensor
     covered: Tensor
@@ -46,19 +46,24 @@ class Pointer(nn.Module):
     def __init__(self, planes: int, num_scales: int, side: int, hidden_size: int, between: int) -> None:
         super().__init__()
         self.num_scales, self.reach, self.side = num_scales, side / 2, min(side, MOST)
-        self.unit = side / self.side  # of the finest scale, in pixels of the image
         self.content = nn.Conv2d(planes // num_scales + 1, FEATURES, 3, padding=1)
         self.asks = head(hidden_size, num_scales * (FEATURES + self.side**2), between)
         for parameter in [*self.asks.parameters()][-2:]:  # begins by pointing at all alike
             nn.init.zeros_(parameter)
-        widths = self.unit * 2.0 ** torch.arange(num_scales)
-        # (k, c) from the middle, in pixels of the image.
-        ways = (torch.arange(self.side) + 0.5 - self.side / 2) * widths[:, None]
+        # In pixels of the image: of columns and rows (k, c), and of all pixels (C, 2) and (C,).
+        ways, halves = pixel_ways(side, num_scales, self.side), side / 2 * 2.0 ** torch.arange(num_scales)
         grid = torch.stack([ways[:, None].expand(-1, self.side, -1), ways[:, :, None].expand(-1, -1, self.side)], -1)
-        self.register_buffer("steps", grid.reshape(-1, 2), persistent=False)  # (C, 2), columns and rows
-        self.register_buffer("widths", widths.repeat_interleave(self.side**2), persistent=False)  # (C,)
-        finer = (self.steps.abs().amax(1) + self.widths / 2) / self.widths <= self.side / 4
-        self.register_buffer("covered", (self.widths > self.unit) & finer, persistent=False)
+        widths = (2 * halves / self.side)[:, None, None]
+        beyond = (
+            (grid[1:] - ways.mean(1)[:-1, None, None, None]).abs().amax(-1) + widths[1:] / 2 - halves[:-1, None, None]
+        )
+        covered = torch.cat(
+            [torch.zeros(1, self.side, self.side, dtype=torch.bool), beyond <= 0]
+        )  # by the next finer scale
+        self.register_buffer("ways", ways, persistent=False)
+        self.register_buffer("steps", grid.reshape(-1, 2), persistent=False)
+        self.register_buffer("widths", widths.expand(-1, self.side, self.side).flatten(), persistent=False)
+        self.register_buffer("covered", covered.flatten(), persistent=False)
 
     def forward(self, hidden: Tensor, pixels: Tensor, locations: Tensor, size: Tensor, seen: Tensor | None) -> Tensor:
         """The logits (N, C) of the pixels of glimpses.
@@ -74,10 +79,9 @@ class Pointer(nn.Module):
         if pixels.shape[-1] > self.side:
             pixels = functional.adaptive_avg_pool2d(pixels, self.side)
         planes = pixels.float().view(count, self.num_scales, -1, self.side, self.side)
-        known, here = torch.zeros_like(planes[:, :, :1]), self._axes(locations, size)
+        known, here = torch.zeros_like(planes[:, :, :1]), pixel_places(self.ways, locations, size)
         if seen is not None:
-            reach = [self.reach * way.view(-1, 1, 1, 1) for way in size.unbind(-1)]
-            known = seen_before(here, seen, reach)[:, :, None].to(planes)
+            known = seen_before(here, seen, self.reach * size)[:, :, None].to(planes)
         found = torch.relu(self.content(torch.cat([planes, known], 2).flatten(0, 1))).view(
             count, self.num_scales, FEATURES, -1
         )
@@ -88,51 +92,36 @@ class Pointer(nn.Module):
         masked: Tensor = logits.masked_fill((off[1][..., None] | off[0][:, :, None]).flatten(1) | self.covered, NEVER)
         return masked
 
-    def _axes(self, locations: Tensor, size: Tensor) -> list[Tensor]:
-        """Where the columns and the rows of the pixels are: x and y (N, k, g) each."""
-        ways = self.steps.view(self.num_scales, self.side, self.side, 2)
-        return [
-            locations[:, axis, None, None] + step * size[..., axis].view(-1, 1, 1)
-            for axis, step in enumerate((ways[:, 0, :, 0], ways[:, :, 0, 1]))
-        ]
-
     def sample(
         self, count: int, logits: Tensor, locations: Tensor, size: Tensor, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Places (count, N, 2) on the image, drawn from the policy; arguments as of `forward`."""
+        """Places (count, N, 2) drawn from the policy, before any clipping; arguments as of `forward`."""
         weights = logits.softmax(-1).cumsum(-1)
         chance = uniform((len(logits), count), generator, logits.device) * weights[:, -1:]
         drawn = torch.searchsorted(weights, chance).clamp(max=len(self.steps) - 1)
         noise = normal((len(logits), count, 2), generator, logits.device) * WIDTH * self.widths[drawn, None]
-        return (locations[:, None] + (self.steps[drawn] + noise) * size[..., None, :]).clamp(-1, 1).transpose(0, 1)
+        return (locations[:, None] + (self.steps[drawn] + noise) * size[..., None, :]).transpose(0, 1)
 
     def best(self, logits: Tensor, locations: Tensor, size: Tensor) -> Tensor:
         """Where a greedy agent looks (N, 2): at the likeliest pixel, between it and those beside it as these are likely."""
-        top = logits.argmax(-1, keepdim=True)
+        top, beside = logits.argmax(-1, keepdim=True), torch.arange(-1, 2, device=logits.device)
         scale, cell = top // self.side**2, top % self.side**2
-        near, chances = self._around(logits, scale, torch.stack([cell % self.side, cell // self.side], -1))
-        shares = chances.softmax(-1)[..., None]
-        way = (((near + 0.5 - self.side / 2) * shares).sum(-2) * self.unit * 2.0 ** scale[..., None]).squeeze(1)
+        near = torch.stack([cell % self.side, cell // self.side], -1) + torch.cartesian_prod(
+            beside, beside
+        )  # (N, 9, 2)
+        inside = ((near >= 0) & (near < self.side)).all(-1)
+        column, row = near.clamp(0, self.side - 1).unbind(-1)
+        where = scale * self.side**2 + row * self.side + column  # (N, 9)
+        shares = logits.gather(1, where).masked_fill(~inside, NEVER).softmax(-1)
+        way = (self.steps[where] * shares[..., None]).sum(1)
         return (locations + way * size).clamp(-1, 1)
 
     def log_prob(self, places: Tensor, logits: Tensor, locations: Tensor, size: Tensor) -> Tensor:
-        """The logarithm of the policy's density at places (N, K, 2): (N, K), of the Gaussians around the pixel that shows a place best and around
-        those beside it."""
+        """The logarithm of the policy's density at places (N, K, 2), before any clipping: (N, K)."""
         way = (places - locations[:, None]) / size[..., None, :]
-        finer = self.reach * 2.0 ** torch.arange(self.num_scales - 1, device=way.device)
-        scale = (way.abs().amax(-1, keepdim=True) >= finer).sum(-1)  # (N, K)
-        width = self.unit * 2.0**scale
-        at = (way / width[..., None] + self.side / 2).clamp(0, self.side)
-        near, chances = self._around(logits.log_softmax(-1), scale, at.floor().long().clamp(max=self.side - 1))
-        off = ((at[..., None, :] - near - 0.5) / WIDTH).square().sum(-1) / 2
-        spread = math.log(2 * math.pi * WIDTH**2) + 2 * width.log() + size.log().sum(-1)[..., None]
-        return (torch.logsumexp(chances - off, -1) - spread).clamp(min=LEAST)
-
-    def _around(self, values: Tensor, scale: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-        """The pixels (N, K, 9, 2), column and row, around pixels (N, K, 2) of scales (N, K), and what they have (N, K, 9) of values (N, C)."""
-        beside = torch.arange(-1, 2, device=cell.device)
-        near = cell[..., None, :] + torch.cartesian_prod(beside, beside)
-        inside = ((near >= 0) & (near < self.side)).all(-1)
-        where = scale[..., None] * self.side**2 + (near[..., 1] * self.side + near[..., 0]).clamp(0, self.side**2 - 1)
-        found = values.gather(1, where.flatten(1)).view(where.shape)
-        return near, found.masked_fill(~inside, NEVER)
+        spread = WIDTH * self.widths.view(self.num_scales, -1)[:, :1]  # (k, 1)
+        off = ((way[..., None, None] - self.ways) / spread).square() / 2  # (N, K, 2, k, c)
+        heights = logits.log_softmax(-1) - (2 * math.pi * (WIDTH * self.widths).square()).log()
+        heights = heights.view(-1, 1, self.num_scales, self.side, self.side)
+        fits = heights - off[:, :, 1, :, :, None] - off[:, :, 0, :, None]  # (N, K, k, c, c)
+        return fits.flatten(2).logsumexp(-1) - size.log().sum(-1)[..., None]

@@ -282,7 +282,7 @@ PRESETS: dict[str, Config] = {**_rows(), "general": GENERAL, "general-moves": GE
 
 def preset_for(env_id: str) -> Config:
     """The preset that fits an environment, in that environment; where none does a general recipe: `GENERAL` where there is something
-    to answer, `GENERAL_MOVES` where there is not.
+    to answer that labels or the outcome can teach, `GENERAL_MOVES` where there is not.
 
     A preset fits the id that it was made for, however that is written (behind a module, in another version), and
     whatever the same class makes with keywords among which are all of that id's own.
@@ -298,17 +298,19 @@ def preset_for(env_id: str) -> Config:
     nearest = max(fitting, key=lambda known: len(gym.spec(known).kwargs), default=None)
     if nearest is not None:
         return PRESETS[DEFAULTS[nearest]].but(env=env_id)
-    return (GENERAL if _asks_for_answers(env_id) else GENERAL_MOVES).but(env=env_id)
+    return (GENERAL if _teaches_answers(env_id) else GENERAL_MOVES).but(env=env_id)
 
 
-def _asks_for_answers(env_id: str) -> bool:
-    """Whether actions have a choice named "answer"; also where that cannot be told before the environment gets its keywords."""
+def _teaches_answers(env_id: str) -> bool:
+    """Whether actions have a choice named "answer" that labels or the outcome teach, and not only rewards, as they teach moves; also where that cannot
+    be told before the environment gets its keywords."""
     try:
         envs = make_envs(Config(env=env_id), 1)
     except Exception:  # whatever an environment may raise that wants keywords: making it for the run will tell
         return True
     envs.close()
-    return "answer" in envs.single_action_space.spaces
+    world = envs.unwrapped
+    return "answer" in envs.single_action_space.spaces and bool(world.tells_label or world.one_answer)
 
 
 def _keeps(variant: gym.envs.registration.EnvSpec, known: gym.envs.registration.EnvSpec) -> bool:

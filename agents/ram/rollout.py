@@ -166,11 +166,11 @@ def _begin(
 ) -> Moment:
     """All lanes at the beginning of an episode."""
     observation, info = envs.reset(seed=seed, options=options)
-    state = agent.initial_state(envs.num_envs, prices, keen)
+    state = agent.initial_state(envs.num_envs, prices, keen, pixel_sizes(envs, agent.device))
     over: Any = np.zeros(envs.num_envs, np.bool_)
     if isinstance(observation["location"], Tensor):
         over = torch.zeros(envs.num_envs, dtype=torch.bool, device=agent.device)
-    return Moment(observation, info, replace(state, pixel_size=pixel_sizes(envs, agent.device)), over, over)
+    return Moment(observation, info, state, over, over)
 
 
 def _step(agent: RecurrentAttentionAgent, envs: Any, here: Moment, tape: _Tape, how: _How, playing: bool) -> Moment:
@@ -179,24 +179,24 @@ def _step(agent: RecurrentAttentionAgent, envs: Any, here: Moment, tape: _Tape, 
     glimpse, seen = (torch.as_tensor(observation[name], device=agent.device) for name in ("glimpse", "location"))
     decision, state = agent.act(glimpse, seen, state, how.greedy, how.generator, how.activations)
     location = _look(how.gaze, decision.location, told_targets(envs, info), len(tape.locations), how.generator)
-    # Whether that is a place, also where an action says how far to go: what a location network gives is then the action.
-    place = not tape.twin and (how.gaze != "agent" or agent.config.gaze.policy != "learned" or agent.points)
     tape.see(glimpse, seen, told_targets(envs, info), state.pixel_size)
     if how.watch is not None:
         how.watch(decision)
-    reward = np.zeros(envs.num_envs)
+    reward, reached = np.zeros(envs.num_envs), decision.candidates
+    if not tape.twin and reached is not None:  # from here, not from where the step leads
+        reached = torch.as_tensor(envs.unwrapped.reach(reached.cpu().numpy())).to(location)
     if playing:
-        asked = _as_actions(envs, location) if place else location
-        action = {"location": asked, **agent.actions(decision.choices)}
-        observation, reward, terminated, truncated, info = envs.step(action if tape.twin else _to_numpy(action))
+        action = {"location": location, **agent.actions(decision.choices)}
+        observation, reward, terminated, truncated, info = envs.step(action if tape.twin else _to_world(envs, action))
     tape.act(decision, location, reward, terminated, truncated, info)
-    tape.compare(envs, decision.candidates, state, place)
+    tape.compare(envs, reached, state)
     return Moment(observation, info, state, terminated, truncated)
 
 
-def _as_actions(envs: Any, places: Tensor) -> Tensor:
-    """The locations of actions that look at places (B, 2)."""
-    return torch.as_tensor(envs.unwrapped.actions_to(places.cpu().numpy())).to(places)
+def _to_world(envs: Any, action: Mapping[str, Tensor]) -> dict[str, Any]:
+    """An action that looks at a place (B, 2), as NumPy's world takes it."""
+    taken = {name: each.cpu().numpy() for name, each in action.items()}
+    return {**taken, "location": envs.unwrapped.actions_to(taken["location"]).astype(np.float32)}
 
 
 def _steps(over: Callable[[], bool], longest: Callable[[int], int]) -> Iterator[bool]:
@@ -276,6 +276,7 @@ class _Tape:
     rewards: list[Any] = field(default_factory=list)
     active: list[Any] = field(default_factory=list)
     last: list[Any] = field(default_factory=list)
+    reached: list[Tensor] = field(default_factory=list)
     elsewhere: list[Tensor] = field(default_factory=list)
     states: list[AgentState] = field(default_factory=list)
     successes: Any = False  # (B,)
@@ -322,13 +323,13 @@ class _Tape:
         """Whether no lane plays any more."""
         return bool(envs.all_over if self.twin else self.over.all())
 
-    def compare(self, envs: Any, candidates: Tensor | None, state: AgentState, place: bool) -> None:
-        """What the candidates of the step, if there are any, places or locations of actions, would have seen (K, B, ...), and the agent's state
-        before the look; no look follows the last step."""
-        if candidates is None or (self.whole and self.all_over(envs)):
+    def compare(self, envs: Any, places: Tensor | None, state: AgentState) -> None:
+        """What the looks that are compared, if there are any, would have seen at their places (K, B, 2), and the agent's state before the look;
+        no look follows the last step."""
+        if places is None or (self.whole and self.all_over(envs)):
             return
-        asked = torch.stack([_as_actions(envs, each) for each in candidates]) if place else candidates
-        elsewhere = envs.unwrapped.look(asked if self.twin else asked.cpu().numpy())
+        elsewhere = envs.unwrapped.look(places if self.twin else places.cpu().numpy())
+        self.reached.append(places)
         self.elsewhere.append(torch.as_tensor(elsewhere, device=self.device))
         self.states.append(state)
 
@@ -358,8 +359,8 @@ class _Tape:
             by = labels if looks is not None and looks.judge == "answer" else None
             scores = torch.zeros(candidates.shape[:3], device=self.device)
             if taken := len(self.states):  # no look follows the last decision
-                seen = torch.stack(self.elsewhere)
-                scores[:taken] = agent.judge(seen, candidates[:taken], self.states, by, holds)
+                places, seen = torch.stack(self.reached), torch.stack(self.elsewhere)
+                scores[:taken] = agent.judge(seen, places, self.states, by, holds)
         return Rollout(
             glimpses=torch.stack(self.glimpses),
             seen_from=seen_from,
@@ -412,10 +413,6 @@ def _stacked(steps: list[Any]) -> Any:
     if isinstance(steps[0], dict):
         return {name: _stacked([step[name] for step in steps]) for name in steps[0]}
     return None if steps[0] is None else torch.stack(steps)
-
-
-def _to_numpy(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
-    return {name: each.cpu().numpy() for name, each in tensors.items()}
 
 
 def _look(gaze: str, location: Tensor, targets: Any, step: int, generator: torch.Generator | None) -> Tensor:

@@ -35,7 +35,7 @@ from agents.experiment.run_folder import (
 from agents.experiment.score import Score
 from agents.experiment.team import Team
 from agents.experiment.updates import make_updates
-from agents.ram.agent import RecurrentAttentionAgent, make_agent
+from agents.ram.agent import RecurrentAttentionAgent, fit_gaze, make_agent
 from agents.ram.checkpoint import begin_with, class_names, load_state, save_state
 from agents.ram.config import Config
 from agents.ram.decisions import Decision
@@ -52,6 +52,7 @@ from ram_envs.rendering import Pixels, draw_view
 from ram_envs.retina_wrapper import RetinaVectorWrapper
 
 FILM_SIZE = 256  # pixels of height
+NARROW = "The retina spans less than three quarters of the image: its gaze steps (gaze.mean relative, gaze.pathway separate), where it would point."
 MOMENTUM = 0.9  # of stochastic gradient descent, as in the paper
 GAZE_RATE = 0.5  # of the learning rate: that of a gaze that learns by comparing looks
 COUNTED = ("frames", "finished")  # of what an update finds; all else is measured
@@ -62,8 +63,8 @@ LEARNING_RATES = {"what": "learning_rate", "where": "gaze_learning_rate", "when"
 class Trainer:
     """One training run in its folder.
 
-    A checkpoint holds everything that the rest of the run depends on, so that a resumed run ends with the same numbers as
-    one that was never interrupted.
+    A checkpoint holds everything that the rest of the run depends on but the episodes that are under way where an update ends in the middle of some, so
+    that a resumed run ends with the same numbers as one that was never interrupted where there are none.
 
     Args:
         config: the run's settings.
@@ -83,7 +84,7 @@ class Trainer:
 
     def __init__(self, config: Config, folder: Path, team: Team | None = None, warm: bool = True) -> None:
         self.device = prepare_torch(config)
-        self.config, self.folder, self.team = config, folder, team or Team()
+        self.folder, self.team = folder, team or Team()
         self.batch_size = config.learning.batch_size
         self.parts = min(config.learning.parts, self.batch_size)  # of a batch, each for a gradient step
         self.lanes = self.team.lanes(self.batch_size)  # that are played here
@@ -92,6 +93,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         here = self.lanes.stop - self.lanes.start
         self.envs = on_device(make_split(config, here, "train", training=True), self.device)
+        self.config = config = fit_gaze(config, self.envs)
         self.success_word = self.envs.unwrapped.verdicts[True]
         self.images = self.envs.unwrapped.num_images or 0
         self.agent = make_agent(config, self.envs).to(self.device)
@@ -285,7 +287,7 @@ class Trainer:
         steps = [self._take_step(rollout.of(slice(first, None, self.parts)), activations) for first in firsts]
         found = _together(steps, self.agent.return_scale)
         if self.config.network.input == "standardized":
-            self._see(rollout.glimpses)
+            self._see(rollout)
         norms = torch.stack(torch._foreach_norm(self.weights))
         self._demand_finite("The norm of the weights after the step", norms)
         return self.findings.collect(found)
@@ -320,10 +322,9 @@ class Trainer:
         found = {"loss": loss.detach(), "gradient_norm": gradient_norm, **parts}
         return self._measures(found, rollout)
 
-    def _see(self, glimpses: Tensor) -> None:
-        """Takes the pixels of the batch's glimpses (T, B, planes, g, g), of which some are here, into the running statistics."""
-        share = glimpses.shape[1] / self.batch_size
-        found = self.team.gather(self.agent.standardize.measure(glimpses.flatten(0, 1)) * share)
+    def _see(self, rollout: Rollout) -> None:
+        """Takes the pixels of the batch's glimpses, of which some are here, into the running statistics; those after an episode's end do not count."""
+        found = self.team.gather(self.agent.standardize.measure(rollout.glimpses, rollout.active))
         self.agent.standardize.learn(torch.stack(found).sum(0))
 
     def _anneal(self, progress: float) -> None:
@@ -502,6 +503,8 @@ def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nob
     warm = not (resume and (folder / CHECKPOINT).exists())
     demand_splits(config)
     with reserved(folder), make_trainer(config, folder, warm) as trainer:
+        if trainer.config != config:
+            print(NARROW)
         begin(trainer, resume, load_state)
         return carry_out(trainer, partial(make_updates, saved=saved), _result)
 
@@ -577,8 +580,10 @@ def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.opt
     for name, parameters in agent.parameter_groups().items():
         rate = settings.learning_rate * (1.0 if name == "what" else slower)
         groups.append({"params": parameters, "lr": rate, "initial_lr": rate})
-        if settings.method == "adam":  # a gaze's gradients are small, in units of a variance: 1e-8 would hold them back
-            groups[-1]["eps"] = 1e-8 if name == "what" else 1e-12
+        if (
+            settings.method == "adam"
+        ):  # those of a Gaussian's mean are small, in units of its variance: 1e-8 would hold them back
+            groups[-1]["eps"] = 1e-8 if name == "what" or agent.points else 1e-12
     if settings.method == "adam":
         return torch.optim.Adam(groups, fused=True)
     return torch.optim.SGD(groups, momentum=MOMENTUM, fused=True)

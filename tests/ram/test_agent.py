@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch")
 
 
 from agents.experiment.episodes import make_envs  # noqa: E402
-from agents.ram.agent import make_agent  # noqa: E402
+from agents.ram import salience  # noqa: E402
+from agents.ram.agent import fit_gaze, make_agent  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.cores import LSTMCore, RectifierCore  # noqa: E402
 from agents.ram.networks import GlimpseNetwork, Standardize  # noqa: E402
@@ -542,7 +543,9 @@ def test_standardised_pixels_have_mean_0_and_deviation_1_scale_by_scale():
     glimpses = (
         torch.rand(500, 2, 4, 4) * torch.tensor([1.0, 0.05])[:, None, None] + torch.tensor([0.0, 0.9])[:, None, None]
     )
-    standardize.learn(standardize.measure(glimpses))
+    after = torch.full((1, 500, 2, 4, 4), 100.0)  # an episode's end, which does not count
+    counts = torch.tensor([1.0, 0.0])[:, None].expand(-1, 500)
+    standardize.learn(standardize.measure(torch.cat([glimpses[None], after]), counts))
     found = standardize(glimpses)
     torch.testing.assert_close(found.mean((0, 2, 3)), torch.zeros(2), atol=0.02, rtol=0)
     torch.testing.assert_close(found[:, 0].std(), torch.ones(()), atol=0.02, rtol=0)
@@ -551,15 +554,29 @@ def test_standardised_pixels_have_mean_0_and_deviation_1_scale_by_scale():
 
 def test_standardisation_of_a_dark_scene_is_finite():
     standardize = Standardize(1)
-    standardize.learn(standardize.measure(torch.zeros(3, 1, 4, 4)))
+    standardize.learn(standardize.measure(torch.zeros(1, 3, 1, 4, 4), torch.ones(1, 3)))
     assert standardize(torch.zeros(3, 1, 4, 4)).isfinite().all()
 
 
-def test_a_gaze_that_sees_too_little_to_point_at_steps_with_a_pathway_of_its_own(fake_mnist):
+def test_in_training_a_gaze_that_sees_too_little_to_point_at_steps_with_a_pathway_of_its_own(fake_mnist):
     config = GENERAL.but(env="GlimpseMNIST-v0")
     for scales, points, cores in ((1, False, {"what", "where"}), (3, True, {"what"})):  # of 8 pixels, of 28
         given = config.but(env_args=(f"num_scales={scales}",))
-        agent = make_agent(given, make_envs(given, 1))
+        envs = make_envs(given, 1)
+        agent = make_agent(fit_gaze(given, envs), envs)
         assert (agent.points, agent.cores.keys()) == (points, cores)
         random = given.but(gaze={"policy": "random"})
-        assert make_agent(random, make_envs(random, 1)).cores.keys() == {"what"}
+        assert fit_gaze(random, envs) == random
+
+
+@pytest.mark.parametrize("env", ["GlimpseMNIST-v0", "GlimpseMNIST-Moving60-v0"])
+def test_exploration_leaves_out_where_it_has_looked_but_where_things_move(env, fake_mnist, monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        "agents.ram.agent.salient_places", lambda *given: told.append(given[5]) or salience.salient_places(*given)
+    )
+    envs = make_envs(GENERAL.but(env=env), 2)
+    agent = make_agent(GENERAL.but(env=env), envs).train()
+    collect_rollout(agent, envs, seed=0)
+    assert all((seen is None) == (env != "GlimpseMNIST-v0") for seen in told)
+    assert told

@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 Image = pytest.importorskip("PIL.Image")
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
+from agents.experiment.episodes import make_envs  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, RESULT  # noqa: E402
+from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.checkpoint import export_agent, load_state  # noqa: E402
 from agents.ram.command_line import evaluate_command, train_command, watch_command  # noqa: E402
+from agents.ram.ongoing import pixel_sizes  # noqa: E402
+from agents.ram.presets import GENERAL  # noqa: E402
+from agents.ram.rollout import collect_rollout  # noqa: E402
 
 FEW = ["--run.episodes", "60", "--learning.batch-size", "20", "--run.evaluations", "1", "--run.report-every", "1"]
 
@@ -39,6 +44,21 @@ def test_one_flag_trains_and_the_run_knows_the_rest(photos, tmp_path, monkeypatc
     assert (tmp_path / "elsewhere" / "seen.png").exists()
     train_command(["--resume", "../run"])
     assert "test: error" in capsys.readouterr().out
+
+
+def test_an_agent_that_is_told_the_size_of_pixels_looks_as_in_training(photos):
+    config = GENERAL.but(env="GlimpseImages-v0", env_args=(f"images={photos}", "patch_size=4", "num_scales=4"))
+    envs = make_envs(config, 2)
+    agent = make_agent(config, envs).eval()
+    torch.nn.init.normal_([*agent.location_network.parameters()][-1])
+    rollout = collect_rollout(agent, envs, seed=0, greedy=True)
+    observation, _ = envs.reset(seed=0)
+    seen = [torch.from_numpy(observation[name]) for name in ("glimpse", "location")]
+    sizes = pixel_sizes(envs, agent.device)
+    with torch.no_grad():
+        told, untold = (agent.act(*seen, agent.initial_state(2, pixel_size=size), True)[0] for size in (sizes, None))
+    torch.testing.assert_close(told.location, rollout.locations[0])
+    assert not torch.allclose(untold.location, told.location)
 
 
 def test_a_split_that_was_turned_off_is_told_before_the_training(photos, tmp_path):

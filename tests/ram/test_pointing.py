@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from agents.ram import losses  # noqa: E402
 from agents.ram.pointing import MOST, NEVER, WIDTH, Pointer  # noqa: E402
+from agents.ram.salience import salient_places  # noqa: E402
+from ram_envs.glimpse_sensor import GlimpseSensor, to_location  # noqa: E402
 
 SIDE = 6
 SIZE = torch.tensor([2 / 40, 2 / 20])  # of a pixel of 40x20 ones
@@ -66,15 +69,43 @@ def test_places_are_drawn_around_the_pixel_as_wide_as_it_is():
     torch.testing.assert_close(net.log_prob(middle[:, None], logits, HERE, SIZE), torch.tensor([[height]]))
 
 
-def test_density_is_that_of_the_places_drawn():
-    """The mean of 1 / density over draws is the area in which it is not 0, and here it is large enough everywhere."""
-    net = pointer(1)
-    logits = torch.zeros(1, SIDE**2)
-    places = net.sample(20_000, logits, 0 * HERE, SIZE, torch.Generator().manual_seed(0)).transpose(0, 1)
-    inner = (places.abs() < 2 * SIZE).all(-1)
-    density = net.log_prob(places, logits, 0 * HERE, SIZE).exp()
-    area = (inner / density).mean()
-    torch.testing.assert_close(area, (4 * SIZE).prod(), rtol=0.05, atol=0)
+@pytest.mark.parametrize("side", [1, 3, 6, 20])
+def test_density_is_that_of_the_mixture_that_places_are_drawn_from(side):
+    net = Pointer(3, 3, side, 8, 4)
+    logits = torch.randn(2, len(net.steps), requires_grad=True)
+    here, sizes = HERE.expand(2, -1), torch.stack([SIZE, SIZE / 2])
+    places = net.sample(50, logits.detach(), here, sizes, torch.Generator().manual_seed(0)).transpose(0, 1)
+    places = torch.cat([places, torch.tensor([[[3.0, -2.0]]]).expand(2, -1, -1)], 1)  # and far from all of them
+    middles, spreads = here[:, None] + net.steps * sizes[:, None], WIDTH * net.widths[:, None] * sizes[:, None]
+    around = torch.distributions.Independent(torch.distributions.Normal(middles[:, None], spreads[:, None]), 1)
+    which = torch.distributions.Categorical(logits=logits[:, None])
+    expected = torch.distributions.MixtureSameFamily(which, around).log_prob(places)
+    found = net.log_prob(places, logits, here, sizes)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    gradients = [torch.autograd.grad(density.sum(), logits, retain_graph=True)[0] for density in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [3, 5, 6, 7])
+@pytest.mark.parametrize("scale", [0, 1])
+def test_it_points_where_the_sensor_sees_a_pixel(side, scale):
+    """One bright block of an image, seen by the sensor: the gaze that points at it looks at its middle."""
+    image, width = np.zeros((1, 40, 40), np.uint8), 2**scale
+    location = to_location(np.array([[20, 20]]), 40, 40)
+    corner = 20 - side * width // 2 + width * np.array([1, 2])  # of the second column and the third row of that scale
+    image[0, corner[1] : corner[1] + width, corner[0] : corner[0] + width] = 255
+    glimpse = torch.from_numpy(GlimpseSensor(side, 2)(image, location))
+    net, size = Pointer(2, 2, side, 8, 4), torch.tensor([2 / 40, 2 / 40])
+    logits = torch.full((1, 2 * side**2), NEVER)
+    logits[0, scale * side**2 + int(glimpse[0, scale].argmax())] = 0.0
+    found = net.best(logits, torch.from_numpy(location).float(), size)
+    torch.testing.assert_close(found, torch.from_numpy(to_location(corner + width / 2, 40, 40)).float()[None])
+    lit = torch.zeros(1, 2, side, side)
+    lit[0, scale] = glimpse[0, scale]
+    drawn = salient_places(
+        lit, 2, torch.from_numpy(location).float(), size, 400, generator=torch.Generator().manual_seed(0)
+    )
+    torch.testing.assert_close(drawn.median(0).values, found, atol=0.2 * width * 2 / 40, rtol=0)
 
 
 def test_of_several_things_it_looks_at_one_and_not_between_them():

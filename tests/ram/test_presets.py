@@ -70,12 +70,13 @@ def test_an_id_that_no_preset_fits_gets_the_general_recipe_and_the_run_says_so(r
     assert first == f"Training the recipe general (no preset fits this environment) in Own-v0, folder {tmp_path}"
 
 
-def test_a_world_that_asks_for_no_answer_gets_the_recipe_for_moves(monkeypatch):
+@pytest.mark.parametrize("choice", ["move", "answer"])
+def test_a_world_whose_choices_only_rewards_teach_gets_the_recipe_for_moves(choice, monkeypatch):
     monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
 
     class Chase(RetinaVectorEnv):
         def __init__(self, num_envs=1, **retina):
-            super().__init__(num_envs, screen=(9, 9, 1), choices={"move": 2}, num_draws=1, **retina)
+            super().__init__(num_envs, screen=(9, 9, 1), choices={choice: 2}, num_draws=1, **retina)
 
         begin = advance = lambda self, *_: None
 

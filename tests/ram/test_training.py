@@ -167,6 +167,23 @@ def test_agent_for_another_retina_is_refused(tmp_path):
         load_agent(tmp_path / CHECKPOINT, make_envs(TINY, 1, patch_size=3))
 
 
+@pytest.mark.parametrize(("screen", "points"), [(24, True), (44, False)])
+def test_whether_a_gaze_points_is_settled_by_the_training_and_not_by_where_it_is_scored(
+    screen, points, tmp_path, capsys
+):
+    """The retina spans 32 pixels at its coarsest."""
+    few = {"episodes": 4, "evaluations": 1, "score_test": False}
+    config = TINY.but(env_args=(f"screen_size={screen}", "patch_size=8"), gaze={"mean": "pointed"}, run=few)
+    result = train(config, tmp_path)
+    assert (result["config"]["gaze"]["mean"], result["config"]["gaze"]["pathway"]) == (
+        ("pointed", "shared") if points else ("relative", "separate")
+    )
+    assert ("its gaze steps" in capsys.readouterr().out) == (not points)
+    for other in (24, 44):
+        agent = load_agent(tmp_path / CHECKPOINT, make_envs(config, 1, screen_size=other))
+        assert agent.points == points
+
+
 def test_some_keywords_are_for_the_training_alone(fake_mnist, tmp_path):
     config = TINY.but(env="GlimpseMNIST-v0", env_args=("num_glimpses=2",), train_env_args=("overhang=2",))
     trainer = Trainer(config, tmp_path)

@@ -287,6 +287,26 @@ def test_somebody_elses_gaze_looks_where_it_says_also_where_actions_are_steps(re
         assert rollout.seen_from.std() > 0.3
 
 
+@pytest.mark.parametrize("mean", ["relative", "pointed"])
+@pytest.mark.parametrize("relative", [False, 0.5, True])
+def test_looks_are_compared_where_actions_lead(relative, mean, monkeypatch):
+    """The first of the looks that are compared is the one that is taken: it saw what is seen next, at the place where that is."""
+    envs = RetinaVectorWrapper(
+        [Pixels(), Pixels()], relative=relative, patch_size=4, action_mode="dict", autoreset_mode="Disabled"
+    )
+    config = tiny(PRESETS["general-moves"], gaze={"mean": mean, "pathway": "shared"})
+    agent = make_agent(config, envs)
+    judged = []
+    monkeypatch.setattr(
+        agent, "judge", lambda glimpses, places, *_: judged.extend((glimpses, places)) or torch.zeros(places.shape[:3])
+    )
+    rollout = collect_rollout(agent, envs, seed=0, generator=torch.Generator().manual_seed(0))
+    glimpses, places = (each[:, 0] for each in judged)
+    torch.testing.assert_close(glimpses[:-1], rollout.glimpses[1 : len(glimpses)])
+    torch.testing.assert_close(places[:-1], rollout.seen_from[1 : len(places)])
+    assert len(glimpses) > 3
+
+
 def test_a_resumed_run_goes_on_with_other_episodes_of_a_wrapped_world_than_it_began_with(tmp_path):
     gym.register("Pixels-v0", Pixels)
     gym.register(
