@@ -372,7 +372,12 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def _advanced(self, lanes: Lanes, choices: Choices) -> tuple[NDArray[Any], NDArray[Any]]:
         """What `advance` returns, if that is one reward and one termination for each lane."""
-        rewards, terminated = self.advance(lanes, {name: each[lanes] for name, each in choices.items()})
+        found: Any = self.advance(lanes, {name: each[lanes] for name, each in choices.items()})
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise ValueError(
+                f"advance of {type(self).__name__} must return rewards and terminations, two arrays, got {shown(found)}."
+            )
+        rewards, terminated = found
         for name, values in (("rewards", rewards), ("terminations", terminated)):
             if np.shape(values) != lanes.shape:
                 raise ValueError(
@@ -477,6 +482,10 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         given = self._draw(lanes)
         placed = self.begin(lanes, given, options)
         draws = given if placed is None else placed
+        if np.ndim(draws) != 2 or len(draws) != len(lanes):
+            raise ValueError(
+                f"begin of {type(self).__name__} must return nothing, or the random numbers of each of {len(lanes)} lanes, got {shown(placed)}."
+            )
         self.terminated[lanes] = self.truncated[lanes] = False
         self.steps[lanes] = 0
         self.rewards[lanes] = 0.0
@@ -531,7 +540,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
     def _checked_screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """The screens, if they are what the world said."""
         screens = self.screens(lanes)
-        if screens.shape != (len(lanes), *self.screen) or screens.dtype != np.uint8:
+        if np.shape(screens) != (len(lanes), *self.screen) or getattr(screens, "dtype", None) != np.uint8:
             shape = (len(lanes), *self.screen)
             raise ValueError(f"{type(self).__name__}.screens must return uint8 of shape {shape}, got {shown(screens)}.")
         return screens

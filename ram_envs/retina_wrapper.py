@@ -83,6 +83,10 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             control=self._actions.control,
             **retina,
         )
+        if max(height, width) < self.sensor.patch_size:
+            gym.logger.warn(
+                f"The image is {width} x {height}, smaller than the finest patch: is it one? MiniGrid's own holds codes, RGBImgObsWrapper makes it an image."
+            )
         self._keep(keep_keys)
         self._key_bindings = self._bindings(key_bindings)
         if fps := self._environments_own("metadata", {}).get("render_fps"):

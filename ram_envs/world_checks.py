@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 from ram_envs.arguments import shown, whole_number
@@ -36,6 +37,10 @@ def check_facts(world: Any, facts: Mapping[str, Any], choices: Mapping[str, int]
                 f"{place} must give {name!r} an array with a row for each of {world.num_envs} lanes, got {got}."
             )
     if not world.tells_label:
+        if "label" in facts and "answer" in choices and "tells_label" not in vars(world):
+            gym.logger.warn(
+                f"{place} gives a 'label' that no agent will learn from: with self.tells_label = True, after super().__init__, it is the right answer."
+            )
         return
     if "label" not in facts or "answer" not in choices:
         raise ValueError(

@@ -48,7 +48,9 @@ class TrainingScenes:
             )
         self.seed, self.batch_size, self.device = config.seed, config.optimizer.batch_size, device
         if self.batch_size > envs.num_images:
-            raise ValueError(f"batch_size must be at most {envs.num_images}, the training images.")
+            raise ValueError(
+                f"There are {envs.num_images} training images: a batch can be no larger, --optimizer.batch-size {envs.num_images}, got {self.batch_size}."
+            )
         self.world = envs
         self.shape: tuple[int, int, int] = (envs.screen[2], *envs.screen[:2])
         self.num_classes = len(envs.class_names)

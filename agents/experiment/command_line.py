@@ -92,7 +92,7 @@ def say(text: str) -> None:
 
 
 def say_next(result: Mapping[str, Any], folder: Path, *scripts: str) -> None:
-    """Says, after a training that was not interrupted, where its result is, and the commands that come next, to be copied.
+    """Says, after a training, where its result is, and the commands that come next, to be copied; one that was interrupted ends the command as Ctrl-C does.
 
     Args:
         result: of the training; empty if it was interrupted.
@@ -100,7 +100,7 @@ def say_next(result: Mapping[str, Any], folder: Path, *scripts: str) -> None:
         scripts: that take a `--checkpoint`.
     """
     if not result:
-        return
+        raise KeyboardInterrupt
     commands = [shell_command(script, "--checkpoint", folder) for script in scripts]
     commands.append(f"tensorboard --logdir {shlex.quote(str(folder))}")
     say("\n  ".join([f"All scores are in {folder / RESULT}. Next:", *commands]))
@@ -162,6 +162,8 @@ def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], di
         raise ValueError(
             f"--resume goes on with the run's settings: it takes no other flag but --device and --env, got {others[0]}."
         )
+    if folder.is_file():
+        raise ValueError(f"--resume takes the folder of a run, got the file {folder}.")
     config = load(folder / CHECKPOINT)["config"]
     device, env = flag_value(argv, "--device"), flag_value(argv, "--env")
     resumed = config.but(env=env or config.env, run={"device": device or config.run.device})

@@ -28,6 +28,8 @@ FEWER_OF_OTHERS = 10  # times: somebody else's world may be slow
 FRESH_SEEDS = {"validation": 10_000_000, "test": 20_000_000}  # far from the seeds of training
 MOST_LANES = 500
 MANY_STEPS = 10_000  # in one episode, after which one is told that it may have no end
+MOST_GLIMPSES = 500_000  # that an update learns from: with what the agent makes of them some ten gigabytes
+LIMIT = "If it has no end, give the environment a limit: --env-args max_episode_steps=500"
 EPOCH = 55_000  # training digits of MNIST
 VARIED_DIGITS = ("overhang=2", "distortion=0.15")
 """Keywords that vary centered digits in training, which always look the same: moved about, turned, stretched and slanted a little."""
@@ -135,9 +137,18 @@ def told_successes(info: dict[str, Any]) -> Any:
 def warn_of_no_end(steps: int) -> None:
     """Warns once an episode has so many steps that it may have no end."""
     if steps == MANY_STEPS:
-        warnings.warn(
-            f"An episode goes on after {steps:,} steps, and is played to its end. If it has none, give the environment a limit: --env-args max_episode_steps=500",
-            stacklevel=3,
+        warnings.warn(f"An episode goes on after {steps:,} steps, and is played to its end. {LIMIT}", stacklevel=3)
+
+
+def demand_end(steps: int, lanes: int) -> None:
+    """Refuses to keep more glimpses for an update than memory may hold, of episodes that are played to their ends.
+
+    Raises:
+        ValueError: if there are so many after these steps in each of the lanes.
+    """
+    if steps * lanes > MOST_GLIMPSES:
+        raise ValueError(
+            f"After {steps:,} steps an episode goes on, and an update learns from whole ones, {lanes} at a time: too many glimpses to keep. {LIMIT}"
         )
 
 

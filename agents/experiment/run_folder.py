@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CHECKPOINT, METRICS, TIMES, RESULT = "checkpoint.pt", "metrics.jsonl", "times.jsonl", "result.json"
 MODEL = "model.zip"  # of Stable-Baselines3
+STOPPING = b"\nStopping after what is under way, an update or a score; once more stops at once.\n"
 COMMIT_VARIABLE = "RAM_ENVS_COMMIT"  # the commit that the code is at, where it was copied without its history
 Saved = Callable[[float, list[dict[str, float]]], None]
 """Told whenever a run's folder is up to date: how much of the run is done, in %, and its validation scores so far."""
@@ -222,14 +223,21 @@ def cut_logs(folder: Path, sizes: Mapping[str, int]) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[list[int]]:
-    """A list that Ctrl-C (or a request to terminate) fills, so that the update under way is finished first.
+    """A list that Ctrl-C (or a request to terminate) fills, so that the update or the score under way is finished first; another one ends it at once.
 
     Signals reach a process's main thread alone: in another thread the list stays empty.
     """
     caught: list[int] = []
+
+    def catch(number: int, _: Any) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+        os.write(2, STOPPING)  # print may be what was interrupted
+
     main = threading.current_thread() is threading.main_thread()
     signals = (signal.SIGINT, signal.SIGTERM) if main else ()
-    before = [signal.signal(number, lambda found, _: caught.append(found)) for number in signals]
+    before = [signal.signal(number, catch) for number in signals]
     try:
         yield caught
     finally:

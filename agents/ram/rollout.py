@@ -5,6 +5,7 @@ Axes: T steps of the longest episode, B lanes, K options of a choice.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.experiment.episodes import told_successes, told_targets, warn_of_no_end
+from agents.experiment.episodes import demand_end, told_successes, told_targets, warn_of_no_end
 from agents.experiment.team import Team
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.decisions import AgentState, Decision, Outputs
@@ -133,7 +134,8 @@ def collect_rollout(
         return tape.all_over(envs)
 
     with agent.autocast():
-        for playing in _steps(over, longest) if ongoing is None else ongoing.until(over):
+        lanes = envs.num_envs if agent.training else 0
+        for playing in _steps(over, longest, lanes) if ongoing is None else ongoing.until(over):
             if ongoing is not None:
                 here = ongoing.before(agent, envs, here, keen)
                 tape.over = here.over
@@ -141,6 +143,12 @@ def collect_rollout(
             if ongoing is not None:
                 tape.rewards[-1] = ongoing.after(agent, here, tape.rewards[-1], tape.last[-1])
     budget = envs.unwrapped.max_glimpses or len(tape.decisions)
+    if not tape.twin and (most := int(here.info["num_glimpses"].max())) > (envs.unwrapped.max_glimpses or most):
+        warnings.warn(
+            f"The environment says that an episode has at most max_glimpses={budget} glimpses, and one had {most}. The first counts, before any step, "
+            "and where glimpse_after_end is True (the default) the one after the last step too.",
+            stacklevel=2,
+        )
     rollout = tape.rollout(agent, prices, gaze == "agent", here.info["num_glimpses"], budget)
     return rollout if ongoing is None else replace(rollout, **ongoing.finish(here))
 
@@ -199,13 +207,14 @@ def _to_world(envs: Any, action: Mapping[str, Tensor]) -> dict[str, Any]:
     return {**taken, "location": envs.unwrapped.actions_to(taken["location"]).astype(np.float32)}
 
 
-def _steps(over: Callable[[], bool], longest: Callable[[int], int]) -> Iterator[bool]:
-    """Whether a lane here still plays, step by step, until none does, here or wherever else there are lanes of the batch."""
+def _steps(over: Callable[[], bool], longest: Callable[[int], int], learning: int) -> Iterator[bool]:
+    """Whether a lane here still plays, step by step, until none does, here or wherever else there are lanes of the batch; so many of them to learn from."""
     steps = 0
     while not over():
         yield True
         steps += 1
         warn_of_no_end(steps)
+        demand_end(steps, learning)
     yield from [False] * (longest(steps) - steps)
 
 

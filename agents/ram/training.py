@@ -533,19 +533,24 @@ def _result(trainer: Trainer) -> dict[str, Any]:
         scores = {split: trainer.score(split, **how) for split in scored_splits(config)}
         for split, score in scores.items():
             told = ", ".join(f"{name} {value}" for name, value in how.items())
-            print(f"{split}{f', {told}' if told else ''}: {score}")
+            print(f"{split}{f', {told}' if told else ''}: {score}", flush=True)
         return {split: score.to_dict() for split, score in scores.items()}
 
     fewer = {str(glimpses): scored(glimpses=glimpses) for glimpses in config.run.scored_glimpses}
     priced = {str(price): scored(price=price) for price in prices}
     others = [gaze for gaze in GAZES if gaze != "agent" and (gaze != "oracle" or trainer.tells_target)]
-    others = others if config.gaze.policy == "learned" else []
+    others, others_found = others if config.gaze.policy == "learned" else [], {}
+    own = scored()
+    for gaze in others:
+        score = trainer.score("validation", gaze)
+        print(f"validation, gaze {gaze}: {score}", flush=True)
+        others_found[gaze] = next(iter(score.figure().values()))
     return {
         "config": config.to_dict(),
-        **scored(),
+        **own,
         "fewer_glimpses": fewer,
         "prices": priced,
-        "other_gazes": {gaze: next(iter(trainer.score("validation", gaze).figure().values())) for gaze in others},
+        "other_gazes": others_found,
         "curve": trainer.curve,
         "frames": trainer.frames,
         **provenance(trainer.seconds, trainer.commits, trainer.devices, config.run),

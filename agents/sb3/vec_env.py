@@ -108,6 +108,8 @@ class NativeVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Plays the actions; every array and dict that is returned is the caller's to keep."""
         observation, rewards, terminated, truncated, info = self.envs.step(self._actions)
+        if not np.isfinite(rewards).all():
+            raise ValueError(f"The environment's rewards must be finite, got {rewards[~np.isfinite(rewards)][0]}.")
         self._returns += rewards
         self._lengths += 1
         infos = _lane_infos(info, np.arange(self.num_envs))

@@ -493,7 +493,7 @@ def test_environment_without_labelled_scenes_is_refused(fake_mnist, tmp_path, en
 
 
 def test_batch_larger_than_the_training_images_is_refused(fake_mnist, tmp_path):
-    with pytest.raises(ValueError, match="at most 30"):
+    with pytest.raises(ValueError, match=r"There are 30 training images: .*--optimizer\.batch-size 30, got 31"):
         ClassifierTrainer(TINY.but(optimizer={"batch_size": 31}), tmp_path)
 
 

@@ -142,6 +142,7 @@ def test_of_training_an_agent(here, monkeypatch, capsys, words):
         (["--preset", "catch", "--run.scored-glimpses", "3"], "unexpected keyword argument 'num_glimpses'"),
         (["--resume", "catch", "--seed", "2"], "takes no other flag but --device and --env, got --seed"),
         (["--resume", "nowhere"], "No checkpoint at nowhere"),
+        (["--resume", "catch/checkpoint.pt"], "--resume takes the folder of a run, got the file catch/checkpoint.pt"),
         (["--preset", "catch", "--run-dir", "catch"], "catch holds a run already"),
     ],
 )

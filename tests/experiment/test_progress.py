@@ -96,5 +96,6 @@ def test_command_that_comes_next_can_be_copied(tmp_path, monkeypatch, capsys):
     assert python == "python"
     assert (tmp_path / script).resolve() == ROOT / "agents" / "watch_ram.py"
     assert flags == ["--checkpoint", "runs/a b"]
-    say_next({}, Path("runs/a b"), "watch_ram.py")  # after Ctrl-C
+    with pytest.raises(KeyboardInterrupt):  # after Ctrl-C, which is not success
+        say_next({}, Path("runs/a b"), "watch_ram.py")
     assert capsys.readouterr().out == ""

@@ -16,7 +16,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from agents.experiment import episodes  # noqa: E402
-from agents.experiment.run_folder import CHECKPOINT, METRICS  # noqa: E402
+from agents.experiment.run_folder import CHECKPOINT, METRICS, STOPPING  # noqa: E402
 from agents.experiment.team import Over, Team  # noqa: E402
 from agents.ram.checkpoint import load_state  # noqa: E402
 from agents.ram.draws import LaneGenerator, normal, uniform  # noqa: E402
@@ -237,7 +237,7 @@ def test_ctrl_c_in_the_terminal_reaches_all_processes_and_ends_the_run_with_a_ch
         time.sleep(0.05)
     os.killpg(run.pid, signal.SIGINT)
     told, errors = run.communicate(timeout=60)
-    assert (run.returncode, errors) == (0, "")
+    assert (run.returncode, errors.strip()) == (130, STOPPING.decode().strip())
     assert "Stopped after" in told
     assert load_state(tmp_path / "run" / CHECKPOINT)["update"] > 0
 

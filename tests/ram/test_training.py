@@ -108,6 +108,19 @@ def test_run_that_is_interrupted_saves_first(tmp_path, monkeypatch):
     assert not (tmp_path / RESULT).exists()
 
 
+def test_a_second_ctrl_c_ends_a_run_at_once(tmp_path, monkeypatch, capfd):
+    def interrupted(self):
+        signal.raise_signal(signal.SIGINT)
+        assert "once more stops at once" in capfd.readouterr().err
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError
+
+    monkeypatch.setattr(Trainer, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(TINY, tmp_path)
+    assert load_state(tmp_path / CHECKPOINT)["update"] == 0
+
+
 def test_training_in_a_thread_handles_no_signals(in_a_thread, tmp_path):
     before = signal.getsignal(signal.SIGINT)
     assert in_a_thread(lambda: train(TINY, tmp_path))["test"]["episodes"] == 40

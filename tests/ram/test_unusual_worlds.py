@@ -32,7 +32,7 @@ class Counted(RetinaVectorEnv):
     def __init__(self, num_envs=1, move="move", **retina):
         self.move = move
         super().__init__(
-            num_envs, screen=(9, 9, 1), choices={"answer": 2, move: 2}, num_draws=1, max_glimpses=4, **retina
+            num_envs, screen=(9, 9, 1), choices={"answer": 2, move: 2}, num_draws=1, max_glimpses=5, **retina
         )
         self.tells_label = True
         self.seen = np.zeros(num_envs, np.uint8)
@@ -342,6 +342,10 @@ def test_stop_is_a_choice_like_any_other_where_there_is_no_answer():
 class Endless(Counted):
     """Never over before the limit."""
 
+    def __init__(self, num_envs=1, **retina):
+        super().__init__(num_envs, **retina)
+        self.max_glimpses = None
+
     def advance(self, lanes, choices):
         return super().advance(lanes, choices)[0], np.zeros(len(lanes), np.bool_)
 
@@ -356,6 +360,22 @@ def test_a_world_that_goes_on_and_on_is_told_that_it_needs_an_end(monkeypatch):
     collect_rollout(agent, envs, seed=0, ongoing=ongoing)
     with pytest.warns(UserWarning, match="goes on after 5 steps"):
         collect_rollout(agent, envs, ongoing=ongoing)
+
+
+def test_more_glimpses_than_an_update_can_keep_are_refused_where_it_learns_from_them(monkeypatch):
+    monkeypatch.setattr("agents.experiment.episodes.MOST_GLIMPSES", 10)
+    envs = Endless(2, patch_size=4, max_episode_steps=8, autoreset_mode="Disabled", obs_mode="dict", action_mode="dict")
+    agent = make_agent(tiny(), envs)
+    with pytest.raises(ValueError, match=r"After 6 steps an episode goes on.* 2 at a time.*max_episode_steps=500"):
+        collect_rollout(agent, envs, seed=0)
+    assert len(collect_rollout(agent.eval(), envs, seed=0).glimpses) == 8
+
+
+def test_a_world_that_counts_too_few_glimpses_is_told_so(monkeypatch):
+    envs = make_envs(counted(), 2)
+    envs.unwrapped.max_glimpses = 3
+    with pytest.warns(UserWarning, match=r"at most max_glimpses=3 glimpses, and one had 5. The first counts"):
+        collect_rollout(make_agent(tiny(), envs), envs, seed=0)
 
 
 class Wordy(Pixels):

@@ -154,6 +154,40 @@ def test_screens_that_are_not_what_was_said_are_named(screens):
         Wrong(2).reset(seed=0)
 
 
+@pytest.mark.parametrize(
+    ("method", "found", "error"),
+    [
+        ("screens", None, "Wrong.screens must return uint8 of shape .*, got None"),
+        ("advance", None, "advance of Wrong must return rewards and terminations, two arrays, got None"),
+        ("advance", (1, 2, 3), r"two arrays, got \(1, 2, 3\)"),
+        ("begin", 3, "begin of Wrong must return nothing, or the random numbers of each of 2 lanes, got 3"),
+    ],
+)
+def test_what_a_method_must_return_is_said(method, found, error):
+    envs = LampVectorEnv(2)
+    envs.reset(seed=0)
+    wrong = type("Wrong", (LampVectorEnv,), {method: lambda self, *_: found})
+    envs.__class__ = wrong
+    with pytest.raises(ValueError, match=error):
+        envs.step(envs.action_space.sample()) if method == "advance" else envs.reset()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_label_that_nobody_would_learn_from_is_warned_of(named, recwarn):
+    class Labelled(LampVectorEnv):
+        def __init__(self):
+            self.side, self.lit = 8, np.zeros((2, 2), int)
+            RetinaVectorEnv.__init__(self, 2, screen=(8, 8, 1), choices={"answer": 2}, num_draws=2)
+            if named:
+                self.tells_label = True
+
+        def facts(self, ended):
+            return super().facts(ended) | {"label": np.zeros(2, int)}
+
+    Labelled().reset(seed=0)
+    assert any("no agent will learn from" in str(warning.message) for warning in recwarn) != named
+
+
 class Said(LampVectorEnv):
     """A lamp whose world says what it is told to."""
 

@@ -425,6 +425,12 @@ def test_look_sees_what_a_look_there_would_see_and_changes_nothing(frames, patch
     np.testing.assert_array_equal(observation["glimpse"], seen[7])
 
 
+@pytest.mark.parametrize("side", [7, 8])
+def test_what_is_too_small_for_an_image_is_warned_of(side, recwarn):
+    RetinaWrapper(Walk(shape=(side, side, 3)), patch_size=8)
+    assert any("is it one?" in str(warning.message) for warning in recwarn) == (side == 7)
+
+
 def test_a_single_environment_looks_elsewhere_too():
     env = RetinaWrapper(Walk(), action_mode="dict", looks_per_step=2, **RETINA)
     env.reset(seed=0)

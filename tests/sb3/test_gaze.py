@@ -70,6 +70,14 @@ def test_infos_may_hold_others_as_they_were_given():
         del gym.registry["Told-v0"], gym.registry["RetinaTold-v0"]
 
 
+def test_a_reward_that_is_no_number_is_named():
+    envs = NativeVecEnv("CatchBall-v0", 2, action_mode="multidiscrete")
+    envs.reset()
+    envs.envs.unwrapped.advance = lambda lanes, choices: (np.full(len(lanes), np.nan), np.zeros(len(lanes), bool))
+    with pytest.raises(ValueError, match="rewards must be finite, got nan"):
+        envs.step(np.zeros((2, 2), np.int64))
+
+
 def test_another_gaze_needs_a_location_of_its_own():
     with pytest.raises(ValueError, match="gaze center needs policy hybrid"):
         Sb3Config(gaze="center")

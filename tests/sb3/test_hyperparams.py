@@ -72,7 +72,7 @@ def test_given_words_replace_tuned_ones_of_the_same_name_alone():
 
 def test_the_command_begins_with_the_files_settings(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("agents.sb3.training.train", lambda config, folder: seen.append(config))
+    monkeypatch.setattr("agents.sb3.training.train", lambda config, folder: seen.append(config) or {"validation": {}})
     argv = ["--algo", "ppo", "--env", "CatchBall-v0", "--algo-args", "n_steps=23", "--env-args", "screen_size=12"]
     train_command([*argv, "--run-dir", str(tmp_path)])
     (config,) = seen
