@@ -91,7 +91,9 @@ def make_envs(config: ExperimentConfig, num_envs: int, training: bool = False, *
     except TypeError as error:
         if not words and "argument" not in str(error):  # a fault in there, which its traceback tells
             raise
-        how = f"does not take env_args {' '.join(words)}" if words else "cannot be made without env_args"
+        given = {"env_args": config.env_args, "train_env_args": config.train_env_args if training else ()}
+        told = " and ".join(f"{name} {' '.join(values)}" for name, values in given.items() if values)
+        how = f"does not take {told}" if told else "cannot be made without env_args"
         raise ValueError(f"{config.env} {how}: {error}") from None
 
 
