@@ -142,6 +142,17 @@ def warn_of_no_end(steps: int) -> None:
         warnings.warn(f"An episode goes on after {steps:,} steps, and is played to its end. {LIMIT}", stacklevel=3)
 
 
+def warn_of_more_glimpses(envs: Any, num_glimpses: NDArray[np.int64]) -> None:
+    """Warns if an episode had more glimpses than the environment says that one can have."""
+    said, most = envs.unwrapped.max_glimpses, int(num_glimpses.max())
+    if said is not None and most > said:
+        warnings.warn(
+            f"The environment says that an episode has at most max_glimpses={said} glimpses, and one had {most}. The first counts, before any step, "
+            "and where glimpse_after_end is True (the default) the one after the last step too.",
+            stacklevel=3,
+        )
+
+
 def demand_end(steps: int, lanes: int) -> None:
     """Refuses to keep more glimpses for an update than memory may hold, of episodes that are played to their ends.
 

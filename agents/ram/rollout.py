@@ -5,7 +5,6 @@ Axes: T steps of the longest episode, B lanes, K options of a choice.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.experiment.episodes import demand_end, told_successes, told_targets, warn_of_no_end
+from agents.experiment.episodes import demand_end, told_successes, told_targets, warn_of_more_glimpses, warn_of_no_end
 from agents.experiment.team import Team
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.decisions import AgentState, Decision, Outputs
@@ -142,13 +141,9 @@ def collect_rollout(
             here = _step(agent, envs, here, tape, how, playing)
             if ongoing is not None:
                 tape.rewards[-1] = ongoing.after(agent, here, tape.rewards[-1], tape.last[-1])
+    if not tape.twin:
+        warn_of_more_glimpses(envs, here.info["num_glimpses"])
     budget = envs.unwrapped.max_glimpses or len(tape.decisions)
-    if not tape.twin and (most := int(here.info["num_glimpses"].max())) > (envs.unwrapped.max_glimpses or most):
-        warnings.warn(
-            f"The environment says that an episode has at most max_glimpses={budget} glimpses, and one had {most}. The first counts, before any step, "
-            "and where glimpse_after_end is True (the default) the one after the last step too.",
-            stacklevel=2,
-        )
     rollout = tape.rollout(agent, prices, gaze == "agent", here.info["num_glimpses"], budget)
     return rollout if ongoing is None else replace(rollout, **ongoing.finish(here))
 
