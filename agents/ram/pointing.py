@@ -62,7 +62,7 @@ class Pointer(nn.Module):
         )  # by the next finer scale
         self.register_buffer("ways", ways, persistent=False)
         self.register_buffer("steps", grid.reshape(-1, 2), persistent=False)
-        self.register_buffer("widths", widths.expand(-1, self.side, self.side).flatten(), persistent=False)
+        self.register_buffer("widths", widths.flatten().repeat_interleave(self.side**2), persistent=False)
         self.register_buffer("covered", covered.flatten(), persistent=False)
 
     def forward(self, hidden: Tensor, pixels: Tensor, locations: Tensor, size: Tensor, seen: Tensor | None) -> Tensor:

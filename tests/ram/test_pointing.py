@@ -69,6 +69,13 @@ def test_places_are_drawn_around_the_pixel_as_wide_as_it_is():
     torch.testing.assert_close(net.log_prob(middle[:, None], logits, HERE, SIZE), torch.tensor([[height]]))
 
 
+@pytest.mark.parametrize("num_scales", [1, 2])
+def test_an_average_of_agents_can_be_kept(num_scales):
+    net = pointer(num_scales)
+    for buffer in net.buffers():
+        buffer.copy_(buffer.clone())
+
+
 @pytest.mark.parametrize("side", [1, 3, 6, 20])
 def test_density_is_that_of_the_mixture_that_places_are_drawn_from(side):
     net = Pointer(3, 3, side, 8, 4)
