@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 
-def pixel_ways(side: int, num_scales: int, blocks: int | None = None) -> Tensor:
+def pixel_ways(side: int, num_scales: int, blocks: int | None = None, device: torch.device | None = None) -> Tensor:
     """How far the middle of each column (or row) of a glimpse is from where that was taken, in pixels of the image: (k, c), finest scale first.
 
     As in `GlimpseSensor` a patch begins w // 2 pixels before there: the middle of one whose width w is odd lies half a pixel beyond.
@@ -20,10 +20,12 @@ def pixel_ways(side: int, num_scales: int, blocks: int | None = None) -> Tensor:
         side: g.
         num_scales: k.
         blocks: c, as many as a side is divided into; None for g.
+        device: where they are made, so that none waits for another.
     """
-    count, scales = blocks or side, 2.0 ** torch.arange(num_scales)
+    count, scales = blocks or side, 2.0 ** torch.arange(num_scales, device=device)
     beyond = (side * scales / 2) % 1
-    return (torch.arange(count) + 0.5 - count / 2) * (side / count * scales)[:, None] + beyond[:, None]
+    places = torch.arange(count, device=device) + 0.5 - count / 2
+    return places * (side / count * scales)[:, None] + beyond[:, None]
 
 
 def pixel_places(ways: Tensor, locations: Tensor, size: Tensor) -> list[Tensor]:

@@ -53,16 +53,13 @@ class Pointer(nn.Module):
         # In pixels of the image: of columns and rows (k, c), and of all pixels (C, 2) and (C,).
         ways, halves = pixel_ways(side, num_scales, self.side), side / 2 * 2.0 ** torch.arange(num_scales)
         grid = torch.stack([ways[:, None].expand(-1, self.side, -1), ways[:, :, None].expand(-1, -1, self.side)], -1)
-        widths = (2 * halves / self.side)[:, None, None]
-        beyond = (
-            (grid[1:] - ways.mean(1)[:-1, None, None, None]).abs().amax(-1) + widths[1:] / 2 - halves[:-1, None, None]
-        )
-        covered = torch.cat(
-            [torch.zeros(1, self.side, self.side, dtype=torch.bool), beyond <= 0]
-        )  # by the next finer scale
+        widths = 2 * halves / self.side
+        # Of each scale but the finest, how far its pixels reach from the middle of the next finer one, which covers those that do not leave it.
+        reach = (grid[1:] - ways.mean(1)[:-1, None, None, None]).abs().amax(-1) + widths[1:, None, None] / 2
+        covered = torch.cat([torch.zeros_like(grid[:1, ..., 0], dtype=torch.bool), reach <= halves[:-1, None, None]])
         self.register_buffer("ways", ways, persistent=False)
         self.register_buffer("steps", grid.reshape(-1, 2), persistent=False)
-        self.register_buffer("widths", widths.flatten().repeat_interleave(self.side**2), persistent=False)
+        self.register_buffer("widths", widths.repeat_interleave(self.side**2), persistent=False)
         self.register_buffer("covered", covered.flatten(), persistent=False)
 
     def forward(self, hidden: Tensor, pixels: Tensor, locations: Tensor, size: Tensor, seen: Tensor | None) -> Tensor:
@@ -106,9 +103,8 @@ class Pointer(nn.Module):
         """Where a greedy agent looks (N, 2): at the likeliest pixel, between it and those beside it as these are likely."""
         top, beside = logits.argmax(-1, keepdim=True), torch.arange(-1, 2, device=logits.device)
         scale, cell = top // self.side**2, top % self.side**2
-        near = torch.stack([cell % self.side, cell // self.side], -1) + torch.cartesian_prod(
-            beside, beside
-        )  # (N, 9, 2)
+        around = torch.cartesian_prod(beside, beside)
+        near = torch.stack([cell % self.side, cell // self.side], -1) + around  # (N, 9, 2)
         inside = ((near >= 0) & (near < self.side)).all(-1)
         column, row = near.clamp(0, self.side - 1).unbind(-1)
         where = scale * self.side**2 + row * self.side + column  # (N, 9)

@@ -41,7 +41,7 @@ def salient_places(
     planes = pixels.float().view(batch, num_scales, -1, side, side)
     contrast = (planes - planes.mean((3, 4), keepdim=True)).square().sum(2)  # (B, k, g, g)
     # Columns and rows apart, and put together by products.
-    here = pixel_places(pixel_ways(side, num_scales).to(pixels.device), location, size)
+    here = pixel_places(pixel_ways(side, num_scales, device=pixels.device), location, size)
     inside = [(places.abs() <= 1).float() for places in here]
     salience = contrast.square()
     if seen is not None:
