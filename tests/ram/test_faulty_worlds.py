@@ -110,6 +110,7 @@ WORLDS = (Midway, Unsure, NoFile, Odd, Array, Nothing, Text, Unmade)
 @pytest.fixture(autouse=True)
 def registered(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("agents.experiment.episodes.FRESH_EPISODES", {"validation": 300, "test": 400})
     for world in WORLDS:
         gym.register(f"Plain{world.__name__}-v0", world)
         ram_envs.register_retina(f"{world.__name__}-v0", f"Plain{world.__name__}-v0", patch_size=4)

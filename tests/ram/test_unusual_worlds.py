@@ -54,7 +54,8 @@ class Counted(RetinaVectorEnv):
 
 
 @pytest.fixture(autouse=True)
-def registered(fake_mnist):
+def registered(fake_mnist, monkeypatch):
+    monkeypatch.setattr("agents.experiment.episodes.FRESH_EPISODES", {"validation": 300, "test": 400})
     gym.register("Counted-v0", vector_entry_point=Counted)
     yield
     del gym.registry["Counted-v0"]
