@@ -97,7 +97,7 @@ def make_action_mode(
     one_of("action_mode", mode, ACTION_MODES)
     if control is not None and mode not in ("dict", "box"):
         raise ValueError(
-            f'action_mode must be "dict" or "box" where a world is controlled by a Box, got {mode!r}: --env-args action_mode=box.'
+            f'action_mode must be "dict" or "box" where a world is controlled by a Box, got {mode!r} (for libraries that take no Dict: "box").'
         )
     ticks = (2 * np.arange(whole_number("location_grid", grid, 1)) + 1) / grid - 1
     cells = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)  # (grid * grid, 2)

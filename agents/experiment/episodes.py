@@ -153,6 +153,13 @@ def warn_of_more_glimpses(envs: Any, num_glimpses: NDArray[np.int64]) -> None:
         )
 
 
+def demand_finite_rewards(rewards: NDArray[Any], step: int | None = None) -> None:
+    """A ValueError if a reward is no finite number, with the step of the episodes where that is known."""
+    if not np.isfinite(rewards).all():
+        where = "" if step is None else f" in step {step}"
+        raise ValueError(f"The environment's rewards must be finite, got {rewards[~np.isfinite(rewards)][0]}{where}.")
+
+
 def demand_end(steps: int, lanes: int) -> None:
     """Refuses to keep more glimpses for an update than memory may hold, of episodes that are played to their ends.
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from agents.experiment.device import multiplies_bfloat16
 from agents.ram import losses
-from agents.ram.config import Config
+from agents.ram.config import STEP, Config
 from agents.ram.cores import CORES
 from agents.ram.decisions import AgentState, Decision, Outputs
 from agents.ram.draws import normal, uniform
@@ -655,7 +655,7 @@ def fit_gaze(config: Config, envs: Any) -> Config:
     narrow = world.sensor.widths[-1] < SPAN * max(world.screen[:2])
     if config.gaze.mean != "pointed" or config.gaze.policy != "learned" or not narrow:
         return config
-    return config.but(gaze={"mean": "relative", "pathway": "separate"})
+    return config.but(gaze=STEP)
 
 
 def _world(envs: Any) -> Any:

@@ -90,6 +90,10 @@ class GazeConfig(Settings):
             )
 
 
+STEP = {"mean": "relative", "pathway": "separate"}
+"""Settings of a gaze that steps, by a pathway of its own."""
+
+
 @dataclass(frozen=True)
 class CounterfactualConfig(Settings):
     """For gazes that learn by counterfactual looks: in training, the agent looks at several places at every step and compares them.

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 
 from agents.experiment.episodes import EPOCH, VARIED_DIGITS, find_spec, make_envs
-from agents.ram.config import Config, CounterfactualConfig, StoppingConfig
+from agents.ram.config import STEP, Config, CounterfactualConfig, StoppingConfig
 
 CATCH_FRAMES = 20_000_000
 
@@ -47,8 +47,7 @@ GENERAL = Config(name="general").but(
 )
 
 # What rows have that were trained before the gaze pointed, until they are trained anew.
-_STEP = {"mean": "relative", "pathway": "separate"}
-GENERAL_BEFORE = GENERAL.but(gaze=_STEP)
+GENERAL_BEFORE = GENERAL.but(gaze=STEP)
 
 # The same where nothing is to be answered: moves learn by REINFORCE, as in Catch, and looks are compared by the return: how well they foretell it, then
 # what it is expected to be. That says too little to point by, so the gaze is a step, with a pathway of its own. Episodes may be long: attention to all
@@ -57,7 +56,7 @@ GENERAL_BEFORE = GENERAL.but(gaze=_STEP)
 GENERAL_MOVES = GENERAL.but(
     name="general-moves",
     network={"core": "lstm"},
-    gaze={**_STEP, "exploration_fraction": 0.1},
+    gaze={**STEP, "exploration_fraction": 0.1},
     counterfactual={"judge": "return"},
     learning={
         "discount": 0.99,
@@ -204,7 +203,7 @@ def _two_million_frames() -> dict[str, Config]:
                 env_args=env_args, gaze={"policy": policy, "pathway": "shared"}, counterfactual=None
             )
     for scene in ("mnist", "cluttered60"):
-        compared[f"{scene}-2m-reward"] = compared[f"{scene}-2m-ram"].but(gaze=_STEP, learning={"answer": "outcome"})
+        compared[f"{scene}-2m-reward"] = compared[f"{scene}-2m-ram"].but(gaze=STEP, learning={"answer": "outcome"})
     return compared
 
 

@@ -13,7 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.experiment.episodes import demand_end, told_successes, told_targets, warn_of_more_glimpses, warn_of_no_end
+from agents.experiment.episodes import (
+    demand_end,
+    demand_finite_rewards,
+    told_successes,
+    told_targets,
+    warn_of_more_glimpses,
+    warn_of_no_end,
+)
 from agents.experiment.team import Team
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.decisions import AgentState, Decision, Outputs
@@ -308,10 +315,8 @@ class _Tape:
         Raises:
             ValueError: if a reward is no finite number.
         """
-        if not self.twin and not np.isfinite(reward).all():
-            raise ValueError(
-                f"The environment's rewards must be finite, got {reward[~np.isfinite(reward)][0]} in step {len(self.rewards) + 1}."
-            )
+        if not self.twin:
+            demand_finite_rewards(reward, len(self.rewards) + 1)
         self.decisions.append(decision)
         self.locations.append(location)
         self.rewards.append(reward)

@@ -35,7 +35,7 @@ from agents.experiment.run_folder import (
 from agents.experiment.score import Score
 from agents.experiment.team import Team
 from agents.experiment.updates import make_updates
-from agents.ram.agent import RecurrentAttentionAgent, fit_gaze, make_agent
+from agents.ram.agent import SPAN, RecurrentAttentionAgent, fit_gaze, make_agent
 from agents.ram.checkpoint import begin_with, class_names, load_state, save_state
 from agents.ram.config import Config
 from agents.ram.decisions import Decision
@@ -52,7 +52,7 @@ from ram_envs.rendering import Pixels, draw_view
 from ram_envs.retina_wrapper import RetinaVectorWrapper
 
 FILM_SIZE = 256  # pixels of height
-NARROW = "The retina spans less than three quarters of the image: its gaze steps (gaze.mean relative, gaze.pathway separate), where it would point."
+NARROW = f"The retina spans less than {SPAN:.0%} of the image: its gaze steps (gaze.mean relative, gaze.pathway separate), where it would point."
 MOMENTUM = 0.9  # of stochastic gradient descent, as in the paper
 GAZE_RATE = 0.5  # of the learning rate: that of a gaze that learns by comparing looks
 COUNTED = ("frames", "finished")  # of what an update finds; all else is measured
@@ -63,8 +63,8 @@ LEARNING_RATES = {"what": "learning_rate", "where": "gaze_learning_rate", "when"
 class Trainer:
     """One training run in its folder.
 
-    A checkpoint holds everything that the rest of the run depends on but the episodes that are under way where an update ends in the middle of some, so
-    that a resumed run ends with the same numbers as one that was never interrupted where there are none.
+    A checkpoint holds everything that the rest of the run depends on, so that a resumed run ends with the same numbers as
+    one that was never interrupted; but for episodes that are under way where an update ends in the middle of some: they begin anew.
 
     Args:
         config: the run's settings.
@@ -539,18 +539,19 @@ def _result(trainer: Trainer) -> dict[str, Any]:
     fewer = {str(glimpses): scored(glimpses=glimpses) for glimpses in config.run.scored_glimpses}
     priced = {str(price): scored(price=price) for price in prices}
     others = [gaze for gaze in GAZES if gaze != "agent" and (gaze != "oracle" or trainer.tells_target)]
-    others, others_found = others if config.gaze.policy == "learned" else [], {}
-    own = scored()
-    for gaze in others:
+    others = others if config.gaze.policy == "learned" else []
+
+    def of_gaze(gaze: str) -> float:
         score = trainer.score("validation", gaze)
         print(f"validation, gaze {gaze}: {score}", flush=True)
-        others_found[gaze] = next(iter(score.figure().values()))
+        return next(iter(score.figure().values()))
+
     return {
         "config": config.to_dict(),
-        **own,
+        **scored(),
         "fewer_glimpses": fewer,
         "prices": priced,
-        "other_gazes": others_found,
+        "other_gazes": {gaze: of_gaze(gaze) for gaze in others},
         "curve": trainer.curve,
         "frames": trainer.frames,
         **provenance(trainer.seconds, trainer.commits, trainer.devices, config.run),
@@ -585,9 +586,8 @@ def _make_optimizer(agent: RecurrentAttentionAgent, config: Config) -> torch.opt
     for name, parameters in agent.parameter_groups().items():
         rate = settings.learning_rate * (1.0 if name == "what" else slower)
         groups.append({"params": parameters, "lr": rate, "initial_lr": rate})
-        if (
-            settings.method == "adam"
-        ):  # those of a Gaussian's mean are small, in units of its variance: 1e-8 would hold them back
+        if settings.method == "adam":
+            # Gradients of a Gaussian's mean are small, in units of its variance: 1e-8 would hold them back.
             groups[-1]["eps"] = 1e-8 if name == "what" or agent.points else 1e-12
     if settings.method == "adam":
         return torch.optim.Adam(groups, fused=True)

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
 import ram_envs  # noqa: F401  registers the environments
+from agents.experiment.episodes import demand_finite_rewards
 from ram_envs.action_modes import CONTROL
 
 
@@ -108,8 +109,7 @@ class NativeVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         """Plays the actions; every array and dict that is returned is the caller's to keep."""
         observation, rewards, terminated, truncated, info = self.envs.step(self._actions)
-        if not np.isfinite(rewards).all():
-            raise ValueError(f"The environment's rewards must be finite, got {rewards[~np.isfinite(rewards)][0]}.")
+        demand_finite_rewards(rewards)
         self._returns += rewards
         self._lengths += 1
         infos = _lane_infos(info, np.arange(self.num_envs))
