@@ -79,6 +79,12 @@ def fake_mnist(
     return fake_source
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Files are tested in their order: pytest-xdist would put those of few tests last, which are the longest."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips what is marked `mnist` where the real files are not on this machine; never downloads them."""
     if item.get_closest_marker("mnist") is None:

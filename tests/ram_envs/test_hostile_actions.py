@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from ram_envs import ENV_IDS
 from ram_envs.action_modes import ACTION_MODES
 
-settings_of = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+settings_of = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(autouse=True)
