@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -73,9 +75,20 @@ def autocast(config: ExperimentConfig, device: torch.device) -> AbstractContextM
 
 
 def device_name(device: torch.device) -> str:
-    """A device's type and, of a GPU, its make."""
-    there = device.type == "cuda" and torch.cuda.is_available()
-    return f"{device.type} ({torch.cuda.get_device_name(device)})" if there else device.type
+    """A device's type and, where it can be told, its make."""
+    if device.type == "cuda":
+        make = torch.cuda.get_device_name(device) if torch.cuda.is_available() else ""
+    else:
+        make = _processor()
+    return f"{device.type} ({make})" if make else device.type
+
+
+def _processor() -> str:
+    """The processor's make, as the system has it; "" where it does not say."""
+    with suppress(OSError):  # Linux alone has such a file
+        told = Path("/proc/cpuinfo").read_text().splitlines()
+        return next((line.partition(":")[2].strip() for line in told if line.startswith("model name")), "")
+    return platform.processor()
 
 
 @cache

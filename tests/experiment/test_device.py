@@ -9,8 +9,9 @@ torch = pytest.importorskip("torch")
 from agents.classifiers import command_line as classifier_commands  # noqa: E402
 from agents.classifiers.config import ClassifierConfig  # noqa: E402
 from agents.classifiers.training import ClassifierTrainer  # noqa: E402
+from agents.experiment import device as devices  # noqa: E402
 from agents.experiment import episodes  # noqa: E402
-from agents.experiment.device import find_device  # noqa: E402
+from agents.experiment.device import device_name, find_device  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, RESULT  # noqa: E402
 from agents.ram import command_line as ram_commands  # noqa: E402
 from agents.ram.presets import PRESETS  # noqa: E402
@@ -40,6 +41,18 @@ def few_games(monkeypatch):
 def test_processor_is_there():
     assert find_device("cpu").type == "cpu"
     assert find_device("auto").type in ("cpu", "cuda")
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: A Small One @ 2 GHz\n", "cpu (A Small One @ 2 GHz)"),
+        ("processor : 0\n", "cpu"),  # as on many an ARM
+    ],
+)
+def test_processor_has_the_name_that_linux_knows(monkeypatch, told, name):
+    monkeypatch.setattr(devices.Path, "read_text", lambda path: told)
+    assert device_name(torch.device("cpu")) == name
 
 
 @no_gpu
@@ -86,7 +99,7 @@ def test_run_of_a_gpu_goes_on_on_the_processor_only_if_that_is_asked_for(gpu_run
     resume("--device", "cpu")
     assert "This run was on cuda and goes on on cpu" in capsys.readouterr().out
     result = json.loads((folder / RESULT).read_text())
-    assert result["machine"].startswith("cuda (A Large One) and cpu, ")
+    assert result["machine"].startswith(f"cuda (A Large One) and {device_name(torch.device('cpu'))}, ")
     assert result["config"]["run"]["device"] == "cpu"
 
 
