@@ -4,7 +4,7 @@ python agents/reproduce_tables.py                        # everything: days on o
 python agents/reproduce_tables.py --rows mnist-6 catch --seeds 1 2 3
 python agents/reproduce_tables.py --device cuda          # every row on a GPU
 python agents/reproduce_tables.py --ray                  # as many at once as there are processors; or --ray ADDRESS
-python agents/reproduce_tables.py --rows                 # trains nothing; writes the table into the README
+python agents/reproduce_tables.py --rows                 # trains nothing; writes the tables into README and docs
 """
 
 from __future__ import annotations

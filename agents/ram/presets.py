@@ -12,7 +12,7 @@ from agents.ram.config import STEP, Config, CounterfactualConfig, StoppingConfig
 CATCH_FRAMES = 20_000_000
 
 # Adam, a location network with one hidden layer, and a pathway of its own for the location, fed by REINFORCE alone: with
-# the paper's single core the gaze drifted off the digit in long runs (docs/experiments.md), and without
+# the paper's single core the gaze drifted off the digit in long runs (docs/experiments/few_glimpses.md), and without
 # the penalty it once left the image for good.
 _MNIST = Config().but(
     gaze={"pathway": "separate", "hidden": 128, "std": 0.05, "border_penalty": 1.0},
@@ -104,7 +104,7 @@ def _centered() -> dict[str, Config]:
         f"mnist-{n}": _MNIST.but(env_args=(f"num_glimpses={n}",), train_env_args=VARIED_DIGITS) for n in range(4, 8)
     }
     # With few looks none can be spent on a random place or on finding the digit: the first is at its upper half
-    # (docs/experiments.md), and digits move by one pixel only.
+    # (docs/experiments/few_glimpses.md), and digits move by one pixel only.
     for n in (2, 3):
         first = (f"num_glimpses={n}", "initial_location=(0.0, -0.43)")
         rows[f"mnist-{n}"] = _MNIST.but(env_args=first, train_env_args=("overhang=1",))
@@ -237,7 +237,7 @@ def _faithful() -> dict[str, Config]:
     """The paper's own setting: undiscounted return, lambda 1, SGD with momentum, mini-batches of 20, linear networks.
 
     Its rates and deviations are not stated: those of the digits come from a random search on validation digits, with six looks at 28x28.
-    At larger rates times weights the gaze leaves the image (docs/experiments.md).
+    At larger rates times weights the gaze leaves the image (docs/experiments/paper_recipe.md).
     """
     paper = Config().but(run={"matmul_precision": "highest"})
     digits = paper.but(
