@@ -24,6 +24,7 @@ ACTION_MODES = ("multidiscrete", "dict", "box", "discrete")
 Locations = NDArray[np.float64]  # (N, 2)
 Choices = dict[str, NDArray[Any]]  # name -> (N,) whole numbers; "control" -> (N, *shape) numbers of a Box
 CONTROL = "control"
+MOST = 2**31 - 1  # numbers that the mode "discrete" may have
 
 
 class ActionMode(ABC):
@@ -68,6 +69,11 @@ class EveryCombination:
     def read(self, numbers: NDArray[np.int64], cells: Locations) -> tuple[Locations, Choices]:
         cell, *options = np.unravel_index(numbers, (len(cells), *self.choices.values()))
         return cells[cell], dict(zip(self.choices, options, strict=True))
+
+    def write(self, location: Sequence[float], chosen: Mapping[str, int], cells: Locations) -> int:
+        cell = np.square(cells - np.asarray(location)).sum(1).argmin()
+        options = [int(chosen.get(name, 0)) for name in self.choices]
+        return int(np.ravel_multi_index((cell, *options), (len(cells), *self.choices.values())))
 
 
 def make_action_mode(
@@ -198,12 +204,18 @@ class DiscreteMode(ActionMode):
     def __init__(self, meaning: DiscreteMeaning, cells: Locations) -> None:
         self.meaning, self.cells = meaning, cells
         self.size = meaning.size(len(cells))
+        if self.size > MOST:
+            raise ValueError(
+                f'action_mode "discrete" would have {self.size:,} numbers here, and may have {MOST:,}: take "multidiscrete".'
+            )
         self.space = spaces.Discrete(self.size)
 
     def read(self, actions: Any, lanes: int) -> tuple[Locations, Choices]:
         return self.meaning.read(_whole("action", actions, (lanes,), self.size), self.cells)
 
     def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
+        if isinstance(self.meaning, EveryCombination):
+            return np.int64(self.meaning.write(location, chosen, self.cells))
         locations, found = self.meaning.read(np.arange(self.size), self.cells)
         wrong = sum((found[name] != option).astype(float) for name, option in chosen.items())
         far = np.square(locations - np.asarray(location)).sum(1)

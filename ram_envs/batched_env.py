@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Lanes = NDArray[np.int64]  # (M,) numbers of lanes
+LARGE = 16  # times the widest patch: from there on, summing a patch for each look is cheaper than summing a screen once
 
 
 class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
@@ -47,7 +48,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     Every lane has a random generator of its own, seeded with `seed + lane`; one row of uniform draws from it makes one
     episode. In the autoreset mode DISABLED a lane whose episode is over stays as it is, with reward 0 and
-    terminated or truncated True, until it is reset, so that a loop can play one episode per lane to the end.
+    terminated or truncated True, until it is reset, so that a loop can play one episode per lane to the end. Its `is_success` in
+    `info` is told once, by the step that ended the episode, and is False from then on.
 
     What an environment can do is asked of it, not read off its id:
 
@@ -116,6 +118,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        own = [vars(base).get("retina_defaults", {}) for base in reversed(cls.__mro__)]
+        cls.retina_defaults = {name: value for each in own for name, value in each.items()}
         cls.__signature__ = full_signature(cls)  # type: ignore[attr-defined]
         if VectorEnv not in cls.__bases__:  # skrl tells by the direct bases whose environment it is
             own = [issubclass(base, VectorEnv) for base in cls.__bases__]
@@ -211,10 +215,11 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     @property
     def lane_bytes(self) -> int:
-        """Bytes that one lane takes: its scene, table and glimpse, and twice the table while a new one is made."""
+        """Bytes that one lane takes: its scene and glimpse, and its table, twice more while a new one is made, or its screen."""
         height, width, channels = self.screen
-        table = 4 * (height + 1) * (width + 1) * channels
-        return height * width * channels + 3 * table + self._glimpse_bytes
+        scene = height * width * channels
+        kept = 12 * (height + 1) * (width + 1) * channels if self._by_table else scene
+        return scene + kept + self._glimpse_bytes
 
     @property
     def _glimpse_bytes(self) -> int:
@@ -510,19 +515,25 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             for lane in lanes:
                 self._fixations[lane].append(self._locations[lane].copy())
 
-    # Where the retina's tables are kept: one per lane, all of one size
+    # What the retina looks at: a table per lane, all of one size; or the screens, where they change and are large
 
     def _make_tables(self) -> None:
-        """Room for the tables of all lanes."""
+        """Room for the tables of all lanes, or for their screens."""
         height, width, channels = self.screen
-        self._tables = np.zeros((self.num_envs, height + 1, width + 1, channels), np.uint32)
+        self._by_table = not self.screen_changes or height * width < LARGE * int(self.sensor.widths[-1]) ** 2
+        shape = (height + 1, width + 1, channels)
+        self._tables = np.zeros((self.num_envs if self._by_table else 0, *shape), np.uint32)
+        self._shown = np.zeros((0 if self._by_table else self.num_envs, *self.screen), np.uint8)
 
     def _integrate(self, lanes: Lanes) -> None:
-        """Makes the tables of what there is to see now in the lanes."""
-        if len(lanes) == self.num_envs:
-            self._tables = self.sensor.integrate(self._checked_screens(lanes))
+        """Makes the tables of what there is to see now in the lanes, or keeps it as it is."""
+        screens = self._checked_screens(lanes)
+        if not self._by_table:
+            self._shown[lanes] = screens
+        elif len(lanes) == self.num_envs:
+            self._tables = self.sensor.integrate(screens)
         else:
-            self._tables[lanes] = self.sensor.integrate(self._checked_screens(lanes))
+            self._tables[lanes] = self.sensor.integrate(screens)
 
     def _scene(self, lane: int) -> NDArray[np.uint8]:
         """What there is to see in a lane: (H, W, C), for its picture."""
@@ -535,7 +546,9 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
         """What there is to see in the lanes (M,), which may occur more than once, at places (M, 2)."""
-        return self.sensor.glimpse(self._tables, places, lanes)
+        if self._by_table:
+            return self.sensor.glimpse(self._tables, places, lanes)
+        return self.sensor.glimpse_once([self._shown[lane] for lane in lanes], places)
 
     def _checked_screens(self, lanes: Lanes) -> NDArray[np.uint8]:
         """The screens, if they are what the world said."""
@@ -670,16 +683,24 @@ class RetinaEnv(gym.Env[Any, Any]):
         if seed is not None:
             self.lane.rewind()
         observation, info = self.lane.reset(options=options)
-        return self.lane._of_lane(observation, 0), _single_info(info)
+        return self.lane._of_lane(observation, 0), self._told(info)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
-        if self.lane.terminated[0]:
+        if self.lane._over[0]:
             raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
         batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
-        observation, rewards, terminated, _, info = self.lane.step(batch)
+        observation, rewards, terminated, truncated, info = self.lane.step(batch)
         seen = self.lane._of_lane(observation, 0)
-        return seen, float(rewards[0]), bool(terminated[0]), False, _single_info(info)
+        return seen, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), self._told(info)
+
+    def _told(self, info: dict[str, Any]) -> dict[str, Any]:
+        """The lane's info as a single environment's: Python numbers, or arrays where there are several."""
+        return {
+            name: values[0].item() if values.ndim == 1 else values[0].copy()
+            for name, values in info.items()
+            if not name.startswith("_") and info["_" + name][0]
+        }
 
     def look(self, locations: NDArray[Any]) -> NDArray[np.float32]:
         """As `RetinaVectorEnv.look`: glimpses (K, scales * channels, patch_size, patch_size) at locations (K, 2); nothing changes."""
@@ -717,12 +738,3 @@ class RetinaEnv(gym.Env[Any, Any]):
     def close(self) -> None:
         """Closes the window, if one was opened; twice is fine."""
         self.lane.close_extras()
-
-
-def _single_info(info: dict[str, Any]) -> dict[str, Any]:
-    """A vector info of one lane as a single environment's: Python numbers, or arrays where there are several."""
-    return {
-        name: values[0].item() if values.ndim == 1 else values[0].copy()
-        for name, values in info.items()
-        if not name.startswith("_") and info["_" + name][0]
-    }

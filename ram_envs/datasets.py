@@ -141,6 +141,10 @@ class LabelledImages:
                 "as_labelled_images makes them of other arrays"
             )
         check_channels_last(images.shape)
+        if len(labels) and not (labels.min() >= 0 and labels.max() < self.num_classes):
+            raise ValueError(
+                f"labels must lie in 0 to {self.num_classes - 1}, as there are {self.num_classes} classes, got {labels.min()} to {labels.max()}."
+            )
         for name in ("images", "labels"):
             view = getattr(self, name).view()
             view.flags.writeable = False
@@ -279,10 +283,16 @@ def _as_pixels(images: NDArray[Any]) -> NDArray[np.uint8]:
         low, high = images.min(), images.max()
         if not (low >= 0 and high <= 1):  # so written, NaN fails too
             raise ValueError(f"float images must lie in [0, 1], got values from {low} to {high}")
-        images = np.rint(255 * images)
+        images = np.rint(255 * images.astype(np.float64 if images.dtype == np.float16 else images.dtype, copy=False))
     elif images.dtype != np.uint8:
         raise BadArgument(
             f"images must be uint8, or float in [0, 1], got dtype {images.dtype}: images.astype(numpy.uint8) if they go from 0 to 255"
+        )
+    elif images.max() == 1:
+        warnings.warn(
+            "uint8 images go from 0 to 255, and these have nothing above 1, so that all is nearly black: "
+            "give floats, or bool times 255, if 1 is white.",
+            stacklevel=4,
         )
     return (images if images.ndim == 4 else images[..., np.newaxis]).astype(np.uint8)
 

@@ -20,6 +20,8 @@ from ram_envs.glimpse_sensor import MOST_SCALES, GlimpseSensor
 from ram_envs.image_folder import Reading, read_folder
 
 PATCH_SIZE = 16
+TableKey = tuple[Path, tuple[int, int], Reading, int]
+"""An image's path, height and width, how it is to be read, and when it was last changed."""
 _warned: set[str] = set()
 
 
@@ -33,15 +35,15 @@ class TableCache:
         self.megabytes, self.bytes = megabytes, 0
         self._tables: OrderedDict[tuple[Any, ...], NDArray[np.uint32]] = OrderedDict()
 
-    def __contains__(self, key: tuple[Path, tuple[int, int], Reading]) -> bool:
+    def __contains__(self, key: TableKey) -> bool:
         return key in self._tables
 
-    def table(self, key: tuple[Path, tuple[int, int], Reading]) -> NDArray[np.uint32]:
-        """The table (1, H + 1, W + 1, C) of the image at a path, of a height and width, as it is to be read."""
+    def table(self, key: TableKey) -> NDArray[np.uint32]:
+        """The table (1, H + 1, W + 1, C) of an image."""
         if key in self._tables:
             self._tables.move_to_end(key)
             return self._tables[key]
-        path, size, reading = key
+        path, size, reading, _ = key
         height, width = reading.shape(*size)
         self._make_room(4 * (height + 1) * (width + 1) * reading.channels)
         table = GlimpseSensor.integrate(reading.read(path, size)[None])
@@ -97,6 +99,7 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
         self.files = self.folder.splits[split]
         if not len(self.files):
             raise ValueError(f"{self.folder.folder} has no images of the split {split!r}, as {split}_share is 0.")
+        self._changed = [path.stat().st_mtime_ns for path in self.files.paths]
         self.labels, self.class_names = self.files.labels, self.folder.class_names
         shapes = [self.reading.shape(*size) for files in self.folder.splits.values() for size in files.sizes.tolist()]
         self._largest = max(shapes, key=math.prod)
@@ -154,9 +157,9 @@ class GlimpseImagesVectorEnv(ClassificationVectorEnv):
             raise ValueError(f"Whole images must be of one size to be seen at once, got {sorted(shapes)[:3]}.")
         return np.stack(images), self.labels[indices]
 
-    def _key(self, index: int) -> tuple[Path, tuple[int, int], Reading]:
+    def _key(self, index: int) -> TableKey:
         height, width = self.files.sizes[index].tolist()
-        return self.files.paths[index], (height, width), self.reading
+        return self.files.paths[index], (height, width), self.reading, self._changed[index]
 
     def _make_tables(self) -> None:
         """The cache has them."""

@@ -150,6 +150,8 @@ class Reading:
                         None, _turned((width, height), _orientation(image, path))
                     )  # a JPEG can be decoded smaller
                 plain = _plain(image, path, self.background)
+            if plain.mode in ("LAB", "HSV"):  # which Pillow turns into RGB alone
+                plain = plain.convert("RGB")
             plain = plain if plain.mode == self.mode else plain.convert(self.mode)
             if self.largest_side is not None and plain.size != (width, height):
                 lanczos = load_pillow().Image.Resampling.LANCZOS

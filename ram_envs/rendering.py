@@ -467,6 +467,8 @@ def _letters(text: str, height: int, room: int | None = None) -> NDArray[np.floa
     pygame.font.init()
     while (font := pygame.font.Font(None, 2 * height)).size(text)[0] > 2 * (room or np.inf) and height > 9:
         height -= 1
+    if not font.size(text)[0]:  # letters without width alone
+        return np.zeros((height, 0, 1))
     mask: Pixels = pygame.surfarray.array_alpha(font.render(text, True, BRIGHT)).T
     mask = np.pad(mask, [(0, side % 2) for side in mask.shape])
     halved: NDArray[np.float32] = mask.reshape(mask.shape[0] // 2, 2, -1, 2).mean((1, 3), dtype=np.float32) / 255

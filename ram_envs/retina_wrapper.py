@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.envs.registration import load_env_creator
+from gymnasium.envs.registration import EnvSpec, WrapperSpec, load_env_creator
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
@@ -133,13 +133,16 @@ class RetinaVectorWrapper(RetinaVectorEnv):
             self.single_observation_space = spaces.Dict({**self.single_observation_space.spaces, **self._kept})
             self.observation_space = batch_space(self.single_observation_space, self.num_envs)
 
-    def _make_lanes(self, num_draws: int) -> None:
-        super()._make_lanes(num_draws)
+    def _make_tables(self) -> None:
+        """Room for the tables of all frames, where they are what is cheaper: sums of frames, or of patches."""
         height, width, channels = self._sight.shape
         area = int(self.sensor.widths[-1]) ** 2
-        self._by_table = self.looks_per_step * area > height * width  # what is cheaper: sums of frames, or of patches
+        self._by_table = self.looks_per_step * area > height * width
         count = self.num_envs * self.frames if self._by_table else 0
         self._tables = np.zeros((count, height + 1, width + 1, channels), np.uint32)
+
+    def _make_lanes(self, num_draws: int) -> None:
+        super()._make_lanes(num_draws)
         self._images: list[list[NDArray[np.uint8]]] = [[] for _ in range(self.num_envs)]  # (H, W, C) each, newest first
         self._looks = np.zeros(self.num_envs, np.int64)  # at the present frame
         self._told = np.zeros(self.num_envs, np.bool_)  # whether the last info of a lane is of the present step
@@ -397,23 +400,25 @@ class RetinaWrapper(RetinaEnv):
         lane = RetinaVectorWrapper([env], autoreset_mode=AutoresetMode.DISABLED, **kwargs)
         lane.alone = True
         self._take(lane)
+        self.spec = self._spec(kwargs)
+
+    def _spec(self, kwargs: dict[str, Any]) -> EnvSpec | None:
+        """The environment's spec with this wrapper added, as that of a `gymnasium.Wrapper` has it."""
+        if self.env.spec is None:
+            return None
+        spec = deepcopy(self.env.spec)
+        name = type(self).__name__
+        spec.additional_wrappers += (WrapperSpec(name, f"{type(self).__module__}:{name}", kwargs),)
+        return spec
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begins an episode of the environment, with its options, and takes a first glimpse."""
         gym.Env.reset(self, seed=seed)
         observation, _ = self.lane.reset(seed=None if seed is None else [seed], options=options)
-        return self.lane._of_lane(observation, 0), self._info()
+        return self.lane._of_lane(observation, 0), self._told({})
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """One action, as in Gymnasium; after the end of an episode it raises `ResetNeeded`."""
-        if self.lane._over[0]:
-            raise gym.error.ResetNeeded("The episode is over, or none has begun: call reset() before step().")
-        batch = {name: [value] for name, value in action.items()} if isinstance(action, Mapping) else [action]
-        observation, rewards, terminated, truncated, _ = self.lane.step(batch)
-        seen = self.lane._of_lane(observation, 0)
-        return seen, float(rewards[0]), bool(terminated[0]), bool(truncated[0]), self._info()
-
-    def _info(self) -> dict[str, Any]:
+    def _told(self, info: dict[str, Any]) -> dict[str, Any]:
+        """The environment's own info, whatever it holds, with the number of glimpses beside."""
         return {**self._world.infos[0], "num_glimpses": int(self.lane.steps[0]) + 1}
 
     @property

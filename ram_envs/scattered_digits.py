@@ -88,6 +88,9 @@ class Scatterer:
         self.marks = make_marks(digits.shape[3]) if recipe.marks else None
         self._check()
 
+    def __deepcopy__(self, memo: object) -> Scatterer:
+        return self  # never changes
+
     def _check(self) -> None:
         height, width = self.digits.shape[1:3]
         canvas, most = self.recipe.canvas, self.recipe.digits[1]

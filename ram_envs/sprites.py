@@ -101,7 +101,6 @@ class SpriteTables:
         self.entries = np.zeros((self.shared + lanes * int(self.sizes.sum()), self.channels), np.uint32)
         if self.shared:
             self.entries[: self.shared] = GlimpseSensor.integrate(groups[-1].pool).reshape(-1, self.channels)
-        self._own = self.entries[self.shared :].reshape(lanes, -1, self.channels)
         self._kinds = [
             (sides, np.flatnonzero((self.sides == sides).all(1))) for sides in np.unique(self.sides, axis=0)
         ]  # sprites of one size
@@ -113,6 +112,11 @@ class SpriteTables:
         """Bytes that one lane takes: the tables of its sprites, and twice those of a new scene while it is made."""
         entries = int(self.sizes.sum()) + 2 * int(self.sizes[: self.below].sum())
         return int(4 * entries * self.channels)
+
+    @property
+    def _own(self) -> NDArray[np.uint32]:
+        """The lanes' own tables (lanes, entries, C), a view: kept, it would be an array of its own in a copy."""
+        return self.entries[self.shared :].reshape(len(self.tables), -1, self.channels)
 
     def lay(self, lanes: NDArray[np.int64], groups: Sequence[Sprites]) -> None:
         """Puts scenes, as many as lanes (M,), into these."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
@@ -107,6 +108,11 @@ class Sight:
             wanted = 'frames of an environment made with render_mode="rgb_array"' if self.rendered else "images"
             hint = "" if self.rendered else f' image="{RENDER}" looks at what the environment renders.'
             raise ValueError(f"image={source!r} must give {wanted}, uint8 of 2 to 4 axes, got {shown(space)}.{hint}")
+        if isinstance(space, spaces.Box) and space.high.max() <= 1:
+            gym.logger.warn(
+                f"image={source!r} goes up to {space.high.max()}, and white is 255: what the retina sees is nearly black. "
+                "A wrapper such as gymnasium.wrappers.TransformObservation can multiply it by 255."
+            )
         self._read_shape(shape)
 
     def _read_shape(self, shape: Sequence[int]) -> None:

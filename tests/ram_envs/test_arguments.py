@@ -44,7 +44,8 @@ def test_a_world_made_of_a_world_takes_the_keywords_of_both():
             super().__init__(num_envs, **rest)
 
     found = defaults(Heavier)
-    assert (found["weight"], found["num_balls"], found["patch_size"]) == (1.0, 1, 4)
+    assert (found["weight"], found["num_balls"], found["patch_size"], found["num_scales"]) == (1.0, 1, 4, 3)
+    assert Heavier().single_observation_space["glimpse"].shape == (3, 4, 4)
     assert Heavier(2, weight=3.0, num_balls=2).num_balls == 2
     with pytest.raises(TypeError, match="did you mean 'weight'"):
         Heavier(wieght=2.0)

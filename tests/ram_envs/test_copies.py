@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 
-import ram_envs  # noqa: F401  registers the environments
+from ram_envs import ENV_IDS
 from ram_envs.action_modes import ACTION_MODES
 from ram_envs.datasets import as_labelled_images
 
@@ -99,3 +99,14 @@ def test_environments_run_in_processes_that_begin_empty():
             assert all(map(equal, there.step(actions), here.step(actions)))
     finally:
         there.close()
+
+
+@pytest.mark.parametrize("env_id", ENV_IDS)
+@pytest.mark.parametrize("copied", COPIES)
+def test_a_copy_goes_on_to_the_scenes_of_another_seed(env_id, copied, fake_mnist):
+    env = gym.make(env_id)
+    env.reset(seed=1)
+    twin = COPIES[copied](env)
+    assert all(map(equal, env.reset(seed=2), twin.reset(seed=2)))
+    action = env.action_space.sample()
+    assert all(map(equal, env.step(action), twin.step(action)))

@@ -558,7 +558,7 @@ def test_own_images_get_a_channel_axis_if_they_have_none(shape):
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_own_float_images_are_rounded_to_bytes(dtype):
     grey = np.array([0, 0.1, 0.5, 1], dtype).reshape(4, 1, 1)  # 255 x: 0, 25.5, 127.5, 255
-    expected = np.rint(255 * grey).astype(int).ravel().tolist()
+    expected = np.rint(255 * grey.astype(np.float64)).astype(int).ravel().tolist()
     assert as_labelled_images(grey, CLASSES).images.ravel().tolist() == expected
     assert expected[::3] == [0, 255]
     every = np.arange(256).reshape(-1, 1, 1)
@@ -604,6 +604,12 @@ def test_images_that_are_ready_are_shared_and_bring_their_labels():
 def test_ready_images_are_of_the_form_that_they_promise(images, labels):
     with pytest.raises(ValueError, match=r"as_labelled_images|channels first"):
         LabelledImages(images, labels, 3)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, 3], [0, 1, -1, 2]])
+def test_ready_labels_are_of_classes_that_there_are(labels):
+    with pytest.raises(ValueError, match="labels must lie in 0 to 2, as there are 3 classes"):
+        LabelledImages(OWN[..., None], np.array(labels), 3)
 
 
 class Unwilling:
@@ -691,3 +697,9 @@ def test_labels_that_number_no_classes_are_refused_unless_so_many_are_meant():
     ):
         as_labelled_images(images, [0, 1, 70_000])
     assert as_labelled_images(images, [0, 1, 7], num_classes=10).num_classes == 10
+
+
+def test_bytes_that_only_go_up_to_one_are_warned_of():
+    with pytest.warns(UserWarning, match="nothing above 1"):
+        as_labelled_images(np.ones((2, 4, 4), np.uint8), [0, 1])
+    as_labelled_images(np.zeros((2, 4, 4), np.uint8), [0, 1])

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import pickle
 import tracemalloc
 
@@ -174,7 +175,7 @@ def test_the_cache_drops_what_was_used_least_recently(tmp_path):
         paths.append(tmp_path / f"{number}.png")
         Image.fromarray(noise(number, (300, 200))).save(paths[-1])
     cache = TableCache(2)  # room for two of 0.73
-    keys = [(path, (200, 300), reading) for path in paths]
+    keys = [(path, (200, 300), reading, 0) for path in paths]
     tables = [cache.table(keys[i]) for i in (0, 1, 0, 2)]
     assert [key in cache for key in keys] == [True, False, True]
     assert tables[0] is tables[2]
@@ -303,3 +304,15 @@ def test_the_command_tells_what_is_in_a_folder(photos, tmp_path, capsys):
         main(["images", str(tmp_path)])
     with pytest.raises(SystemExit, match=r"error: .*unexpected keyword"):
         main(["images", str(photos), "--env-args", "seed=2"])
+
+
+def test_an_image_that_was_painted_over_is_shown_anew_by_the_next_environment(tmp_path):
+    for name in "ab":
+        for number in range(10):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / name / f"{number}.png")
+    assert make(tmp_path).unwrapped.lane.image(0).max() == 0
+    for path in tmp_path.glob("*/*.png"):
+        Image.fromarray(np.full((8, 8), 255, np.uint8)).save(path)
+        os.utime(path, ns=(1, 2))  # as if some time had passed
+    assert make(tmp_path).unwrapped.lane.image(0).min() == 255

@@ -245,7 +245,7 @@ def test_scenes_of_validation_and_test_depend_on_index_and_scene_seed_alone(spli
 
 
 def test_test_scenes_are_those_that_everybody_else_has():
-    env = make(canvas_size=60, images=np.ones((4, 28, 28), np.uint8), labels=[0] * 4, split="test")
+    env = make(canvas_size=60, images=np.full((4, 28, 28), 255, np.uint8), labels=[0] * 4, split="test")
     infos = [env.reset(options={"index": index})[1] for index in range(4)]
     corners = [((info["target_location"] + 1) * 30 - 14).tolist() for info in infos]
     assert corners == [[26, 0], [1, 31], [3, 4], [9, 10]]  # changing these changes every published number

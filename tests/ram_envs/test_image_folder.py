@@ -268,6 +268,12 @@ def test_every_kind_of_colour_is_read(tmp_path, mode, colour, ending, channels):
     np.testing.assert_array_equal(pixels(path, channels=channels), expected)
 
 
+def test_colours_that_pillow_turns_into_rgb_alone_are_read_as_grey_too(tmp_path):
+    path = save(tmp_path / "cat" / "a.tif", colour=(90, 130, 140), mode="LAB")
+    expected = np.asarray(Image.open(path).convert("RGB").convert("L"))
+    np.testing.assert_array_equal(pixels(path, channels=1)[..., 0], expected)
+
+
 def test_an_image_is_shrunk_only_where_that_is_asked_for(tmp_path):
     path = save(tmp_path / "cat" / "a.jpg", (200, 100))
     assert pixels(path).shape == (100, 200, 3)

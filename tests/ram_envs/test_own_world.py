@@ -246,3 +246,54 @@ def test_a_reward_and_an_end_are_asked_for_every_lane(rewards, terminated, error
     world.reset()
     with pytest.raises(ValueError, match=error):
         world.step(world.action_space.sample())
+
+
+def test_an_episode_that_the_world_cuts_short_is_truncated_in_single_environments_too():
+    class CutVectorEnv(LampVectorEnv):
+        def advance(self, lanes, choices):
+            self.truncated[lanes] = self.steps[lanes] + 1 >= 2
+            return np.zeros(len(lanes)), np.zeros(len(lanes), bool)
+
+    class LimitedVectorEnv(LampVectorEnv):
+        retina_defaults = {"max_episode_steps": 2}
+
+    for lanes in (CutVectorEnv, LimitedVectorEnv):
+        env = type("Env", (RetinaEnv,), {"vector_class": lanes})(action_mode="dict")
+        env.reset(seed=0)
+        action = {"location": [0, 0], "side": 0, "sure": 0}
+        assert [env.step(action)[2:4] for _ in range(2)] == [(False, False), (False, True)]
+        with pytest.raises(gym.error.ResetNeeded):
+            env.step(action)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_large_screen_that_changes_is_seen_as_it_is_without_tables_of_all_of_it(channels):
+    class NoiseVectorEnv(RetinaVectorEnv):
+        def __init__(self, num_envs=1, **retina):
+            self.noise = np.random.default_rng(0)
+            super().__init__(num_envs, screen=(40, 70, channels), choices={"move": 2}, **retina)
+
+        def begin(self, lanes, draws, options):
+            pass
+
+        def advance(self, lanes, choices):
+            return np.zeros(len(lanes)), choices["move"] == 1
+
+        def screens(self, lanes):
+            self.last = self.noise.integers(0, 256, (len(lanes), *self.screen), np.uint8)
+            return self.last
+
+    envs = NoiseVectorEnv(3, patch_size=5, num_scales=2, action_mode="dict", autoreset_mode="Disabled")
+    envs.reset(seed=0)
+    shown = envs.last.copy()
+    assert envs.lane_bytes < 2.5 * shown[0].nbytes + 10_000
+    places = np.random.default_rng(1).uniform(-1, 1, (3, 2)).astype(np.float32)
+    for move in ([0, 1, 0], [0, 0, 0]):  # the second lane ends, and is seen as it was
+        playing = ~envs._over
+        seen = envs.step({"location": places, "move": move})[0]
+        shown[playing] = envs.last
+        expected = envs.sensor.glimpse(envs.sensor.integrate(shown), places, np.arange(3))
+        np.testing.assert_array_equal(seen["glimpse"], expected)
+        elsewhere = envs.look(places[None, ::-1])[0]
+        expected = envs.sensor.glimpse(envs.sensor.integrate(shown), places[::-1], np.arange(3))
+        np.testing.assert_array_equal(elsewhere, expected)

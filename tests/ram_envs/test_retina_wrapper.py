@@ -694,3 +694,40 @@ def test_a_wrapper_that_is_none_is_named(entry, registry):
 
 def test_lanes_may_come_from_a_generator():
     assert RetinaVectorWrapper((Walk() for _ in range(3)), **RETINA).num_envs == 3
+
+
+def test_its_spec_is_the_environments_with_the_retina_around_it(registry):
+    env = RetinaWrapper(gym.make("Walk-v0"), obs_mode="flat", patch_size=5)
+    assert (env.spec.id, env.spec.max_episode_steps) == ("Walk-v0", 4)
+    again = gym.make(env.spec)
+    assert again.observation_space == env.observation_space
+    assert again.spec.additional_wrappers == env.spec.additional_wrappers
+    assert RetinaWrapper(Walk()).spec is None
+    gym.wrappers.TimeAwareObservation(env).reset()  # asks the spec for the limit
+
+
+def test_many_buttons_are_written_at_once_or_are_too_many():
+    class Buttons(Walk):
+        def __init__(self, space):
+            super().__init__()
+            self.action_space = space
+
+    env = RetinaWrapper(Buttons(spaces.MultiDiscrete([9] * 8)), action_mode="discrete", patch_size=5)
+    *_, nearest = env.lane._action_mode.read([env.noop_action()], 1)
+    assert not any(nearest.values())
+    written = env.lane.write_action((0.9, -0.9), {"move_3": 7})
+    location, choices = env.lane._action_mode.read([written], 1)
+    assert location[0] == pytest.approx(env.lane._action_mode.cells[6])
+    assert {name: options[0] for name, options in choices.items() if options[0]} == {"move_3": 7}
+    with pytest.raises(ValueError, match=r'"discrete" would have .* numbers here, .* take "multidiscrete"'):
+        RetinaWrapper(Buttons(spaces.MultiBinary(70)), action_mode="discrete", patch_size=5)
+
+
+def test_an_image_that_only_goes_up_to_one_is_warned_of():
+    class Mask(Walk):
+        def __init__(self):
+            super().__init__()
+            self.observation_space = spaces.Box(0, 1, self.shape, np.uint8)
+
+    with pytest.warns(UserWarning, match="white is 255"):
+        RetinaWrapper(Mask(), patch_size=5)
