@@ -273,7 +273,10 @@ def provenance(seconds: float, commits: Sequence[str], devices: Sequence[str], r
     """
     import torch
 
+    from agents.experiment.device import multiplies_bfloat16
+
     packages = ("torch", "numpy", "gymnasium")
+    autocasts = run.matmul_precision == "bfloat16" and multiplies_bfloat16(devices[-1].partition(" ")[0])
     return {
         "minutes": round(seconds / 60, 2),
         "date": time.strftime("%Y-%m-%d"),
@@ -282,6 +285,6 @@ def provenance(seconds: float, commits: Sequence[str], devices: Sequence[str], r
             "python": platform.python_version(),
             **{name: importlib.metadata.version(name) for name in packages},
         },
-        "matmul_precision": torch.get_float32_matmul_precision(),
+        "matmul_precision": "bfloat16" if autocasts else torch.get_float32_matmul_precision(),
         "machine": f"{' and '.join(devices)}, {run.threads} thread(s), {platform.machine()}",
     }

@@ -151,7 +151,7 @@ class RunConfig(Settings):
     THREADS_SHARE_BATCHES: ClassVar[bool] = False  # whether threads are processes, each with lanes of every batch
 
     evaluations: int = 10
-    """How often the agent is scored on validation episodes during training; 0 for never."""
+    """How often the agent is scored on validation episodes during training, at most once a report; 0 for never."""
     score_test: bool = True
     """Whether a finished run is scored on the test episodes too; turn it off while choosing settings."""
     report_every: int = 100

@@ -52,6 +52,10 @@ def make_updates(trainer: Trainer, saved: Saved = nobody) -> None:
             progress.advance(trainer.episodes - before)
             reports.look_early()
             if trainer.update % run.report_every and trainer.episodes < total:
+                if time.monotonic() - last > 60 * run.checkpoint_minutes > 0:
+                    trainer.seconds = reports.passed
+                    trainer.save()
+                    last = time.monotonic()
                 continue
             line = trainer.report()
             scored = trainer.curve[-1]["episodes"] if trainer.curve else 0

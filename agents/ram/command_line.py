@@ -58,7 +58,7 @@ class EvaluateCommand:
     gaze: Literal["agent", "center", "random", "oracle"] = "agent"
     """Whose gaze: the agent's, or another in its place, which measures what the agent's is worth."""
     episodes: int | None = None
-    """How many; by default all images of the split, or 20,000 fresh episodes."""
+    """How many; by default all images of the split, or 20,000 fresh test episodes (5,000 of validation), of an environment behind `RetinaWrapper` a tenth."""
     env_args: tuple[str, ...] = ()
     """Keywords of the environment that replace those of the training, such as num_glimpses=4."""
     price: float | None = None

@@ -53,6 +53,7 @@ def evaluate(
                 generator=generator,
                 gaze=gaze,
                 prices=price,
+                keep=False,
             )
             successes.append(rollout.successes.cpu().numpy()[batch.counted])
             told |= rollout.tells_success
@@ -65,7 +66,8 @@ def evaluate(
             before, found = (np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in (distances, found))
             distances = before + found
     held_out.envs.close()
-    means = distances[0] / np.maximum(distances[1], 1)
+    distances = distances[:, distances[1] > 0]  # a world on a device goes on after all have stopped
+    means = distances[0] / distances[1]
     if not told:
         return Score.of_returns(np.concatenate(returns), np.concatenate(glimpses), looks)
     off = None if np.isnan(means).any() else means.tolist()

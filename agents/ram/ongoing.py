@@ -61,6 +61,7 @@ class Ongoing:
         self._so_far = np.zeros(0)  # the returns of the episodes that go on
         # Of the last episode in each lane that is over, or of the first as far as it is.
         self._any_over = self._successes = np.zeros(0, np.bool_)
+        self._tells_success = False
         self._returns, self._num_glimpses = np.zeros(0), np.zeros(0, np.int64)
         self._lengths = np.zeros(0, np.int64)  # of the episodes that go on, in steps
 
@@ -112,7 +113,7 @@ class Ongoing:
         told = ended | ~self._any_over
         self._returns[told], self._num_glimpses[told] = self._so_far[told], info["num_glimpses"][told]
         if (successes := told_successes(info)) is not None:
-            self._successes[told] = successes[told]
+            self._successes[told], self._tells_success = successes[told], True
         self._any_over |= ended
         self._lengths = np.where(ended, 0, self._lengths + 1)
         warn_of_no_end(int(self._lengths.max()))
@@ -126,6 +127,7 @@ class Ongoing:
         found: dict[str, Any] = {
             "returns": torch.from_numpy(self._returns.astype(np.float32)),
             "successes": torch.from_numpy(self._successes.copy()),
+            "tells_success": self._tells_success,
             "num_glimpses": torch.from_numpy(self._num_glimpses.copy()),
         }
         if not together and self._start is not None:

@@ -111,6 +111,7 @@ def collect_rollout(
     activations: Mapping[str, Activations] | None = None,
     longest: Callable[[int], int] = int,
     ongoing: Ongoing | None = None,
+    keep: bool = True,
 ) -> Rollout:
     """Plays one episode in every lane, to the end, or a part of ongoing ones. `RecurrentAttentionAgent.unroll` sees it again, with gradient.
 
@@ -129,18 +130,19 @@ def collect_rollout(
         activations: from `agent.start_activations`, kept for `unroll`.
         longest: told the steps of the longest episode here, answers with those of the longest of the batch, of which others may play lanes.
         ongoing: the episodes to go on with, of which no lane is told a price.
+        keep: whether what was seen and made of it is kept, to learn from; without, `glimpses` are of the last step alone.
     """
     here = None if ongoing is None else ongoing.moment
     if here is None:
         here = _begin(agent, envs, seed, options, prices, keen)
-    tape = _Tape(agent.device, envs.num_envs, here, envs.unwrapped.tells_label, ongoing is None)
+    tape = _Tape(agent.device, envs.num_envs, here, envs.unwrapped.tells_label, ongoing is None, keep)
     how = _How(greedy, generator, gaze, watch, activations)
 
     def over() -> bool:
         return tape.all_over(envs)
 
     with agent.autocast():
-        lanes = envs.num_envs if agent.training else 0
+        lanes = envs.num_envs if agent.training and not greedy else 0  # to learn from
         for playing in _steps(over, longest, lanes) if ongoing is None else ongoing.until(over):
             if ongoing is not None:
                 here = ongoing.before(agent, envs, here, keen)
@@ -278,6 +280,7 @@ class _Tape:
     first: Moment  # before the first step
     tells_label: bool
     whole: bool  # whether episodes end with the rollout
+    keep: bool  # whether what was seen and made of it is
     glimpses: list[Tensor] = field(default_factory=list)
     seen_from: list[Tensor] = field(default_factory=list)
     pixel_sizes: list[Tensor | None] = field(default_factory=list)
@@ -302,6 +305,8 @@ class _Tape:
 
     def see(self, glimpse: Tensor, seen_from: Tensor, targets: Any, pixel_size: Tensor | None) -> None:
         """A glimpse (B, ...), where it was taken, the places where there was something to see, see `told_targets`, and the sizes of pixels."""
+        if not self.keep:
+            self.glimpses.clear()
         self.glimpses.append(glimpse)
         self.seen_from.append(seen_from)
         self.targets.append(targets)
@@ -317,7 +322,7 @@ class _Tape:
         """
         if not self.twin:
             demand_finite_rewards(reward, len(self.rewards) + 1)
-        self.decisions.append(decision)
+        self.decisions.append(decision if self.keep else replace(decision, pointing=None))
         self.locations.append(location)
         self.rewards.append(reward)
         self.active.append(~self.over)

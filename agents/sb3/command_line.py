@@ -44,7 +44,7 @@ class EvaluateCommand:
     split: Literal["validation", "test"] = "test"
     """Which episodes."""
     episodes: int | None = None
-    """How many; by default all images of the split, or 20,000 fresh episodes."""
+    """How many; by default all images of the split, or 20,000 fresh test episodes (5,000 of validation), of an environment behind `RetinaWrapper` a tenth."""
     json: Path | None = None
     """File to write the score to."""
 

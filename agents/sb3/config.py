@@ -37,6 +37,10 @@ class FramesRun(RunConfig):
 
     def __post_init__(self) -> None:
         demand_positive(self, "frames", "num_envs")
+        if self.matmul_precision == "bfloat16":
+            raise ValueError(
+                'matmul_precision must be "highest", "high" or "medium": Stable-Baselines3 has no autocast to bfloat16.'
+            )
         super().__post_init__()
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from agents.experiment.episodes import (
+    FRESH_SEEDS,
     Batch,
     HeldOutEpisodes,
     make_split,
@@ -62,10 +63,10 @@ def evaluate(
     distances: list[list[float]] = []  # of each step, of the lanes still playing
     generator = np.random.default_rng(0)
     for batch in held_out:
-        right, earned, taken, steps, seen_from = _play(model, held_out.envs, batch, gaze, generator)
+        right, tells, earned, taken, steps, seen_from = _play(model, held_out.envs, batch, gaze, generator)
         looks += count_looks(seen_from)
-        told |= right is not None
-        successes += [] if right is None else right.tolist()
+        told |= tells
+        successes += right.tolist()
         returns += earned.tolist()
         glimpses += taken.tolist()
         distances += [[] for _ in range(len(steps) - len(distances))]
@@ -90,7 +91,7 @@ def play_episodes(model: Predicts, config: Any, show: Callable[[View], None], ep
     envs = make_split(config, 1, "validation", render_mode="rgb_array")
     generator = np.random.default_rng(0)
     for seed in range(episodes):
-        one = Batch(seed, None, np.ones(1, np.bool_))
+        one = Batch(FRESH_SEEDS["validation"] + seed, None, np.ones(1, np.bool_))
         _play(model, envs, one, config.gaze, generator, lambda: show(envs.unwrapped.view()))
         show(envs.unwrapped.view())
     envs.close()
@@ -104,8 +105,8 @@ def _play(
     gaze: str,
     generator: np.random.Generator,
     see: Callable[[], None] = lambda: None,
-) -> tuple[Any, Any, Any, Any, Any]:
-    """One episode per lane; of the lanes counted: successes (None where the world tells of none), returns, glimpses taken, per step the
+) -> tuple[Any, bool, Any, Any, Any, Any]:
+    """One episode per lane; of the lanes counted: successes, and whether the world tells of any; returns, glimpses taken, per step the
     distances of the gaze (playing,), and where all glimpses were taken (glimpses, 2)."""
     observation, info = envs.reset(seed=batch.seed, options=batch.options)
     space = envs.single_action_space
@@ -130,6 +131,5 @@ def _play(
             told, right = True, right | successes & over & ~was_over
         warn_of_no_end(steps := steps + 1)
         start = np.zeros_like(over)
-    successes = right[batch.counted] if told else None
     taken = info["num_glimpses"][batch.counted]
-    return successes, returns[batch.counted], taken, distances, np.concatenate(looks)
+    return right[batch.counted], told, returns[batch.counted], taken, distances, np.concatenate(looks)

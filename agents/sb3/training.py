@@ -67,9 +67,12 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
         width = glimpse_width(envs.envs.unwrapped)
         kwargs["policy_kwargs"] = {"glimpse_width": width, **kwargs.get("policy_kwargs", {})}
     try:
-        return ALGORITHMS[config.algo](policy, envs, **kwargs)
+        model = ALGORITHMS[config.algo](policy, envs, **kwargs)
     except Exception as error:  # an algorithm stumbles in any way over keywords that make no sense
         raise ValueError(f"algo_args of {config.algo}: {first_line(error)}") from None
+    # The library's own seeds, seed + lane, are nearly the same for neighbouring seeds.
+    envs.seed(int(np.random.SeedSequence(config.seed).generate_state(1)[0]))
+    return model
 
 
 def glimpse_width(envs: Any) -> int:
@@ -228,7 +231,7 @@ def _train(
             raise
     demand_finite_weights(model)
     save_model(model, config, folder / MODEL)
-    if interrupted:
+    if interrupted and model.num_timesteps < config.run.frames:
         print(
             f"Stopped after {model.num_timesteps} of {config.run.frames} frames; {folder / MODEL} is the model so far."
         )

@@ -217,7 +217,13 @@ def _command_line(config: Any, family: Family, values: dict[str, Any]) -> str:
     words, origin = ["python", f"agents/{config.command}"], family.config()
     if config.name in family.presets:
         words, origin = [*words, "--preset", config.name], family.presets[config.name]
-    for name, value in config.departures(origin).items():
+    departures = config.departures(origin)
+    if family.name == "sb3" and config.name not in family.presets:
+        start = tuned(config.algo, config.env)  # what the command starts from
+        departures |= {name: value for name, value in config.departures(start).items() if name.startswith("run.")}
+    if departures.pop("counterfactual", ...) is None:
+        words += ["--counterfactual.candidates", "1"]
+    for name, value in departures.items():
         if name in values or name not in CARRIED_OUT:
             words += [f"--{name.replace('_', '-')}", *map(str, value if isinstance(value, tuple) else (value,))]
     return shlex.join(words)

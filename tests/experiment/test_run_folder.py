@@ -7,9 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from agents.experiment import run_folder  # noqa: E402
+from agents.experiment import device, run_folder  # noqa: E402
 from agents.experiment.command_line import new_folder, new_run  # noqa: E402
-from agents.experiment.run_folder import current_commit, reserved  # noqa: E402
+from agents.experiment.run_folder import current_commit, provenance, reserved  # noqa: E402
+from agents.experiment.settings import RunConfig  # noqa: E402
 from agents.ram.command_line import train_command  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 
@@ -107,3 +108,10 @@ def test_folder_of_a_run_has_a_name_that_every_file_system_takes(tmp_path, monke
     assert not set(folder.name) & set('<>:"/\\|?* ')
     assert folder.name.isprintable()
     assert folder.name.encode(sys.getfilesystemencoding())
+
+
+def test_a_result_says_bfloat16_where_products_were(monkeypatch):
+    run = RunConfig(matmul_precision="bfloat16")
+    for able, told in ((True, "bfloat16"), (False, torch.get_float32_matmul_precision())):
+        monkeypatch.setattr(device, "multiplies_bfloat16", lambda name, able=able: able)
+        assert provenance(1.0, ["abc"], ["cpu (A Small One)"], run)["matmul_precision"] == told

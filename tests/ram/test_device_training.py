@@ -5,9 +5,12 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from agents.experiment.device_worlds import DeviceWorld  # noqa: E402
+from agents.experiment.episodes import make_envs  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT  # noqa: E402
 from agents.ram import training  # noqa: E402
+from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.checkpoint import load_state  # noqa: E402
+from agents.ram.evaluation import evaluate  # noqa: E402
 from agents.ram.findings import Findings  # noqa: E402
 from agents.ram.presets import GENERAL, PRESETS  # noqa: E402
 from agents.ram.training import Trainer, train  # noqa: E402
@@ -146,3 +149,15 @@ def test_update_that_is_turned_by_tensors_is_that_of_the_numbers(
     assert [group["lr"] for group in trainer.optimizer.param_groups] == [
         group["lr"] for group in found[0]["optimizer"]["param_groups"]
     ]
+
+
+def test_glimpses_that_nobody_took_have_no_distance(fake_mnist, monkeypatch):
+    config = PRESETS["cluttered60-stop"].but(network={"hidden_size": 8}, run={"warm_start": ""})
+    agent = make_agent(config, make_envs(config, 1))
+    agent.eval()
+    with torch.no_grad():
+        [*agent.action_networks["stop"].parameters()][-1].copy_(torch.tensor([-9.0, 9.0]))  # at once
+    monkeypatch.setattr("agents.ram.evaluation.on_device", DeviceWorld)
+    score = evaluate(agent, config, "validation")
+    assert score.mean_glimpses == 1
+    assert len(score.gaze_distance) == 1

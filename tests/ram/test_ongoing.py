@@ -270,3 +270,31 @@ def test_a_team_plays_and_learns_what_one_process_does(words, tmp_path):
     assert other["window"] == pytest.approx(one["window"], rel=1e-4, abs=1e-5)
     for name, weight in one["agent"].items():
         torch.testing.assert_close(other["agent"][name], weight, rtol=1e-5, atol=1e-6, msg=name)
+
+
+def test_long_episodes_are_scored_and_what_was_seen_of_them_is_not_kept(tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        "agents.ram.evaluation.collect_rollout", lambda *a, **k: kept.append(collect_rollout(*a, **k)) or kept[-1]
+    )
+    monkeypatch.setattr("agents.experiment.episodes.MOST_GLIMPSES", 8)  # of an update
+    assert Trainer(uneven(), tmp_path).score("validation").episodes == 20
+    (rollout,) = kept
+    assert len(rollout.rewards) > 2
+    assert len(rollout.glimpses) == 1
+
+
+def test_success_is_reported_also_where_only_the_end_of_an_episode_tells_of_it(tmp_path, monkeypatch):
+    class Quiet(Uneven):
+        def facts(self, ended):
+            found = super().facts(ended)
+            return found if ended.any() else {name: value for name, value in found.items() if name != "is_success"}
+
+    gym.register("Quiet-v0", vector_entry_point=Quiet)
+    try:
+        rollouts = play(uneven().but(env="Quiet-v0"), rollouts=9)[3]
+    finally:
+        del gym.registry["Quiet-v0"]
+    told = [rollout.tells_success for rollout, *_ in rollouts]
+    assert told == sorted(told)  # once told, always
+    assert told[-1]

@@ -524,3 +524,51 @@ def test_a_dark_first_glimpse_at_the_middle_is_not_told_from_none(fake_mnist):
     kwargs = {"obs_mode": "history", "action_mode": "dict"}
     assert glimpse_width(gym.make_vec("GlimpseMNIST-v0", num_envs=1, **kwargs).unwrapped)
     assert not glimpse_width(gym.make_vec("GlimpseMNIST-v0", num_envs=1, initial_location="center", **kwargs).unwrapped)
+
+
+def test_runs_of_neighbouring_seeds_play_episodes_of_their_own():
+    seeds = [set(make_model(tiny("ppo", seed=seed)).get_env()._seeds) for seed in (1, 2, 3)]
+    assert len(set.union(*seeds)) == sum(map(len, seeds))
+
+
+def test_batches_without_a_success_count_where_the_world_only_tells_of_successes(monkeypatch):
+    class Rare:
+        def __init__(self, envs):
+            self.envs, self.unwrapped = envs, envs.unwrapped
+
+        def __getattr__(self, name):
+            return getattr(self.envs, name)
+
+        def step(self, actions):
+            *found, info = self.envs.step(actions)
+            if not info["is_success"].any():
+                info = {name: value for name, value in info.items() if "is_success" not in name}
+            return *found, info
+
+    class Still:
+        def predict(self, observation, state, start, deterministic):
+            return np.tile([12, 1], (len(observation), 1)), None  # never moves
+
+    made = episodes.make_split
+    monkeypatch.setattr(episodes, "make_split", lambda *args, **kwargs: Rare(made(*args, **kwargs)))
+    config = Config(env="CatchBall-v0", env_args=("obs_mode=flat", "action_mode=multidiscrete"))
+    many, few = (evaluate_model(Still(), config, "validation", episodes=60, lanes=lanes) for lanes in (60, 3))
+    assert many.episodes == few.episodes == 60
+    assert 0 < many.success == few.success < 0.5
+
+
+def test_a_run_that_is_interrupted_while_it_is_scored_for_the_last_time_has_a_result(tmp_path, monkeypatch):
+    class Late(sb3_training.Reporter):
+        def report(self):
+            super().report()
+            if self.num_timesteps >= self.config.run.frames:
+                self.interrupted.append(2)
+
+    monkeypatch.setattr(sb3_training, "Reporter", Late)
+    assert train_model(tiny("ppo", run={"frames": 64}), tmp_path)["frames"] == 64
+    assert (tmp_path / RESULT).exists()
+
+
+def test_bfloat16_is_refused_since_the_library_has_no_autocast():
+    with pytest.raises(ValueError, match="has no autocast to bfloat16"):
+        tiny("ppo", run={"matmul_precision": "bfloat16"})

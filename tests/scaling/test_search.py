@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("torch")
 
 from agents.ram.presets import PRESETS, preset_for
+from agents.sb3.config import Sb3Config
 from agents.sb3.hyperparams import tuned
 from agents.sb3.presets import PRESETS as STOCK
 from agents.scaling import cluster, search
@@ -212,3 +213,11 @@ def test_picture_of_the_trials_is_drawn(names, tmp_path):
     record["outcomes"][1]["error_percent"] = 0.0  # has a place on a logarithmic axis too
     draw_trials(record, tmp_path / "trials.png")
     assert (tmp_path / "trials.png").stat().st_size > 5000
+
+
+def test_the_command_says_what_would_otherwise_be_the_tuned_settings_or_cannot_be_a_flag():
+    plain = Sb3Config(algo="ppo", env="CatchBall-v0")
+    assert plain.run.num_envs != tuned("ppo", "CatchBall-v0").run.num_envs
+    assert f"--run.num-envs {plain.run.num_envs}" in search._command_line(plain, FAMILIES["sb3"], {})
+    words = search._command_line(PRESETS["mnist-2m-ram"].but(counterfactual=None), FAMILIES["ram"], {})
+    assert words.endswith("--preset mnist-2m-ram --counterfactual.candidates 1")
