@@ -505,6 +505,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def _look(self, lanes: Lanes, locations: Locations, redraw: bool) -> None:
         """Takes a glimpse in each of the lanes, at its row of locations (N, 2)."""
+        if not len(lanes):
+            return
         if redraw:
             self._integrate(lanes)
         self._locations[lanes] = locations[lanes]
@@ -546,7 +548,7 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
 
     def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
         """What there is to see in the lanes (M,), which may occur more than once, at places (M, 2)."""
-        if self._by_table:
+        if self._by_table or not len(lanes):
             return self.sensor.glimpse(self._tables, places, lanes)
         return self.sensor.glimpse_once([self._shown[lane] for lane in lanes], places)
 

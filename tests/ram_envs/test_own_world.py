@@ -288,12 +288,19 @@ def test_a_large_screen_that_changes_is_seen_as_it_is_without_tables_of_all_of_i
     shown = envs.last.copy()
     assert envs.lane_bytes < 2.5 * shown[0].nbytes + 10_000
     places = np.random.default_rng(1).uniform(-1, 1, (3, 2)).astype(np.float32)
-    for move in ([0, 1, 0], [0, 0, 0]):  # the second lane ends, and is seen as it was
+    for move in (
+        [0, 1, 0],
+        [0, 0, 0],
+        [1, 0, 1],
+        [0, 0, 0],
+    ):  # the second lane ends, and is seen as it was; then all do
         playing = ~envs._over
         seen = envs.step({"location": places, "move": move})[0]
-        shown[playing] = envs.last
+        if playing.any():
+            shown[playing] = envs.last
         expected = envs.sensor.glimpse(envs.sensor.integrate(shown), places, np.arange(3))
         np.testing.assert_array_equal(seen["glimpse"], expected)
+        assert envs.look(np.zeros((0, 3, 2))).shape == (0, *seen["glimpse"].shape)
         elsewhere = envs.look(places[None, ::-1])[0]
         expected = envs.sensor.glimpse(envs.sensor.integrate(shown), places[::-1], np.arange(3))
         np.testing.assert_array_equal(elsewhere, expected)
