@@ -57,6 +57,11 @@ class DiscreteMeaning(Protocol):
         ...
 
 
+def nearest_cell(location: Sequence[float], cells: Locations) -> int:
+    """Which of the cells (grid * grid, 2) a location (x, y) is nearest to."""
+    return int(np.square(cells - np.asarray(location)).sum(1).argmin())
+
+
 @dataclass(frozen=True)
 class EveryCombination:
     """One number for each cell of the grid with each option of each choice."""
@@ -71,9 +76,8 @@ class EveryCombination:
         return cells[cell], dict(zip(self.choices, options, strict=True))
 
     def write(self, location: Sequence[float], chosen: Mapping[str, int], cells: Locations) -> int:
-        cell = np.square(cells - np.asarray(location)).sum(1).argmin()
-        options = [int(chosen.get(name, 0)) for name in self.choices]
-        return int(np.ravel_multi_index((cell, *options), (len(cells), *self.choices.values())))
+        numbers = (nearest_cell(location, cells), *(int(chosen.get(name, 0)) for name in self.choices))
+        return int(np.ravel_multi_index(numbers, (len(cells), *self.choices.values())))
 
 
 def make_action_mode(
@@ -127,8 +131,7 @@ class MultiDiscreteMode(ActionMode):
         return self.cells[numbers[:, 0]], dict(zip(self.names, numbers[:, 1:].T, strict=True))
 
     def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
-        cell = np.square(self.cells - np.asarray(location)).sum(1).argmin()
-        return np.array([cell, *(chosen.get(name, 0) for name in self.names)])
+        return np.array([nearest_cell(location, self.cells), *(chosen.get(name, 0) for name in self.names)])
 
 
 class DictMode(ActionMode):
@@ -214,7 +217,7 @@ class DiscreteMode(ActionMode):
         return self.meaning.read(_whole("action", actions, (lanes,), self.size), self.cells)
 
     def write(self, location: Sequence[float], chosen: Mapping[str, int]) -> Any:
-        if isinstance(self.meaning, EveryCombination):
+        if isinstance(self.meaning, EveryCombination):  # which may be too many to read them all
             return np.int64(self.meaning.write(location, chosen, self.cells))
         locations, found = self.meaning.read(np.arange(self.size), self.cells)
         wrong = sum((found[name] != option).astype(float) for name, option in chosen.items())

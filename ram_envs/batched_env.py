@@ -408,9 +408,11 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
             raise ValueError(
                 f"locations must be finite numbers of shape (K, {self.num_envs}, 2), got {shown(locations)}."
             )
+        shape = (*places.shape[:2], *self._glimpses.shape[1:])
+        if not len(places):
+            return np.zeros(shape, np.float32)
         lanes = np.tile(np.arange(self.num_envs), len(places))
-        glimpses = self._glimpse(lanes, places.clip(-1, 1).reshape(-1, 2))
-        return glimpses.reshape(len(places), self.num_envs, *glimpses.shape[1:])
+        return self._glimpse(lanes, places.clip(-1, 1).reshape(-1, 2)).reshape(shape)
 
     def actions_to(self, places: Locations) -> Locations:
         """The locations (..., N, 2) that actions must hold to look at these places (..., N, 2), or as near to them as one action gets."""
@@ -547,8 +549,8 @@ class RetinaVectorEnv(VectorEnv[Any, Any, NDArray[Any]], ABC):
         return locations
 
     def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What there is to see in the lanes (M,), which may occur more than once, at places (M, 2)."""
-        if self._by_table or not len(lanes):
+        """What there is to see in the lanes (M,), one or more, which may occur more than once, at places (M, 2)."""
+        if self._by_table:
             return self.sensor.glimpse(self._tables, places, lanes)
         return self.sensor.glimpse_once([self._shown[lane] for lane in lanes], places)
 

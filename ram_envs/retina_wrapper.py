@@ -249,8 +249,6 @@ class RetinaVectorWrapper(RetinaVectorEnv):
                 del self._fixations[lane][: -max(PATH, self.looks_per_step)]
 
     def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
-        if not len(lanes):
-            return np.zeros((0, *self.sensor.glimpse_shape(self.screen[2])), np.float32)
         n, (height, width, channels) = self.frames, self._sight.shape
         if n > 1:
             places = places.repeat(n, axis=0)  # (M * n, 2), each frame's
