@@ -59,6 +59,7 @@ class Rollout:
         target_distances: (T, B), from each glimpse to the middle of the (nearest) digit or to the ball, in half image sides; NaN in
             a world that does not tell.
         budget: the most steps that an episode can have.
+        changes: whether a place ever looked different after a step; None where that was not looked into.
         made: what the agent made of each step as it played, where an update makes several gradient steps; else None.
         start: the agent's state before the first step, where not all episodes begin there, or others follow them; else None.
         stays: (T, B), likewise, 0 where an episode begins and 1 elsewhere.
@@ -85,6 +86,7 @@ class Rollout:
     num_glimpses: Tensor
     target_distances: Tensor
     budget: int
+    changes: bool | None = None
     made: Outputs | None = None
     start: AgentState | None = None
     stays: Tensor | None = None
@@ -112,6 +114,7 @@ def collect_rollout(
     longest: Callable[[int], int] = int,
     ongoing: Ongoing | None = None,
     keep: bool = True,
+    look_again: bool = False,
 ) -> Rollout:
     """Plays one episode in every lane, to the end, or a part of ongoing ones. `RecurrentAttentionAgent.unroll` sees it again, with gradient.
 
@@ -131,11 +134,12 @@ def collect_rollout(
         longest: told the steps of the longest episode here, answers with those of the longest of the batch, of which others may play lanes.
         ongoing: the episodes to go on with, of which no lane is told a price.
         keep: whether what was seen and made of it is kept, to learn from; without, `glimpses` are of the last step alone.
+        look_again: whether, where looks are compared, it is looked into whether what was seen before a step still looks so after it.
     """
     here = None if ongoing is None else ongoing.moment
     if here is None:
         here = _begin(agent, envs, seed, options, prices, keen)
-    tape = _Tape(agent.device, envs.num_envs, here, envs.unwrapped.tells_label, ongoing is None, keep)
+    tape = _Tape(agent.device, envs.num_envs, here, envs.unwrapped.tells_label, ongoing is None, keep, look_again)
     how = _How(greedy, generator, gaze, watch, activations)
 
     def over() -> bool:
@@ -152,8 +156,7 @@ def collect_rollout(
                 tape.rewards[-1] = ongoing.after(agent, here, tape.rewards[-1], tape.last[-1])
     if not tape.twin:
         warn_of_more_glimpses(envs, here.info["num_glimpses"])
-    budget = envs.unwrapped.max_glimpses or len(tape.decisions)
-    rollout = tape.rollout(agent, prices, gaze == "agent", here.info["num_glimpses"], budget)
+    rollout = tape.rollout(agent, prices, gaze == "agent", here.info["num_glimpses"], envs.unwrapped.max_glimpses)
     return rollout if ongoing is None else replace(rollout, **ongoing.finish(here))
 
 
@@ -281,6 +284,7 @@ class _Tape:
     tells_label: bool
     whole: bool  # whether episodes end with the rollout
     keep: bool  # whether what was seen and made of it is
+    look_again: bool  # whether to see if what was seen still looks so
     glimpses: list[Tensor] = field(default_factory=list)
     seen_from: list[Tensor] = field(default_factory=list)
     pixel_sizes: list[Tensor | None] = field(default_factory=list)
@@ -295,6 +299,7 @@ class _Tape:
     states: list[AgentState] = field(default_factory=list)
     successes: Any = False  # (B,)
     judged: Any = False  # (B,) whether the episode terminated
+    changes: bool = False  # whether what was seen ever looked different after a step
 
     def __post_init__(self) -> None:
         # A world on the device takes tensors, and knows when all must be over.
@@ -342,10 +347,14 @@ class _Tape:
         no look follows the last step."""
         if places is None or (self.whole and self.all_over(envs)):
             return
-        elsewhere = envs.unwrapped.look(places if self.twin else places.cpu().numpy())
+        asked = torch.cat([places, self.seen_from[-1][None]]) if self.look_again else places
+        seen = torch.as_tensor(envs.unwrapped.look(asked if self.twin else asked.cpu().numpy()), device=self.device)
         self.reached.append(places)
-        self.elsewhere.append(torch.as_tensor(elsewhere, device=self.device))
+        self.elsewhere.append(seen[: len(places)])
         self.states.append(state)
+        if self.look_again and not self.changes:
+            plays_on = torch.as_tensor(self.active[-1] & ~self.last[-1], device=self.device)
+            self.changes = bool(((seen[-1] != self.glimpses[-1]).flatten(1).any(1) & plays_on).any())
 
     def rollout(
         self,
@@ -353,7 +362,7 @@ class _Tape:
         prices: Tensor | float | None,
         own_gaze: bool,
         num_glimpses: Any,
-        budget: int,
+        budget: int | None,
     ) -> Rollout:
         """All steps, stacked."""
         active, last, rewards = (self._stack(arrays) for arrays in (self.active, self.last, self.rewards))
@@ -396,7 +405,8 @@ class _Tape:
             tells_success=self.tells_success,
             num_glimpses=torch.as_tensor(num_glimpses),
             target_distances=self._distances(seen_from),
-            budget=budget,
+            budget=budget or len(decisions),
+            changes=self.changes if self.look_again else None,
             made=_made(decisions) if agent.training and agent.config.learning.parts > 1 else None,
         )
 

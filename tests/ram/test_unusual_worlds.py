@@ -379,6 +379,28 @@ def test_a_world_that_counts_too_few_glimpses_is_told_so(monkeypatch):
         collect_rollout(make_agent(tiny(), envs), envs, seed=0)
 
 
+def test_whether_a_scene_stands_still_is_seen_where_a_world_does_not_say_so(tmp_path, monkeypatch):
+    config = GENERAL.but(env="Counted-v0", learning={"batch_size": 8}, run={"episodes": 8 * 100, "evaluations": 0})
+    trainer = Trainer(config, tmp_path)
+    assert trainer.envs.unwrapped.screen_changes
+    trainer.step()
+    assert not trainer.agent.scene_changes
+    still = Counted.screens
+    monkeypatch.setattr(
+        Counted,
+        "screens",
+        lambda world, lanes: still(world, lanes) + world.steps[lanes, None, None, None].astype(np.uint8),
+    )
+    while trainer.update <= Trainer.LOOKS_INTO:
+        trainer.step()
+    assert trainer.agent.scene_changes
+    assert not trainer.looks_again  # once is enough
+    again = Trainer(config, tmp_path)
+    trainer.save()
+    again.restore(load_state(tmp_path / CHECKPOINT))
+    assert (again.agent.scene_changes, again.looks_again) == (True, False)
+
+
 class Wordy(Pixels):
     """A world with words of its own in its info."""
 
