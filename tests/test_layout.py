@@ -31,7 +31,7 @@ FLOORS = {
         "__init__", "families", "forecast", "cluster", "trials", "space", "search_record", "search",
     ],
     "agents/analysis": [
-        "__init__", "world_tables", "tables", "setting_words", "ablation_tables", "findings", "result_tables", "pages",
+        "__init__", "world_tables", "tables", "setting_words", "preset_table", "ablation_tables", "findings", "result_tables", "pages",
         "step_speed", "catch_ceiling", "catch_misses", "stopping_habits", "image_sizes", "image_times", "time_table", "core_speed", "gpu_table", "curves", "episode_pictures",
         "plots", "reproduction", "ray_costs",
     ],

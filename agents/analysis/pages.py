@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agents.analysis.ablation_tables import ablation_table, parts_table
 from agents.analysis.findings import findings_table
+from agents.analysis.preset_table import preset_table
 from agents.analysis.result_tables import comparison_tables, headline_table, results_tables
 from agents.analysis.tables import (
     RESULTS,
@@ -32,6 +33,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "headline": lambda: headline_table(load_results()),
     "results": lambda: results_tables(load_results()),
     "comparison": lambda: comparison_tables(load_results()),
+    "presets": preset_table,
     "paper recipe": paper_recipe_table,
     "parts": parts_table,
     "image sizes": sizes_table,
