@@ -73,6 +73,19 @@ def episode_gif(
     return write
 
 
+def photograph(path: Path) -> None:
+    """The agent of docs/own_images.md after its looks at a picture of the folder found/, which the page has the commands for.
+
+    Raises:
+        FileNotFoundError: if there is no agent, or no such folder.
+    """
+    checkpoint = RESULTS / "worlds" / "images-learned-conv.pt"
+    for needed in (checkpoint, Path("found")):
+        if not needed.exists():
+            raise FileNotFoundError(f"There is no {needed}: docs/own_images.md has the commands.")
+    write_video(path, [draw_view(_played(checkpoint, 1, seed=3)[0][-1], 480)], fps=1)
+
+
 def oracle_gif(env_id: str, episodes: int = 3, seed: int = 1, fps: int = 2) -> Callable[[Path], None]:
     """An environment that has no trained agent yet, as an eye sees it that is told where to look, at one digit after the other."""
 

@@ -26,7 +26,14 @@ from agents.analysis.curves import (
     search_trials,
     step_sizes,
 )
-from agents.analysis.episode_pictures import agents_at_work, episode_gif, fixation_paths, oracle_gif, stopping_paths
+from agents.analysis.episode_pictures import (
+    agents_at_work,
+    episode_gif,
+    fixation_paths,
+    oracle_gif,
+    photograph,
+    stopping_paths,
+)
 from agents.analysis.tables import RESULTS
 from agents.experiment.command_line import command
 from agents.ram.presets import DEFAULTS
@@ -55,6 +62,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     **{f"{env_id.removesuffix('-v0')}.gif": oracle_gif(env_id) for env_id in ENV_IDS if env_id not in DEFAULTS},
     "CatchBall.gif": episode_gif("CatchBall-v0", fps=10),
     "RetinaLavaGap.gif": episode_gif(LAVA, "worlds/lava3-learned", episodes=3, seed=0, fps=3),  # needs minigrid
+    "photograph.png": photograph,  # needs the folder found/
     "GlimpseMNIST-Moving60.gif": oracle_gif("GlimpseMNIST-Moving60-v0", episodes=2, fps=4),
     "figure3-cluttered60.png": fixation_paths("GlimpseMNIST-Cluttered60-v0"),
     "figure3-cluttered100.png": fixation_paths("GlimpseMNIST-Cluttered100-v0"),
