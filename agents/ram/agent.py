@@ -82,7 +82,7 @@ class RecurrentAttentionAgent(nn.Module):
         self.anywhere: float | Tensor = 0.0  # share of the candidates that are drawn anywhere, annealed by training
         self.num_scales, self.planes, self.patch_size = num_scales, glimpse_shape[0], glimpse_shape[-1]
         self.pathways = ("what", "where") if config.gaze.pathway == "separate" else ("what",)
-        self.scene_changes = False  # but for looking; `make_agent` knows
+        self.scene_changes = False  # but for looking; `make_agent` knows what the world says, and training sees it
         # Of the image, as a way (x, y) between locations; `make_agent` knows its size.
         self.pixel_size = (2 / self.patch_size, 2 / self.patch_size)
         past = choices.keys() - {"answer", self.end} if past is None else past

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from agents.analysis import ablation_tables, findings, pages, result_tables, step_speed, tables
+from agents.analysis import ablation_tables, findings, pages, preset_table, result_tables, step_speed, tables
 from agents.experiment.settings import keywords
 from agents.ram.checkpoint import load_state
 from agents.ram.config import Config
@@ -29,7 +29,7 @@ def run(seed, error, preset="cluttered60-8", **fewer):
 def table_rows(text):
     """The cells of each row of the tables in a text, headers left out."""
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
-    return [row for row in rows if row[0] not in ("agent", "preset", "task") and "---" not in row[0]]
+    return [row for row in rows if row[0] not in ("agent", "preset", "recipe", "task") and "---" not in row[0]]
 
 
 def test_a_row_has_the_mean_of_its_seeds_beside_the_papers_error_and_the_spread_below():
@@ -304,3 +304,21 @@ def test_parts_of_the_general_recipe_are_told_by_task_with_the_spread_of_their_s
     assert lines[2] == "| nothing: the recipe itself | 8.5 % (8.0 to 9.0); 2.0 min | - | - |"
     shared = next(line for line in lines if line.startswith(f"| {ablation_tables.PARTS['shared']} |"))
     assert shared.endswith("| - | - | 3.3; 2.0 min |")
+
+
+def test_every_preset_that_learns_to_look_has_its_recipe_and_what_it_changes(monkeypatch):
+    found = {
+        name: (recipe, changed)
+        for recipe, changed, names in table_rows(preset_table.preset_table())
+        for name in names.replace("`", "").split(", ")
+    }
+    assert found.keys() == {
+        name for name, config in PRESETS.items() if config.gaze.policy == "learned" and not name.startswith("general")
+    }
+    assert found["cluttered60-2m-ram"] == ("`general`", "nothing")
+    assert found["catch-48"] == ("`general-moves`", "nothing")
+    assert found["mnist-6-faithful"][0] == "the paper's"
+    other = PRESETS["cluttered60-2m-ram"].but(optimizer={"warm_up": 1.0})
+    monkeypatch.setitem(PRESETS, "cluttered60-2m-ram", other)
+    changed = "| `general` | all of the learning rate from the start | `cluttered60-2m-ram` |"
+    assert changed in preset_table.preset_table()
