@@ -126,10 +126,11 @@ class Trainer:
         info = self._seed_lanes(config.seed)
         self.tells_target = told_targets(self.envs, info) is not None
         self.ongoing = self._make_ongoing()
-        # A world may not say that it stands still. Whoever looks at several places can see it.
-        self.looks_again = (
-            self.agent.scene_changes and config.counterfactual is not None and not isinstance(self.envs, DeviceWorld)
-        )
+        # A world may not say that it stands still: it does until it is seen to change, by looking again at what was seen.
+        able = config.counterfactual is not None and not isinstance(self.envs, DeviceWorld)
+        self.may_change = able and self.agent.scene_changes
+        if self.may_change:
+            self.agent.scene_changes = False
         recorded = self.device.type == "cuda" and isinstance(self.envs, DeviceWorld) and config.run.cuda_graphs
         self.graph = UpdateGraph(self) if recorded else None
 
@@ -188,7 +189,6 @@ class Trainer:
             "return_spread": self.return_spread,
             "return_scale": float(self.agent.return_scale),
             "explains": self.explains,
-            "looks_again": self.looks_again,
             "scene_changes": self.agent.scene_changes,
             "trust": float(self.agent.trust),
             "window": self.window,
@@ -232,7 +232,6 @@ class Trainer:
             self.return_spread, self.agent.return_scale = state.get("return_spread"), state.get("return_scale", 1.0)
             self.pace = state.get("pace", 1.0)
             self.explains, self.agent.trust = state.get("explains", 0.0), state.get("trust", 0.0)
-            self.looks_again = state.get("looks_again", self.looks_again)
             self.agent.scene_changes = state.get("scene_changes", self.agent.scene_changes)
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
             self.graph = self.graph and UpdateGraph(self)  # moments lie elsewhere now
@@ -284,11 +283,10 @@ class Trainer:
             activations=activations,
             longest=lambda steps: max(self.team.gather(steps)),
             ongoing=self.ongoing,
-            look_again=self.looks_again and self.update % self.LOOKS_INTO == 0,
+            look_again=self.may_change and not self.agent.scene_changes and self.update % self.LOOKS_INTO == 0,
         )
         if rollout.changes is not None:
             self.agent.scene_changes = any(self.team.gather(rollout.changes))
-            self.looks_again = not self.agent.scene_changes
         if twin:
             self._demand_finite("A location", rollout.locations)
         if self.update == 0:  # nothing is known of returns yet, and one step on large ones is one too many
