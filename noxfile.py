@@ -10,6 +10,7 @@ nox -s "examples(library='rllib')"                  # a library's example, with 
 nox -s "codebases(codebase='tianshou')"               # somebody else's code for a few hundred steps, in an environment of its own
 nox -s "codebases(codebase='cleanrl')" -- FOLDER      # CleanRL's scripts (or LeanRL's), which are no package: a checkout
 nox -s behind_the_retina                            # a random agent in Atari, MiniGrid, crafter and CarRacing
+nox -s coverage                                     # how much of ram_envs the tests run
 nox -s mutants                                      # every change to the retina, Catch and the losses is seen by a test
 nox -s fuzz                                         # a million inputs for the IDX reader; `-- -atheris_runs=1000` for fewer
 """
@@ -150,6 +151,13 @@ def behind_the_retina(session: nox.Session, library: str) -> None:
     """A random agent behind the retina in somebody else's environments; single and vector must agree."""
     session.install("-c", "constraints.txt", ".", *BEHIND[library])
     session.run("python", "tests/libraries/random_agent.py", library, *(session.posargs or ["200"]), env=SCREENLESS)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """All tests, and which lines and branches of `ram_envs` they run; too few are an error."""
+    session.install("-c", "constraints.txt", "-e", ".[dev]")
+    session.run("pytest", "-q", "--cov", "-n", "auto", "--dist", "loadfile", *session.posargs, env=SCREENLESS)
 
 
 @nox.session

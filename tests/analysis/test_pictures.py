@@ -116,7 +116,7 @@ def test_every_picture_can_be_made_from_agents_and_results(tmp_path, fake_mnist,
         monkeypatch.setattr(module, "RESULTS", results)
     played = episode_pictures._played
     monkeypatch.setattr(
-        episode_pictures, "_played", lambda agent, episodes, *seed: played(agent, min(episodes, 10), *seed)
+        episode_pictures, "_played", lambda agent, episodes, *seed: played(agent, -(-episodes // 6), *seed)
     )
     monkeypatch.setattr(curves, "load_results", lambda: {name: [RUN] for name in DRAWN})
     monkeypatch.setattr("sys.argv", ["plots.py", "--out", str(tmp_path / "docs")])

@@ -53,7 +53,6 @@ def test_run_remembers_the_module_and_its_commands_find_it(place):
     assert json.loads((place / "run" / RESULT).read_text())["config"]["env"] == "my_pictures:Mine-v0"
     for said, script, *flags in (
         ("my_pictures:Mine-v0, 12 test episodes", "evaluate_ram.py", "--checkpoint", "run", "--episodes", "100"),
-        ("Wrote seen.gif", "watch_ram.py", "--checkpoint", "run", "--episodes", "1", "--video", "seen.gif"),
         ("Going on with general", "train_ram.py", "--resume", "run"),
     ):
         done = run(script, *flags, cwd=place)
