@@ -12,18 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from ram_envs.action_modes import Choices
 from ram_envs.arguments import one_of, shown, two_sides, whole_number
 from ram_envs.batched_env import Lanes, RetinaEnv
-from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import SPLITS, LabelledImages, choose_images
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.scattered_digits import Scatterer, ScatterRecipe
-from ram_envs.sprites import SpriteTables, draw_canvases
+from ram_envs.sprite_world import SpriteWorldVectorEnv
+from ram_envs.sprites import Sprites, draw_canvases
 
 ANSWERS = ("pair", "sum", "majority", "sequence")
-LARGEST_TABLE = 256 * 256  # pixels; on a larger canvas each sprite has its own, see `sprites`
 _RETURN = 13  # pygame.K_RETURN
 
 
-class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
+class GlimpseDigitsVectorEnv(SpriteWorldVectorEnv):
     """Any number of lanes of GlimpseDigits; spaces, rewards and arguments are described in `GlimpseDigitsEnv`."""
 
     def __init__(
@@ -66,7 +65,6 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
         if train_scenes is not None and split == "train":
             self.num_images = whole_number("train_scenes", train_scenes, 1)
         screen = (*self.recipe.canvas, self.data.images.shape[3])
-        self._by_sprites = self.recipe.canvas[0] * self.recipe.canvas[1] > LARGEST_TABLE
         super().__init__(num_envs, split=split, screen=screen, num_draws=self.recipe.num_draws, **retina)
         self.fixed_scenes |= train_scenes is not None
         self.one_answer = not self.sequence
@@ -78,10 +76,7 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
 
     def show(self, lanes: Lanes, indices: NDArray[np.int64], draws: NDArray[np.float64]) -> None:
         scattered = self.scatterer.draw(draws)
-        if self._by_sprites:
-            self._sprites.lay(lanes, scattered.sprites)
-        else:
-            self._scenes[lanes] = draw_canvases(scattered.sprites, self.recipe.canvas)
+        self._lay(lanes, scattered.sprites)
         self._targets[lanes] = to_location(scattered.middles, *self.recipe.canvas)
         self._truths[lanes] = right_answers(self.answer, scattered.labels, self.data.num_classes)
         self._said[lanes] = 0
@@ -94,32 +89,8 @@ class GlimpseDigitsVectorEnv(ClassificationVectorEnv):
         right = right_answers(self.answer, scattered.labels, self.data.num_classes)[:, 0]
         return draw_canvases(scattered.sprites, self.recipe.canvas), right
 
-    def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
-        return self._sprites.canvases(lanes) if self._by_sprites else self._scenes[lanes]
-
-    def _make_tables(self) -> None:
-        if self._by_sprites:
-            example = self.scatterer.draw(np.zeros((1, self.recipe.num_draws)))
-            self._sprites = SpriteTables(self.num_envs, example.sprites, self.recipe.canvas)
-        else:
-            self._scenes = np.zeros((self.num_envs, *self.screen), np.uint8)
-            super()._make_tables()
-
-    def _integrate(self, lanes: Lanes) -> None:
-        if not self._by_sprites:  # of sprites it was done when the scenes were made
-            super()._integrate(lanes)
-
-    def _glimpse(self, lanes: Lanes, places: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (
-            self._sprites.glimpse(self.sensor, places, lanes) if self._by_sprites else super()._glimpse(lanes, places)
-        )
-
-    @property
-    def lane_bytes(self) -> int:
-        """Bytes that one lane takes; where it has sprites, these are their tables, whatever the canvas."""
-        if not self._by_sprites:
-            return super().lane_bytes
-        return self._sprites.lane_bytes + 8 * self._glimpse_bytes
+    def _example(self) -> tuple[Sprites, ...]:
+        return self.scatterer.draw(np.zeros((1, self.recipe.num_draws))).sprites
 
     def truth(self, lanes: Lanes) -> NDArray[np.int64]:
         return self._truths[lanes, np.minimum(self._said[lanes], self._truths.shape[1] - 1)]

@@ -11,20 +11,20 @@ from numpy.typing import ArrayLike, NDArray
 from ram_envs.action_modes import Choices, Locations
 from ram_envs.arguments import one_of, real_number, two_sides, whole_number
 from ram_envs.batched_env import Lanes, RetinaEnv
-from ram_envs.classification import ClassificationVectorEnv
 from ram_envs.datasets import SPLITS, LabelledImages, choose_images
 from ram_envs.digit_scenes import demand_clutter
 from ram_envs.glimpse_sensor import to_location
 from ram_envs.moving_digits import MOTIONS, MovingRecipe, Videos, frame_of, make_videos
-from ram_envs.sprites import draw_canvases
+from ram_envs.sprite_world import SpriteWorldVectorEnv
+from ram_envs.sprites import Sprites
 
 REWARDS = ("answer", "follow")
 
 
-class GlimpseMovingVectorEnv(ClassificationVectorEnv):
+class GlimpseMovingVectorEnv(SpriteWorldVectorEnv):
     """Any number of lanes of GlimpseMoving; spaces, rewards and arguments are described in `GlimpseMovingEnv`."""
 
-    metadata = {**ClassificationVectorEnv.metadata, "render_fps": 10}
+    metadata = {**SpriteWorldVectorEnv.metadata, "render_fps": 10}
     screen_changes = True
 
     def __init__(
@@ -90,10 +90,18 @@ class GlimpseMovingVectorEnv(ClassificationVectorEnv):
             getattr(self._videos, name)[lanes] = getattr(fresh, name)
         self._frame[lanes] = self._followed[lanes] = 0
 
-    def screens(self, lanes: Lanes) -> NDArray[np.uint8]:
+    def _example(self) -> tuple[Sprites, ...]:
+        nothing = make_videos(
+            self.data.images, np.zeros(1, np.int64), np.zeros((1, self.recipe.num_draws)), self.recipe
+        )
+        return frame_of(nothing, np.zeros(1, np.int64))
+
+    def _integrate(self, lanes: Lanes) -> None:
+        """Shows the present frame."""
         videos = self._videos
         shown = Videos(videos.digits[lanes], videos.pieces[lanes], videos.corners[lanes])
-        return draw_canvases(frame_of(shown, self._frame[lanes]), self.recipe.canvas)
+        self._lay(lanes, frame_of(shown, self._frame[lanes]))
+        super()._integrate(lanes)
 
     def _aim(self, locations: Locations) -> Locations:
         self._aimed = super()._aim(locations)  # what `advance` needs, which is next in a step

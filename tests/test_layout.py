@@ -14,7 +14,7 @@ FLOORS = {
     "ram_envs": [
         "gymnasium_versions", "error_places", "arguments", "glimpse_sensor", "datasets", "image_folder", "digit_scenes", "sprites",
         "scattered_digits", "moving_digits", "catch_game", "rendering", "window", "action_modes", "glimpse_history",
-        "retina_settings", "world_checks", "batched_env", "classification", "wrapped_worlds", "wrapped_spaces", "retina_wrapper",
+        "retina_settings", "world_checks", "batched_env", "classification", "sprite_world", "wrapped_worlds", "wrapped_spaces", "retina_wrapper",
         "glimpse_mnist", "glimpse_digits", "glimpse_moving", "glimpse_images", "catch_ball", "play", "__init__", "command_line",
     ],
     "agents/experiment": [

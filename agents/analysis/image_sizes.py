@@ -32,10 +32,10 @@ from agents.experiment.run_folder import current_commit, provenance
 from agents.experiment.settings import RunConfig
 from agents.ram.agent import RecurrentAttentionAgent
 from agents.ram.presets import PRESETS
-from ram_envs import glimpse_digits
-from ram_envs.glimpse_digits import LARGEST_TABLE
+from ram_envs import sprite_world
 from ram_envs.glimpse_images import scales_to_cover
 from ram_envs.glimpse_sensor import GlimpseSensor
+from ram_envs.sprite_world import LARGEST_TABLE
 
 LANES = 8
 SMALL_WORLD, HUGE_WORLD = "GlimpseMNIST-Pairs100-v0", "GlimpseMNIST-Mega1500-v0"
@@ -96,7 +96,7 @@ def world_measurements(
     rng = np.random.default_rng(0)
     own: dict[str, Any] = {"images": rng.integers(0, 256, (1000, 28, 28), np.uint8), "labels": np.arange(1000) % 10}
     own |= {"canvas_size": side, "num_scales": scales, "action_mode": "dict", "autoreset_mode": "Disabled"}
-    with mock.patch.object(glimpse_digits, "LARGEST_TABLE", largest_table):
+    with mock.patch.object(sprite_world, "LARGEST_TABLE", largest_table):
         envs: Any = gym.make_vec(world, num_envs=WORLD_LANES, **own)
     envs.reset(seed=0)
     nothing = np.zeros(WORLD_LANES, np.int64)

@@ -4,7 +4,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from ram_envs import glimpse_digits
+from ram_envs import sprite_world
 from ram_envs.glimpse_digits import answer_names, right_answers
 
 PAIRS, SUM = "GlimpseMNIST-Pairs100-v0", "GlimpseMNIST-Sum100-v0"
@@ -77,7 +77,7 @@ def test_there_are_as_many_scenes_as_images_or_as_training_scenes():
 def test_sprites_show_the_episodes_that_drawn_canvases_show(kwargs, monkeypatch):
     seen = []
     for largest in (0, 10**6):
-        monkeypatch.setattr(glimpse_digits, "LARGEST_TABLE", largest)
+        monkeypatch.setattr(sprite_world, "LARGEST_TABLE", largest)
         envs = gym.make_vec(PAIRS, num_envs=3, **{"answer": "sum", **kwargs}, render_mode="rgb_array")
         envs.action_space.seed(0)
         found = [envs.reset(seed=0)[0]]
