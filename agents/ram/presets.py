@@ -194,7 +194,7 @@ def _two_million_frames() -> dict[str, Config]:
         env = "GlimpseMNIST-v0" if scene == "mnist" else f"GlimpseMNIST-{scene.capitalize()}-v0"
         anywhere = (f"num_glimpses={glimpses}",)
         centered = (*anywhere, "initial_location=center")
-        brief = (GENERAL_BEFORE if scene in ("mega500", "mega1500", "moving60") else GENERAL).but(
+        brief = (GENERAL_BEFORE if scene in ("mega1500", "moving60") else GENERAL).but(
             env=env, env_args=anywhere if scene == "mnist" else centered, run={"episodes": 2_000_000 // glimpses}
         )
         compared[f"{scene}-2m-ram"] = brief
