@@ -4,7 +4,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from ram_envs import sprite_world
 from ram_envs.glimpse_digits import answer_names, right_answers
 
 PAIRS, SUM = "GlimpseMNIST-Pairs100-v0", "GlimpseMNIST-Sum100-v0"
@@ -68,23 +67,6 @@ def test_there_are_as_many_scenes_as_images_or_as_training_scenes():
     assert validation.tobytes() not in scenes
     fresh = gym.make(SUM)
     assert len({fresh.reset(seed=s, options={"index": 3})[1]["target_locations"].tobytes() for s in range(5)}) == 5
-
-
-@pytest.mark.parametrize(
-    "kwargs",
-    [{"clutter_pieces": 8}, {"answer": "sequence", "digits": (1, 4)}, {"marks": 30}, {**OWN, "clutter_size": 3}],
-)
-def test_sprites_show_the_episodes_that_drawn_canvases_show(kwargs, monkeypatch):
-    seen = []
-    for largest in (0, 10**6):
-        monkeypatch.setattr(sprite_world, "LARGEST_TABLE", largest)
-        envs = gym.make_vec(PAIRS, num_envs=3, **{"answer": "sum", **kwargs}, render_mode="rgb_array")
-        envs.action_space.seed(0)
-        found = [envs.reset(seed=0)[0]]
-        found += [envs.step(envs.action_space.sample())[0] for _ in range(30)]  # some lanes begin anew
-        seen.append([*(obs["glimpse"] for obs in found), *envs.render(), envs.unwrapped.look(np.ones((2, 3, 2)) / 3)])
-    for one, other in zip(*seen, strict=True):
-        np.testing.assert_array_equal(one, other)
 
 
 def test_huge_images_are_those_of_katharopoulos_and_fleuret():

@@ -4,7 +4,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from ram_envs import sprite_world
 from ram_envs.glimpse_sensor import to_pixels
 from ram_envs.moving_digits import MovingRecipe, frame_of, make_videos, paths
 from ram_envs.sprites import draw_canvases
@@ -98,21 +97,6 @@ def test_a_glimpse_sees_the_frame_that_the_information_is_of():
         seen = lane.look(info["target_location"][None, None])[0, 0]
         assert (seen[0] == 1).all()
         assert lane.view().scene.sum() == 16 * 255
-
-
-def test_a_large_canvas_shows_what_it_would_show_if_it_were_drawn(monkeypatch):
-    seen = []
-    for largest in (0, 10**6):
-        monkeypatch.setattr(sprite_world, "LARGEST_TABLE", largest)
-        envs = gym.make_vec(MOVING, num_envs=3, num_glimpses=4, render_mode="rgb_array")
-        envs.action_space.seed(0)
-        found = [envs.reset(seed=0)[0]]
-        found += [envs.step(envs.action_space.sample())[0] for _ in range(15)]  # some lanes begin anew
-        seen.append([*(obs["glimpse"] for obs in found), *envs.render(), envs.unwrapped.look(np.ones((2, 3, 2)) / 3)])
-    for one, other in zip(*seen, strict=True):
-        np.testing.assert_array_equal(one, other)
-    small, large = (gym.make(MOVING, canvas_size=side).unwrapped.lane_bytes for side in (1100, 3000))
-    assert small == large
 
 
 def test_following_pays_the_share_of_frames_in_which_the_digit_is_under_the_finest_patch():
