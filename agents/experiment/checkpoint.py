@@ -87,10 +87,7 @@ def restoring(
     Raises:
         ValueError: if the checkpoint is one of other settings, or of networks of other shapes.
     """
-    before = state["config"]
-    place = {"env": config.env} if before.env_id == config.env_id else {}
-    if before.but(run={"device": config.run.device}, **place) != config:
-        raise ValueError(f"{path} was written with other settings: go on with those, or name another folder.")
+    demand_settings(path, state["config"], config)
     try:
         yield
         for parameter, moments in optimizer.state.items():  # fused kernels would write beyond moments of other shapes
@@ -100,6 +97,13 @@ def restoring(
                     raise ValueError(f"{name} of the optimiser has another shape than its parameter.")
     except Exception as error:
         raise ValueError(f"{path} does not fit this run: {first_line(error)}") from None
+
+
+def demand_settings(path: Path, before: ExperimentConfig, config: ExperimentConfig) -> None:
+    """A ValueError, unless a run goes on with the settings that its checkpoint was written with, but for the device and the environment's module."""
+    place = {"env": config.env} if before.env_id == config.env_id else {}
+    if before.but(run={"device": config.run.device}, **place) != config:
+        raise ValueError(f"{path} was written with other settings: go on with those, or name another folder.")
 
 
 def demand_device(path: Path, state: Mapping[str, Any], config: ExperimentConfig, device: torch.device) -> bool:

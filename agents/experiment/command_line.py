@@ -133,7 +133,7 @@ def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentCo
     first = not RUNS.exists()
     folder = run_dir or new_folder(config)
     if any((folder / name).exists() for name in (CHECKPOINT, METRICS, MODEL)):
-        resume = "go on with it by --resume, or " * (folder / CHECKPOINT).exists()
+        resume = "go on with it by --resume, or " * any((folder / name).exists() for name in (CHECKPOINT, MODEL))
         raise ValueError(f"{folder} holds a run already: {resume}name another --run-dir.")
     try:
         say("\n".join(announcement(config, origin, folder)))
@@ -146,13 +146,16 @@ def new_run(run_dir: Path | None, config: ExperimentConfig, origin: ExperimentCo
                     RUNS.rmdir()
 
 
-def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], dict[str, Any]]) -> Any:
+def interrupted_run(
+    folder: Path, argv: Sequence[str], load: Callable[[Path], dict[str, Any]], file: str = CHECKPOINT
+) -> Any:
     """The settings of the run that `--resume` names, on the device that `--device` names and with the module of `--env`.
 
     Args:
         folder: of the run.
         argv: words of the command line.
         load: reads the checkpoint of such a run.
+        file: the name of the checkpoint.
 
     Raises:
         ValueError: if the run was to have other settings.
@@ -164,7 +167,7 @@ def interrupted_run(folder: Path, argv: Sequence[str], load: Callable[[Path], di
         )
     if folder.is_file():
         raise ValueError(f"--resume takes the folder of a run, got the file {folder}.")
-    config = load(folder / CHECKPOINT)["config"]
+    config = load(folder / file)["config"]
     device, env = flag_value(argv, "--device"), flag_value(argv, "--env")
     resumed = config.but(env=env or config.env, run={"device": device or config.run.device})
     if resumed.env_id != config.env_id:

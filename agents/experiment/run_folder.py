@@ -95,7 +95,8 @@ def told_in_a_sentence(folder: Path, place: Callable[[], str]) -> Iterator[None]
 
         if place_outside(error):
             raise
-        kept = f" Its last checkpoint is good: go on with --resume {folder}." * (folder / CHECKPOINT).exists()
+        found = (folder / CHECKPOINT).exists() or (folder / MODEL).exists()
+        kept = f" Its last checkpoint is good: go on with --resume {folder}." * found
         raise OSError(
             f"The run in {folder} stopped at {place()}, as it could not write there: {error.strerror or error}.{kept}"
         ) from None

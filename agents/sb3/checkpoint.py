@@ -9,7 +9,7 @@ import io
 import json
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,12 @@ from stable_baselines3.common.save_util import recursive_getattr
 
 from agents.experiment.checkpoint import first_line
 from agents.experiment.run_folder import CHECKPOINT, MODEL, write_whole
-from agents.sb3.config import Sb3Config
+from agents.sb3.config import OFF_POLICY, Sb3Config
 
 ALGORITHMS: dict[str, type[BaseAlgorithm]] = {
     "ppo": PPO, "recurrent_ppo": RecurrentPPO, "a2c": A2C, "dqn": DQN, "sac": SAC,
 }  # fmt: skip
-SETTINGS = "settings.json"  # in the zip
+SETTINGS, PAST = "settings.json", "past.json"  # in the zip
 OF_TRAINING = (
     "_last_obs", "_last_original_obs", "_last_episode_starts", "_last_lstm_states", "ep_info_buffer", "ep_success_buffer",
     "learning_rate", "lr_schedule", "replay_buffer_class", "replay_buffer_kwargs", "system_info.txt",
@@ -36,7 +36,13 @@ NO_STEPS = "`n_steps=.*` is ignored because a custom `replay_buffer_class`"
 """What a DQN of several steps says of itself when it is loaded; its replay buffer has them."""
 
 
-def save_model(model: BaseAlgorithm, config: Sb3Config, path: Path, leave_out: Sequence[str] = ()) -> None:
+def save_model(
+    model: BaseAlgorithm,
+    config: Sb3Config,
+    path: Path,
+    leave_out: Sequence[str] = (),
+    past: Mapping[str, Any] | None = None,
+) -> None:
     """Writes a model and its settings: whoever reads finds the old file or the new one, whole.
 
     Args:
@@ -44,6 +50,7 @@ def save_model(model: BaseAlgorithm, config: Sb3Config, path: Path, leave_out: S
         config: how it was trained.
         path: the file.
         leave_out: attributes of the model and parts of the file that are not written.
+        past: what the run had come to, for `load_run`; nothing in a model that is shipped.
     """
     written, buffer = io.BytesIO(), io.BytesIO()
     model.save(written, exclude=leave_out)
@@ -52,6 +59,8 @@ def save_model(model: BaseAlgorithm, config: Sb3Config, path: Path, leave_out: S
             if name not in leave_out:
                 archive.writestr(name, parts.read(name))
         archive.writestr(SETTINGS, json.dumps(config.to_dict()))
+        if past is not None:
+            archive.writestr(PAST, json.dumps(past))
     write_whole(path, buffer.getbuffer())
 
 
@@ -65,27 +74,57 @@ def load_model(path: Path) -> tuple[BaseAlgorithm, Sb3Config]:
         FileNotFoundError: if there is no model.
         ValueError: if it is no model that `train_sb3.py` left.
     """
+    file, settings, _ = _read(path)
+    try:
+        config = Sb3Config.from_dict(json.loads(settings)).but(run={"device": "cpu"})
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", NO_STEPS, UserWarning)
+            smaller: dict[str, Any] = {"buffer_size": 1} if config.algo in OFF_POLICY else {}  # it only plays
+            return ALGORITHMS[config.algo].load(file, device="cpu", **smaller), config
+    except Exception as error:  # a model of another version makes its library stumble in any way
+        raise ValueError(f"{file} holds a model that cannot be used: {first_line(error)}") from None
+
+
+def load_run(path: Path) -> dict[str, Any]:
+    """What a run had come to when its model was saved, and its settings under "config".
+
+    Args:
+        path: the file, or the folder of the run.
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ValueError: if it is no model that `train_sb3.py` left, or one that it cannot go on with.
+    """
+    file, settings, past = _read(path)
+    try:
+        config = Sb3Config.from_dict(json.loads(settings))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(f"{file} holds settings that cannot be used: {first_line(error)}") from None
+    if config.algo in OFF_POLICY:
+        raise ValueError(
+            f"{file} is of {config.algo}, which learns from many thousand earlier steps, and these are not kept: train anew in another --run-dir."
+        )
+    if past is None:
+        raise ValueError(f"{file} does not tell how far its run was: it was shipped, or is of an earlier version.")
+    return {**json.loads(past), "config": config}
+
+
+def _read(path: Path) -> tuple[Path, str, str | None]:
+    """The file of a model, its settings, and what its run had come to if it tells that."""
     file = path / MODEL if path.is_dir() else path
     if not file.exists():
         other = " (checkpoint.pt there is of another training: evaluate_ram.py scores agents)"
         raise FileNotFoundError(f"No model at {file}{other * (file.parent / CHECKPOINT).exists()}.")
     try:
         with zipfile.ZipFile(file) as archive:
-            settings = archive.read(SETTINGS) if SETTINGS in archive.namelist() else None
+            told = {name: archive.read(name).decode() for name in (SETTINGS, PAST) if name in archive.namelist()}
     except Exception as error:  # a damaged or hostile file makes zipfile stumble in any way
         raise ValueError(
             f"{file} cannot be read as a model (damaged, or another kind of file): {first_line(error)}"
         ) from None
-    if settings is None:
+    if SETTINGS not in told:
         raise ValueError(f"{file} holds no {SETTINGS}: it is not a model that train_sb3.py left.")
-    try:
-        config = Sb3Config.from_dict(json.loads(settings)).but(run={"device": "cpu"})
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", NO_STEPS, UserWarning)
-            smaller: dict[str, Any] = {"buffer_size": 1} if config.algo in ("dqn", "sac") else {}  # it only plays
-            return ALGORITHMS[config.algo].load(file, device="cpu", **smaller), config
-    except Exception as error:  # a model of another version makes its library stumble in any way
-        raise ValueError(f"{file} holds a model that cannot be used: {first_line(error)}") from None
+    return file, told[SETTINGS], told.get(PAST)
 
 
 def export_model(run: Path, path: Path) -> None:

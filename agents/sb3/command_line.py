@@ -10,25 +10,27 @@ from typing import Annotated, Literal
 import tyro
 
 from agents.experiment.command_line import (
-    RunFlags,
+    ResumableFlags,
     arguments,
     command,
     demand_at_least,
     demand_file,
     flag_value,
+    interrupted_run,
     named_preset,
     new_run,
     say,
     say_next,
     tell_score,
 )
+from agents.experiment.run_folder import MODEL
 from agents.sb3.config import Sb3Config
-from agents.sb3.hyperparams import over_origin, tuned
+from agents.sb3.hyperparams import fitted, over_origin, tuned
 from agents.sb3.presets import PRESETS
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainCommand(RunFlags):
+class TrainCommand(ResumableFlags):
     """Trains by Stable-Baselines3, with the settings in hyperparams/ unless others are given, and scores the model as `evaluate_ram.py` scores
     our agent."""
 
@@ -54,9 +56,18 @@ def train_command(argv: Sequence[str] | None = None) -> None:
     """`python agents/train_sb3.py`"""
     argv = arguments(argv)
     plain, preset = Sb3Config(), named_preset(argv, PRESETS)
-    origin = preset or tuned(flag_value(argv, "--algo") or plain.algo, flag_value(argv, "--env") or plain.env)
+    algo, env = flag_value(argv, "--algo") or plain.algo, flag_value(argv, "--env") or plain.env
+    origin = preset or fitted(tuned(algo, env), env)
     default = TrainCommand(config=origin)
     flags = tyro.cli(TrainCommand, args=argv, default=default, config=(tyro.conf.FlagConversionOff,), compact_help=True)
+    if flags.resume is not None:
+        say(f"Reading {flags.resume}")
+        from agents.sb3.checkpoint import load_run
+        from agents.sb3.training import train
+
+        resumed = train(interrupted_run(flags.resume, argv, load_run, MODEL), flags.resume, resume=True)
+        say_next(resumed, flags.resume, "evaluate_sb3.py")
+        return
     config = over_origin(flags.config, origin)
     with new_run(flags.run_dir, config, origin) as folder:
         from agents.sb3.training import train

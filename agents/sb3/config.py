@@ -20,6 +20,8 @@ ACTION_MODES = {
 SCHEDULED = ("learning_rate", "clip_range")
 """Keywords of algorithms that may fall with the training."""
 HYBRID = ("ppo", "recurrent_ppo", "a2c")
+OFF_POLICY = ("dqn", "sac")
+"""Algorithms that learn from many earlier steps, of which no file is kept."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Sb3Config(ExperimentConfig):
             )
         if self.algo in ("ppo", "recurrent_ppo"):
             return {"n_steps": 64, "batch_size": 512, "n_epochs": 4, **given}
-        if self.algo in ("dqn", "sac"):  # as many updates per frame as with one lane
+        if self.algo in OFF_POLICY:  # as many updates per frame as with one lane
             lanes = self.run.num_envs
             per_step = max(1, lanes // 4) if self.algo == "dqn" else lanes
             return {"buffer_size": 200_000, "train_freq": 1, "gradient_steps": per_step, **given}

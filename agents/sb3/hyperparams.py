@@ -8,8 +8,10 @@ from typing import Any
 
 import yaml
 
+from agents.experiment.episodes import make_envs
 from agents.experiment.settings import keywords
 from agents.sb3.config import ACTION_MODES, FramesRun, Sb3Config
+from ram_envs.action_modes import CONTROL
 
 FOLDER = Path(__file__).resolve().parents[2] / "hyperparams"
 
@@ -30,6 +32,22 @@ def tuned(algo: str, env: str) -> Sb3Config:
     env_kwargs = settings.pop("env_kwargs", {})
     run = FramesRun(frames=int(settings.pop("n_timesteps")), num_envs=int(settings.pop("n_envs")))
     return Sb3Config(algo=algo, env=env, env_args=words(env_kwargs), algo_args=words(settings), run=run)  # type: ignore[arg-type]
+
+
+def fitted(config: Sb3Config, env: str) -> Sb3Config:
+    """The same with actions in a Box where the world takes real numbers, which the algorithm's usual form has no place for."""
+    if "box" not in ACTION_MODES[config.algo][1:]:
+        return config
+    try:
+        envs = make_envs(config.but(env=env), 1, action_mode="dict")
+    except Exception:  # whatever an environment may raise that wants keywords: making it for the run will tell
+        return config
+    envs.close()
+    return (
+        config.but(env_args=(*config.env_args, "action_mode=box"))
+        if CONTROL in envs.single_action_space.spaces
+        else config
+    )
 
 
 def words(settings: Mapping[str, Any]) -> tuple[str, ...]:

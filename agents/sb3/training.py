@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import LinearSchedule
 
 from agents.experiment.board import Board
-from agents.experiment.checkpoint import first_line
+from agents.experiment.checkpoint import demand_settings, first_line
 from agents.experiment.device import device_name, prepare_torch
 from agents.experiment.episodes import demand_splits, make_envs, scored_splits
 from agents.experiment.progress import Progress
@@ -28,16 +29,18 @@ from agents.experiment.run_folder import (
     current_commit,
     cut_logs,
     interruptible,
+    log_sizes,
     nobody,
     provenance,
     record,
     reserved,
+    shell_command,
     told_in_a_sentence,
     write_whole,
 )
 from agents.experiment.score import Score
-from agents.sb3.checkpoint import ALGORITHMS, save_model
-from agents.sb3.config import SCHEDULED, Sb3Config, falls_from
+from agents.sb3.checkpoint import ALGORITHMS, load_run, save_model
+from agents.sb3.config import OFF_POLICY, SCHEDULED, Sb3Config, falls_from
 from agents.sb3.evaluation import evaluate, play_episodes
 from agents.sb3.hybrid_policy import HybridPolicy, RecurrentHybridPolicy
 from agents.sb3.vec_env import NativeVecEnv
@@ -46,8 +49,12 @@ from ram_envs.rendering import Pixels, draw_view
 FILM_SIZE = 256  # pixels of height
 
 
-def make_model(config: Sb3Config) -> BaseAlgorithm:
-    """An untrained model with its environment.
+def make_model(config: Sb3Config, trained: Path | None = None) -> BaseAlgorithm:
+    """A model with its environment.
+
+    Args:
+        config: the settings of its run.
+        trained: file of a model of the same settings that goes on; None for an untrained one.
 
     Raises:
         ValueError: if environment or algorithm cannot have the keywords that `env_args` and `algo_args` give them.
@@ -57,6 +64,10 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
     words = config.env_kwargs(training=True)
     envs = NativeVecEnv(config.env, config.run.num_envs, hybrid=hybrid, gaze=config.gaze, **words)
     form = "MultiInput" if isinstance(envs.observation_space, spaces.Dict) else "Mlp"
+    if trained is not None:
+        model = ALGORITHMS[config.algo].load(trained, envs, device=config.run.device)
+        model.set_random_seed(_seed_of_envs(config.seed, model.num_timesteps))  # other episodes than at first
+        return model
     policy: Any = form + ("LstmPolicy" if recurrent else "Policy")
     kwargs = {"seed": config.seed, "device": config.run.device, **config.algo_kwargs()}
     for name in SCHEDULED:  # the library's own, so that a saved model is read where this package is not
@@ -70,9 +81,13 @@ def make_model(config: Sb3Config) -> BaseAlgorithm:
         model = ALGORITHMS[config.algo](policy, envs, **kwargs)
     except Exception as error:  # an algorithm stumbles in any way over keywords that make no sense
         raise ValueError(f"algo_args of {config.algo}: {first_line(error)}") from None
-    # The library's own seeds, seed + lane, are nearly the same for neighbouring seeds.
-    envs.seed(int(np.random.SeedSequence(config.seed).generate_state(1)[0]))
+    envs.seed(_seed_of_envs(config.seed))
     return model
+
+
+def _seed_of_envs(*numbers: int) -> int:
+    """A seed far from that of neighbouring numbers: the library's own, seed + lane, are nearly the same for them."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def glimpse_width(envs: Any) -> int:
@@ -89,6 +104,18 @@ def glimpse_width(envs: Any) -> int:
     return width if size == count * width else 0
 
 
+NEW: dict[str, Any] = {
+    "frames": 0,
+    "episodes": 0,
+    "evaluated": 0,
+    "seconds": 0.0,
+    "curve": [],
+    "commits": [],
+    "devices": [],
+}
+"""What a run has come to before it begins."""
+
+
 class Reporter(BaseCallback):
     """Reports and scores during the training, and ends it on Ctrl-C.
 
@@ -99,6 +126,7 @@ class Reporter(BaseCallback):
         board: of the run.
         interrupted: what `interruptible` gave.
         saved: told after every score.
+        past: what the run had come to before, as `past` gives it; empty for a new run.
     """
 
     def __init__(
@@ -109,14 +137,17 @@ class Reporter(BaseCallback):
         board: Board,
         interrupted: list[int],
         saved: Saved = nobody,
+        past: Mapping[str, Any] = NEW,
     ) -> None:
         super().__init__()
         self.saved = saved
         self.config, self.folder, self.progress, self.interrupted = config, folder, progress, interrupted
-        self.curve: list[dict[str, float]] = []  # validation scores so far
+        self.curve: list[dict[str, float]] = list(past["curve"])  # validation scores so far
         self.success_word = "won"
-        self.seconds = 0.0
-        self.episodes, self.evaluated, self.reported = 0, 0, 0
+        self.seconds, self.episodes, self.evaluated = past["seconds"], past["episodes"], past["evaluated"]
+        self.num_timesteps = self.reported = past["frames"]
+        self.commits = [*dict.fromkeys([*past["commits"], current_commit()])]
+        self.devices = [*dict.fromkeys(past["devices"])]
         self.ended: list[dict[str, Any]] = []  # last infos of the episodes since the last report
         self.reports = Reports(self, progress, board)
 
@@ -174,9 +205,17 @@ class Reporter(BaseCallback):
             line |= self.reports.validate()
         record(self.folder, line, self.reports.passed)
         self.reports.tell(line)
-        if due > self.evaluated:
-            self.saved(min(100.0, 100 * frames / self.config.run.frames), self.curve)
+        scored = due > self.evaluated
         self.ended, self.reported, self.evaluated = [], frames, due
+        if scored:
+            self.save()
+            self.saved(min(100.0, 100 * frames / self.config.run.frames), self.curve)
+
+    def save(self) -> None:
+        """Writes the model, with what is needed to go on; see `demand_finite_weights`."""
+        demand_finite_weights(self.model)
+        past = {name: getattr(self, name) for name in NEW} | {"seconds": self.reports.passed} | log_sizes(self.folder)
+        save_model(self.model, self.config, self.folder / MODEL, past=past)
 
 
 def demand_finite_weights(model: BaseAlgorithm) -> None:
@@ -197,46 +236,51 @@ def train(config: Sb3Config, folder: Path, resume: bool = False, saved: Saved = 
     Args:
         config: the run's settings.
         folder: the run's folder.
-        resume: as other families have it; these models have no checkpoint to go on from and begin anew.
+        resume: go on from the model in the folder, if there is one that knows how far its run was. Its episodes begin anew, so the numbers are
+            not those of a run that was not interrupted. Algorithms that are off-policy begin anew.
         saved: told after every score.
 
     Raises:
         OSError: if another process trains in the folder, or it cannot be written to.
         FloatingPointError: if the weights are no longer finite.
     """
-    commit, device = current_commit(), prepare_torch(config)
+    device = prepare_torch(config)
     demand_splits(config)
     with reserved(folder):
-        model = make_model(config)
+        trained = folder / MODEL if resume and config.algo not in OFF_POLICY and (folder / MODEL).exists() else None
+        past = NEW if trained is None else load_run(trained)
+        if trained is not None:
+            demand_settings(trained, past["config"], config)
+        model = make_model(config, trained)
+        cut_logs(folder, dict.fromkeys(LOGS, 0) if trained is None else past)  # of what is not in the model
         with told_in_a_sentence(folder, lambda: f"frame {model.num_timesteps}"):
-            return _train(model, config, folder, saved, (commit, device_name(device)))
+            return _train(model, config, folder, saved, {**past, "devices": [*past["devices"], device_name(device)]})
 
 
 def _train(
-    model: BaseAlgorithm, config: Sb3Config, folder: Path, saved: Saved, code_and_device: tuple[str, str]
+    model: BaseAlgorithm, config: Sb3Config, folder: Path, saved: Saved, past: Mapping[str, Any]
 ) -> dict[str, Any]:
-    commit, device = code_and_device
-    cut_logs(folder, dict.fromkeys(LOGS, 0))  # of an attempt that was not finished
     model.set_logger(Logger(None, []))  # the reporter writes what it holds
+    frames, before = config.run.frames, past["frames"]
     with (
-        Progress(f"training {config.title}", config.run.frames, unit="fr") as progress,
+        Progress(f"training {config.title}", frames, before, unit="fr") as progress,
         interruptible() as interrupted,
-        Board(folder, config) as board,
+        Board(folder, config, before, past["seconds"]) as board,
     ):
-        reporter = Reporter(config, folder, progress, board, interrupted, saved)
+        reporter = Reporter(config, folder, progress, board, interrupted, saved, past)
         try:
-            model.learn(config.run.frames, callback=reporter, log_interval=None)  # type: ignore[arg-type]
+            how: dict[str, Any] = {"log_interval": None, "reset_num_timesteps": not before}
+            model.learn(frames - before, callback=reporter, **how)
         except (ValueError, RuntimeError):  # so torch says of numbers that are not finite, at length
             demand_finite_weights(model)
             raise
-    demand_finite_weights(model)
-    save_model(model, config, folder / MODEL)
-    if interrupted and model.num_timesteps < config.run.frames:
-        print(
-            f"Stopped after {model.num_timesteps} of {config.run.frames} frames; {folder / MODEL} is the model so far."
-        )
+    reporter.save()
+    if interrupted and model.num_timesteps < frames:
+        print(f"Stopped after {model.num_timesteps} of {frames} frames; {folder / MODEL} is the model so far.")
+        if config.algo not in OFF_POLICY:
+            print(f"To go on:\n  {shell_command(config.command, '--resume', folder)}")
         return {}
-    origin = provenance(reporter.seconds, [commit], [device], config.run)
+    origin = provenance(reporter.seconds, reporter.commits, reporter.devices, config.run)
     origin["versions"] |= {name: importlib.metadata.version(name) for name in ("stable-baselines3", "sb3-contrib")}
     result = {**_result(model, config, reporter.curve), **origin}
     write_whole(folder / RESULT, (json.dumps(result, indent=1) + "\n").encode())

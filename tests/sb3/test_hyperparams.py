@@ -1,17 +1,18 @@
 """The files of hyperparams/: what Stable-Baselines3 and RL Baselines3 Zoo are told is one thing."""
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("sb3_contrib")
 yaml = pytest.importorskip("yaml")
 
-import ram_envs  # noqa: E402, F401  registers the environments
+import ram_envs  # noqa: E402  registers the environments
 from agents.experiment.settings import keywords  # noqa: E402
 from agents.sb3.command_line import train_command  # noqa: E402
 from agents.sb3.config import Sb3Config, falls_from  # noqa: E402
-from agents.sb3.hyperparams import FOLDER, over, tuned, words  # noqa: E402
+from agents.sb3.hyperparams import FOLDER, fitted, over, tuned, words  # noqa: E402
 from agents.sb3.training import ALGORITHMS, make_model  # noqa: E402
 
 FILES = {path.stem: yaml.safe_load(path.read_text()) for path in FOLDER.glob("*.yml")}
@@ -58,6 +59,46 @@ def test_an_environment_that_the_file_does_not_name_gets_its_default_and_an_algo
     assert config.env == "some_module:SomeWorld-v0"
     assert config.algo_args == tuned("ppo", "GlimpseMNIST-v0").algo_args
     assert tuned("a2c", "CatchBall-v0") == tuned("nonsense", "CatchBall-v0") == Sb3Config()
+
+
+class Numbers(gym.Env):
+    """One step; the numbers that it takes mean nothing."""
+
+    observation_space = gym.spaces.Box(0, 255, (6, 6), np.uint8)
+    action_space = gym.spaces.Box(-1, 1, (2,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros((6, 6), np.uint8), {}
+
+    def step(self, action):
+        return np.zeros((6, 6), np.uint8), 0.0, True, False, {}
+
+
+@pytest.fixture
+def world_of_numbers():
+    """The id of a world behind the retina that is controlled by two numbers."""
+    gym.register("Numbers-v0", Numbers)
+    ram_envs.register_retina("RetinaNumbers-v0", "Numbers-v0", patch_size=4)
+    yield "RetinaNumbers-v0"
+    del gym.registry["Numbers-v0"], gym.registry["RetinaNumbers-v0"]
+
+
+@pytest.mark.parametrize("algo", ["ppo", "a2c", "sac", "dqn"])
+def test_where_a_world_takes_real_numbers_actions_are_a_box_for_whoever_can_give_them(algo, world_of_numbers):
+    config = fitted(tuned(algo, world_of_numbers), world_of_numbers).but(algo=algo, env=world_of_numbers)
+    if algo == "dqn":
+        with pytest.raises(
+            ValueError, match='action_mode must be "dict" or "box" where a world is controlled by a Box'
+        ):
+            make_model(config)
+    else:
+        make_model(config)
+
+
+def test_where_a_world_takes_choices_nothing_is_changed():
+    config = tuned("ppo", "CatchBall-v0")
+    assert fitted(config, "CatchBall-v0") == fitted(config, "no_module:NoWorld-v0") == config
 
 
 def test_given_words_replace_tuned_ones_of_the_same_name_alone():

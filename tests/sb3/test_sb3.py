@@ -23,7 +23,7 @@ from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.evaluation import evaluate  # noqa: E402
 from agents.sb3 import training as sb3_training  # noqa: E402
-from agents.sb3.checkpoint import ALGORITHMS  # noqa: E402
+from agents.sb3.checkpoint import ALGORITHMS, export_model, load_model  # noqa: E402
 from agents.sb3.command_line import train_command  # noqa: E402
 from agents.sb3.config import Sb3Config  # noqa: E402
 from agents.sb3.evaluation import evaluate as evaluate_model  # noqa: E402
@@ -482,7 +482,7 @@ def test_full_disk_ends_the_run_in_a_sentence_and_leaves_no_half_model(tmp_path,
     monkeypatch.setattr(board, "SummaryWriter", MagicMock())  # a thread of its own would complain too
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))
-        with pytest.raises(OSError, match=r"stopped at frame 80, as it could not write there: File too large\.$"):
+        with pytest.raises(OSError, match=r"stopped at frame 32, as it could not write there: File too large\.$"):
             train_model(tiny("a2c"), tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -510,6 +510,51 @@ def test_interrupted_run_keeps_its_model_and_has_no_result(tmp_path, monkeypatch
     assert "Stopped after 32 of 6400 frames" in capsys.readouterr().out
     assert (tmp_path / MODEL).exists()
     assert not (tmp_path / RESULT).exists()
+
+
+@pytest.mark.parametrize("algo", ["ppo", "recurrent_ppo", "a2c"])
+def test_an_interrupted_run_goes_on_from_its_model(algo, tmp_path, monkeypatch, capsys):
+    class Interrupting(sb3_training.Reporter):
+        def report(self):
+            super().report()
+            if len(self.curve) == 2:
+                self.interrupted.append(2)
+
+    config = tiny(algo, run={"frames": 128, "evaluations": 4, "report_every": 16})
+    with monkeypatch.context() as patch:
+        patch.setattr(sb3_training, "Reporter", Interrupting)
+        assert train_model(config, tmp_path) == {}
+    assert f"--resume {tmp_path}" in capsys.readouterr().out
+    weights = {name: value.clone() for name, value in load_model(tmp_path)[0].policy.state_dict().items()}
+    going_on = make_model(config, tmp_path / MODEL)  # with what it had, its optimiser's moments too
+    assert going_on.num_timesteps == 64
+    assert all(torch.equal(value, weights[name]) for name, value in going_on.policy.state_dict().items())
+    assert going_on.policy.optimizer.state_dict()["state"]
+    train_command(["--resume", str(tmp_path)])
+    result = json.loads((tmp_path / RESULT).read_text())
+    reported = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
+    assert result["frames"] == reported[-1]["frames"] >= 128
+    assert [point["frames"] for point in result["curve"]] == [32, 64, 96, 128]
+    assert [line["frames"] for line in reported] == sorted({line["frames"] for line in reported})
+    assert [line["episodes"] for line in reported] == sorted(line["episodes"] for line in reported)
+
+
+def test_what_a_run_cannot_go_on_from_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(SystemExit, match="No model at"):
+        train_command(["--resume", str(tmp_path)])
+    config = tiny("ppo")
+    train_model(config, tmp_path)
+    with pytest.raises(ValueError, match="was written with other settings"):
+        train_model(config.but(seed=2), tmp_path, resume=True)
+    with pytest.raises(SystemExit, match="takes no other flag but --device and --env, got --seed"):
+        train_command(["--resume", str(tmp_path), "--seed", "3"])
+    export_model(tmp_path, tmp_path / "shipped.zip")
+    (tmp_path / "shipped.zip").replace(tmp_path / MODEL)
+    with pytest.raises(SystemExit, match="does not tell how far its run was"):
+        train_command(["--resume", str(tmp_path)])
+    train_model(tiny("dqn"), tmp_path / "dqn")
+    with pytest.raises(SystemExit, match="learns from many thousand earlier steps"):
+        train_command(["--resume", str(tmp_path / "dqn")])
 
 
 def test_words_go_on_top_of_the_tuned_ones():
