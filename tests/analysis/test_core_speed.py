@@ -8,9 +8,13 @@ torch = pytest.importorskip("torch")
 
 from agents.analysis.core_speed import CoresCommand, measure  # noqa: E402
 from agents.analysis.tables import core_speed_table  # noqa: E402
+from agents.ram.presets import PRESETS  # noqa: E402
 
 
-def test_both_ways_are_measured():
+def test_both_ways_are_measured(monkeypatch):
+    monkeypatch.setitem(
+        PRESETS, "catch", PRESETS["catch"].but(env_args=("screen_size=6",), network={"hidden_size": 16})
+    )
     row = measure("catch", CoresCommand(rounds=1, seconds=0.0))
     assert (row["batch_size"], row["threads"]) == (128, 2)
     assert row["times_faster"] == pytest.approx(row["together"] / row["alone"])

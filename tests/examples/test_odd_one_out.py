@@ -95,8 +95,8 @@ def elsewhere(tmp_path):
     (tmp_path / "my_world.py").write_text(text)
 
     def run(*words):
-        paths = [] if words[0].endswith(".py") else [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        settings = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "SDL_VIDEODRIVER": "dummy"}
+        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+        settings = {**os.environ, "PYTHONPATH": paths, "SDL_VIDEODRIVER": "dummy"}
         settings["HOME"] = settings["XDG_DATA_HOME"] = str(tmp_path)  # the best sessions
         found = subprocess.run(
             [sys.executable, *words], cwd=tmp_path, env=settings, capture_output=True, text=True, check=False
@@ -109,14 +109,18 @@ def elsewhere(tmp_path):
 
 def test_a_world_that_is_nowhere_near_this_repository_trains_and_is_scored_and_watched(elsewhere, tmp_path):
     pytest.importorskip("torch")
-    agents = ROOT / "agents"
     few = ["--run.episodes", "40", "--learning.batch-size", "20", "--run.evaluations", "1", "--run.score-test", "False"]
-    code = "import agents.experiment.episodes as episodes; episodes.FRESH_EPISODES = dict(validation=20, test=20)"
-    code += "; from agents.ram.command_line import {0} as run; import sys; run(sys.argv[1:])"
-    elsewhere("-c", code.format("train_command"), "--env", "my_world:Mine-v0", "--run-dir", "run", *few)
-    scored = elsewhere(str(agents / "evaluate_ram.py"), "--checkpoint", "run", "--episodes", "30")
-    assert "\nmy_world:Mine-v0, 30 test episodes: error" in scored
-    elsewhere(str(agents / "watch_ram.py"), "--checkpoint", "run", "--episodes", "1", "--video", "seen.png")
+    train = ["--env", "my_world:Mine-v0", "--run-dir", "run", *few]
+    watch = ["--checkpoint", "run", "--episodes", "1", "--video", "seen.png"]
+    code = f"""
+import agents.experiment.episodes as episodes
+from agents.ram import command_line as commands
+episodes.FRESH_EPISODES = {{"validation": 20, "test": 20}}
+commands.train_command({train})
+commands.evaluate_command(["--checkpoint", "run", "--episodes", "30"])
+commands.watch_command({watch})
+"""
+    assert "\nmy_world:Mine-v0, 30 test episodes: error" in elsewhere("-c", code)
     assert (tmp_path / "seen.png").exists()
 
 

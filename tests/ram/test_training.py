@@ -2,9 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import gymnasium as gym
 import pytest
@@ -20,6 +17,7 @@ from agents.ram import agent as ram_agent  # noqa: E402
 from agents.ram import checkpoint, training  # noqa: E402
 from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.checkpoint import LARGE, STEPS, WIDE, export_agent, load_agent, load_state, save_state  # noqa: E402
+from agents.ram.command_line import evaluate_command, train_command  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.evaluation import evaluate  # noqa: E402
 from agents.ram.presets import DEFAULTS, GENERAL, PRESETS, preset_for  # noqa: E402
@@ -27,7 +25,6 @@ from agents.ram.training import Trainer, train  # noqa: E402
 from ram_envs import ENV_IDS  # noqa: E402
 from ram_envs.catch_ball import CatchBallVectorEnv  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[2]
 TINY = PRESETS["catch"].but(
     env_args=("screen_size=6",),
     network={"hidden_size": 16},
@@ -39,11 +36,6 @@ TINY = PRESETS["catch"].but(
 @pytest.fixture(autouse=True)
 def few_games(monkeypatch):
     monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 30, "test": 40})
-
-
-def run(script, *args, cwd):
-    command = [sys.executable, str(ROOT / "agents" / script), *args]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
 
 
 def same(one, other):
@@ -352,18 +344,16 @@ def test_runs_started_in_the_same_second_get_folders_of_their_own(tmp_path, monk
     assert len({new_folder(TINY) for _ in range(3)}) == 3
 
 
-def test_commands_train_resume_and_evaluate(tmp_path):
+def test_commands_train_and_evaluate(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     flags = ["--env", "CatchBall-v0", "--run.episodes", "256", "--network.hidden-size", "8", "--run.evaluations", "0"]
     flags += ["--env-args", "screen_size=6", "--learning.batch-size", "16", "--run-dir", "run"]
-    trained = run("train_ram.py", *flags, cwd=tmp_path)
-    assert trained.returncode == 0, trained.stderr
+    train_command(flags)
     result = json.loads((tmp_path / "run" / RESULT).read_text())
-    assert result["test"]["episodes"] == 20_000
-    again = run("train_ram.py", *flags, cwd=tmp_path)
-    assert again.returncode != 0
-    assert "--resume" in again.stderr
-    scored = run("evaluate_ram.py", "--checkpoint", "run", "--json", "score.json", cwd=tmp_path)
-    assert scored.returncode == 0, scored.stderr
+    assert result["test"]["episodes"] == episodes.FRESH_EPISODES["test"]
+    with pytest.raises(SystemExit, match="go on with it by --resume"):
+        train_command(flags)
+    evaluate_command(["--checkpoint", "run", "--json", "score.json"])
     assert json.loads((tmp_path / "score.json").read_text()) == result["test"]
 
 
@@ -439,16 +429,20 @@ def test_a_run_that_chooses_settings_never_sees_the_test_episodes(tmp_path, monk
     assert set(result["other_gazes"]) == {"center", "random", "oracle"}
 
 
-def test_bad_flags_end_in_one_sentence(tmp_path):
-    for flags in (
-        ["--preset", "nope"],
-        ["--env", "NoSuchEnv-v0"],
-        ["--learning.batch-size", "0"],
-        ["--resume", "nowhere"],
-    ):
-        failed = run("train_ram.py", *flags, cwd=tmp_path)
-        assert failed.returncode != 0
-        assert "Traceback" not in failed.stderr, failed.stderr
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--preset", "nope"], "error: preset must be one of"),
+        (["--env", "NoSuchEnv-v0"], "NoSuchEnv"),
+        (["--learning.batch-size", "0"], "batch_size must be above 0, got 0"),
+        (["--resume", "nowhere"], "error: No checkpoint at nowhere"),
+    ],
+)
+def test_bad_flags_end_in_one_sentence(flags, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        train_command(flags)
+    assert said in f"{ended.value} {capsys.readouterr().err}"
 
 
 def test_world_that_hides_its_labels_is_refused_where_they_must_teach(fake_mnist, tmp_path, monkeypatch):
