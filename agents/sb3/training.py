@@ -105,14 +105,8 @@ def glimpse_width(envs: Any) -> int:
 
 
 NEW: dict[str, Any] = {
-    "frames": 0,
-    "episodes": 0,
-    "evaluated": 0,
-    "seconds": 0.0,
-    "curve": [],
-    "commits": [],
-    "devices": [],
-}
+    "frames": 0, "episodes": 0, "evaluated": 0, "seconds": 0.0, "curve": [], "commits": [], "devices": [],
+}  # fmt: skip
 """What a run has come to before it begins."""
 
 
@@ -126,7 +120,7 @@ class Reporter(BaseCallback):
         board: of the run.
         interrupted: what `interruptible` gave.
         saved: told after every score.
-        past: what the run had come to before, as `past` gives it; empty for a new run.
+        past: what the run had come to before, as `load_run` gives it.
     """
 
     def __init__(
