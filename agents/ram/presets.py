@@ -67,6 +67,7 @@ GENERAL_MOVES = GENERAL.but(
         "rollout_steps": 32,
         "parts": 4,
     },
+    run={"report_every": 20},  # of some 4,000 frames
 )
 
 # A ball is one pixel, dim in coarse patches, so glimpses are brightened; everything learns from the reward alone, through one core.
