@@ -130,14 +130,14 @@ PLACES = {
 
 
 def kill_runs(folder):
-    """Trains in `folder / "whole"` undisturbed, in others with kills: at 20 random moments, and in the PLACES."""
+    """Trains in `folder / "whole"` undisturbed, in others with kills: at random moments, and in the PLACES."""
     episodes.FRESH_EPISODES.update(FEW_GAMES)
     Trainer(TINY, folder)  # imports what torch imports late, once for all forks
     began = time.monotonic()
     assert ended(start(folder / "whole")) == 0
     seconds, kills = time.monotonic() - began, 0
     for run in ("one", "two"):
-        while kills < (10 if run == "one" else 20):
+        while kills < (6 if run == "one" else 12):
             process = start(folder / run)
             time.sleep(random.uniform(0, seconds / 3))
             os.kill(process, signal.SIGKILL)

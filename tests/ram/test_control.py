@@ -111,7 +111,7 @@ def test_reward_moves_the_mean_and_the_deviation():
 
 def test_a_control_is_learned_and_scored_by_its_return(tmp_path, monkeypatch):
     monkeypatch.setattr(episodes, "FRESH_EPISODES", {"validation": 100, "test": 100})
-    config = settings(episodes=32 * 150).but(optimizer={"learning_rate": 5e-3})
+    config = settings(episodes=32 * 75).but(optimizer={"learning_rate": 1e-2})
     result = train(config, tmp_path)
     # A knob that knows nothing gets -3 at best: 1 off in each of three steps.
     assert result["validation"]["mean_return"] > -1.5
