@@ -141,6 +141,8 @@ def test_of_training_an_agent(here, monkeypatch, capsys, words):
         (["--preset", "cluttered60-stop", "--stopping.price-range", "0.1", "0.1"], "price_range must be two prices"),
         (["--preset", "catch", "--run.scored-glimpses", "3"], "unexpected keyword argument 'num_glimpses'"),
         (["--resume", "catch", "--seed", "2"], "takes no other flag but --device and --env, got --seed"),
+        (["--preset", "nope"], "preset must be one of"),
+        (["--env", "NoSuchEnv-v0"], "NoSuchEnv"),
         (["--resume", "nowhere"], "No checkpoint at nowhere"),
         (["--resume", "catch/checkpoint.pt"], "--resume takes the folder of a run, got the file catch/checkpoint.pt"),
         (["--preset", "catch", "--run-dir", "catch"], "catch holds a run already"),

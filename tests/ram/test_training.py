@@ -429,22 +429,6 @@ def test_a_run_that_chooses_settings_never_sees_the_test_episodes(tmp_path, monk
     assert set(result["other_gazes"]) == {"center", "random", "oracle"}
 
 
-@pytest.mark.parametrize(
-    ("flags", "said"),
-    [
-        (["--preset", "nope"], "error: preset must be one of"),
-        (["--env", "NoSuchEnv-v0"], "NoSuchEnv"),
-        (["--learning.batch-size", "0"], "batch_size must be above 0, got 0"),
-        (["--resume", "nowhere"], "error: No checkpoint at nowhere"),
-    ],
-)
-def test_bad_flags_end_in_one_sentence(flags, said, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        train_command(flags)
-    assert said in f"{ended.value} {capsys.readouterr().err}"
-
-
 def test_world_that_hides_its_labels_is_refused_where_they_must_teach(fake_mnist, tmp_path, monkeypatch):
     monkeypatch.setattr(gym.envs.registration, "registry", dict(gym.registry))
     digits = gym.spec("GlimpseMNIST-v0").vector_entry_point
