@@ -43,11 +43,8 @@ def fitted(config: Sb3Config, env: str) -> Sb3Config:
     except Exception:  # whatever an environment may raise that wants keywords: making it for the run will tell
         return config
     envs.close()
-    return (
-        config.but(env_args=(*config.env_args, "action_mode=box"))
-        if CONTROL in envs.single_action_space.spaces
-        else config
-    )
+    in_a_box = config.but(env_args=(*config.env_args, "action_mode=box"))
+    return in_a_box if CONTROL in envs.single_action_space.spaces else config
 
 
 def words(settings: Mapping[str, Any]) -> tuple[str, ...]:
