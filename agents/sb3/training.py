@@ -195,11 +195,10 @@ class Reporter(BaseCallback):
         recorded = self.logger.name_to_value.items()
         line |= {name.removeprefix("train/"): float(value) for name, value in recorded if name.startswith("train/")}
         due = frames * self.config.run.evaluations // self.config.run.frames
-        if due > self.evaluated:
+        if scored := due > self.evaluated:
             line |= self.reports.validate()
         record(self.folder, line, self.reports.passed)
         self.reports.tell(line)
-        scored = due > self.evaluated
         self.ended, self.reported, self.evaluated = [], frames, due
         if scored:
             self.save()
@@ -242,11 +241,12 @@ def train(config: Sb3Config, folder: Path, resume: bool = False, saved: Saved = 
     demand_splits(config)
     with reserved(folder):
         trained = folder / MODEL if resume and config.algo not in OFF_POLICY and (folder / MODEL).exists() else None
-        past = NEW if trained is None else load_run(trained)
+        past = NEW
         if trained is not None:
+            past = load_run(trained)
             demand_settings(trained, past["config"], config)
         model = make_model(config, trained)
-        cut_logs(folder, dict.fromkeys(LOGS, 0) if trained is None else past)  # of what is not in the model
+        cut_logs(folder, {**dict.fromkeys(LOGS, 0), **past})  # of what is not in the model
         with told_in_a_sentence(folder, lambda: f"frame {model.num_timesteps}"):
             return _train(model, config, folder, saved, {**past, "devices": [*past["devices"], device_name(device)]})
 
