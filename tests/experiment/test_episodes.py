@@ -116,3 +116,10 @@ def test_module_that_wants_another_is_told_that_one(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(ValueError, match=r"cannot be imported \(No module named 'not_installed_here'\)\.$"):
         find_spec("wants_another:Mine-v0")
+
+
+@pytest.mark.parametrize(("split", "episodes"), [("validation", 5_000), ("test", 20_000)])
+def test_so_many_fresh_games_are_played_for_a_score_unless_others_are_asked_for(split, episodes):
+    config = Config(env="CatchBall-v0", env_args=("screen_size=6",))
+    assert HeldOutEpisodes(config, split).total == episodes
+    assert HeldOutEpisodes(config, split, episodes=7).total == 7

@@ -50,13 +50,6 @@ def as_a_script_left_it(folder):
     save_state(folder / CHECKPOINT, {**state, "config": state["config"].but(env="Mine-v0").to_json()})
 
 
-def test_run_remembers_the_module_and_its_commands_find_it(place):
-    assert json.loads((place / "run" / RESULT).read_text())["config"]["env"] == "my_pictures:Mine-v0"
-    done = run("evaluate_ram.py", "--checkpoint", "run", "--episodes", "100", cwd=place)
-    assert done.returncode == 0, done.stderr
-    assert "my_pictures:Mine-v0, 12 test episodes" in done.stdout
-
-
 @pytest.fixture
 def not_loaded(monkeypatch):
     """The module and its environment are not known, and forgotten again."""
@@ -65,6 +58,17 @@ def not_loaded(monkeypatch):
     monkeypatch.delitem(sys.modules, "my_pictures", raising=False)
     yield
     sys.modules.pop("my_pictures", None)
+
+
+def test_run_remembers_the_module_and_its_commands_find_it(place, monkeypatch, capsys, not_loaded):
+    assert json.loads((place / "run" / RESULT).read_text())["config"]["env"] == "my_pictures:Mine-v0"
+    done = run("evaluate_ram.py", "--checkpoint", "run", "--episodes", "100", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "my_pictures:Mine-v0, 12 test episodes" in done.stdout
+    monkeypatch.chdir(place)
+    monkeypatch.syspath_prepend(place)  # and takes it away again, with what the command adds
+    commands.train_command(["--resume", "run"])
+    assert "Going on with general" in capsys.readouterr().out
 
 
 def test_elsewhere_the_commands_say_where_they_look(place, tmp_path, monkeypatch, not_loaded):
