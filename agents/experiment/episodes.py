@@ -6,6 +6,7 @@ What an environment can do is asked of the environment (`ram_envs.batched_env.Re
 from __future__ import annotations
 
 import importlib
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +25,9 @@ from ram_envs.batched_env import RetinaVectorEnv
 from ram_envs.retina_wrapper import RetinaVectorWrapper
 
 FRESH_EPISODES = {"validation": 5_000, "test": 20_000}
+FRESH_GLIMPSES = {"validation": 250_000, "test": 1_000_000}  # after which no more fresh episodes begin
 FEWER_OF_OTHERS = 10  # times: somebody else's world may be slow
+LANES_OF_OTHERS = 100  # so that long episodes, whose length is not known, are not all begun at once
 FRESH_SEEDS = {"validation": 10_000_000, "test": 20_000_000}  # far from the seeds of training
 MOST_LANES = 500
 MANY_STEPS = 10_000  # in one episode, after which one is told that it may have no end
@@ -212,14 +215,15 @@ class HeldOutEpisodes:
         config: whose environment, and how much memory it may take.
         split: "validation" or "test".
         episodes: how many; None for all images of the split, or as many fresh ones as `FRESH_EPISODES` has, of
-            somebody else's world a tenth.
-        lanes: episodes side by side; None for as many as there are, up to `MOST_LANES`, and as fit in
+            somebody else's world a tenth; of long ones fewer: no more begin once `FRESH_GLIMPSES` were taken.
+        lanes: episodes side by side; None for as many as there are, up to `MOST_LANES` (`LANES_OF_OTHERS`), and as fit in
             `config.run.evaluation_memory`.
         **kwargs: keywords of the environment.
 
     Attributes:
         envs: the vector environment to play them in.
         total: how many there are.
+        glimpses: taken so far; whoever plays counts them.
 
     Raises:
         ValueError: if there is nothing to play.
@@ -236,13 +240,15 @@ class HeldOutEpisodes:
         if episodes is not None and episodes < 1:
             raise ValueError(f"episodes must be at least 1, got {episodes}.")
         probe = make_split(config, 1, split, **kwargs)
-        fewer = FEWER_OF_OTHERS if isinstance(probe.unwrapped, RetinaVectorWrapper) else 1
-        images, lane_bytes = _ask(probe, "num_images", "lane_bytes")
-        fresh = episodes or -(-FRESH_EPISODES[split] // fewer)
+        others = isinstance(probe.unwrapped, RetinaVectorWrapper)
+        images, lane_bytes, longest = _ask(probe, "num_images", "lane_bytes", "max_glimpses")
+        fresh = episodes or -(-FRESH_EPISODES[split] // (FEWER_OF_OTHERS if others else 1))
         self.total = fresh if images is None else min(episodes or images, images)
         self.split, self._by_image = split, images is not None
-        fit = max(1, config.run.evaluation_memory * 10**6 // lane_bytes)
-        self.lanes = lanes or min(MOST_LANES, self.total, fit)
+        self.glimpses, self._most = 0, math.inf if episodes or self._by_image else FRESH_GLIMPSES[split]
+        fit = config.run.evaluation_memory * 10**6 // lane_bytes
+        brief = int(min(self._most / (longest or 1), MOST_LANES))
+        self.lanes = lanes or max(1, min(LANES_OF_OTHERS if others else brief, self.total, fit))
         self.envs = make_split(config, self.lanes, split, **kwargs)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -252,3 +258,5 @@ class HeldOutEpisodes:
                 options = {"index": np.minimum(index, self.total - 1)} if self._by_image else None
                 yield Batch(FRESH_SEEDS[self.split] + first, options, index < self.total)
                 progress.update(min(self.lanes, self.total - first))
+                if self.glimpses >= self._most:
+                    break

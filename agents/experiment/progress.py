@@ -69,12 +69,14 @@ class Progress:
     def _tell(self) -> None:
         self.told = self.passed
         if self.lines:
-            found = f"{self.found}, " if self.found else ""
-            self.say(f"{self.done / self.total:6.1%} {self.what}, {duration(self.passed)}: {found}{self._left()} left")
+            news = ", ".join(each for each in (self.found, self._left()) if each) or f"{self.done:,} {self.unit} so far"
+            self.say(f"{self.done / self.total:6.1%} {self.what}, {duration(self.passed)}: {news}")
 
     def _left(self) -> str:
-        pace = self.passed / max(self.done - self.first, 1)
-        return duration(pace * max(0, self.total - self.done))
+        if self.done == self.first:  # such as where episodes are long
+            return ""
+        pace = self.passed / (self.done - self.first)
+        return f"{duration(pace * max(0, self.total - self.done))} left"
 
 
 def duration(seconds: float) -> str:

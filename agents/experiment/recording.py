@@ -1,16 +1,45 @@
-"""Pictures into a file."""
+"""Pictures of episodes, and into a file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
 
-from ram_envs.rendering import Pixels
+from agents.experiment.episodes import make_split
+from agents.experiment.settings import ExperimentConfig
+from ram_envs.rendering import Pixels, View, draw_view
 
 SUFFIXES = (".gif", ".mp4", ".png")
+FILM_SIZE = 256  # pixels of height
+FILM_LENGTH = 300  # pictures at most: episodes may be long
+
+
+class _FilmIsFull(Exception):
+    """Ends what is filmed."""
+
+
+def film(config: ExperimentConfig, play: Callable[[Any, Callable[[View], None]], Any]) -> tuple[list[Pixels], float]:
+    """The first pictures of validation episodes, and how many are shown a second.
+
+    Args:
+        config: whose environment.
+        play: plays them, in the environment with one lane that it is given, and calls what it is given with what there is to see at every step.
+    """
+    envs, frames = make_split(config, 1, "validation", render_mode="rgb_array"), list[Pixels]()
+
+    def take(view: View) -> None:
+        frames.append(draw_view(view, FILM_SIZE))
+        if len(frames) == FILM_LENGTH:
+            raise _FilmIsFull
+
+    with closing(envs), suppress(_FilmIsFull):
+        play(envs, take)
+    return frames, float(envs.metadata["render_fps"])
 
 
 def demand_video(path: Path, fps: float | None) -> None:

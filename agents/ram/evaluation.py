@@ -59,6 +59,7 @@ def evaluate(
             told |= rollout.tells_success
             returns.append(rollout.rewards.double().sum(0).cpu().numpy()[batch.counted])
             glimpses.append(rollout.num_glimpses.cpu().numpy()[batch.counted])
+            held_out.glimpses += int(glimpses[-1].sum())
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
             looks += count_looks(rollout.seen_from.cpu().numpy()[playing.cpu().numpy() > 0])
             found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)

@@ -19,6 +19,7 @@ from agents.experiment.checkpoint import demand_device, restoring
 from agents.experiment.device import device_name, find_device, prepare_torch
 from agents.experiment.device_worlds import DeviceWorld, on_device
 from agents.experiment.episodes import demand_splits, make_split, scored_splits, told_targets
+from agents.experiment.recording import film
 from agents.experiment.run_folder import (
     CHECKPOINT,
     Saved,
@@ -48,10 +49,9 @@ from agents.ram.ongoing import Ongoing
 from agents.ram.rollout import GAZES, Rollout, collect_rollout, join
 from agents.ram.update_graph import UpdateGraph
 from agents.ram.watching import play_episodes
-from ram_envs.rendering import Pixels, draw_view
+from ram_envs.rendering import Pixels
 from ram_envs.retina_wrapper import RetinaVectorWrapper
 
-FILM_SIZE = 256  # pixels of height
 NARROW = f"The retina spans less than {SPAN:.0%} of the image: its gaze steps (gaze.mean relative, gaze.pathway separate), where it would point."
 MOMENTUM = 0.9  # of stochastic gradient descent, as in the paper
 GAZE_RATE = 0.5  # of the learning rate: that of a gaze that learns by comparing looks
@@ -491,10 +491,8 @@ class Trainer:
         return evaluate(self.scored, config, split, gaze=gaze, **how)
 
     def film(self) -> tuple[list[Pixels], float]:
-        """Frames of two validation episodes, greedy, and how many are shown a second."""
-        envs, frames = make_split(self.config, 1, "validation", render_mode="rgb_array"), list[Pixels]()
-        play_episodes(self.scored, envs, lambda view: frames.append(draw_view(view, FILM_SIZE)), episodes=2)
-        return frames, float(envs.metadata["render_fps"])
+        """Frames of two validation episodes, or of their beginning, greedy, and how many are shown a second."""
+        return film(self.config, lambda envs, show: play_episodes(self.scored, envs, show, episodes=2))
 
 
 def train(config: Config, folder: Path, resume: bool = False, saved: Saved = nobody) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from agents.experiment.episodes import (
     FRESH_SEEDS,
     Batch,
     HeldOutEpisodes,
-    make_split,
     told_successes,
     told_targets,
     warn_of_no_end,
@@ -69,6 +68,7 @@ def evaluate(
         successes += right.tolist()
         returns += earned.tolist()
         glimpses += taken.tolist()
+        held_out.glimpses += int(taken.sum())
         distances += [[] for _ in range(len(steps) - len(distances))]
         for known, found in zip(distances, steps, strict=False):
             known += found.tolist()
@@ -79,23 +79,21 @@ def evaluate(
     return Score.of(np.array(successes), np.array(glimpses), means or None, looks)
 
 
-def play_episodes(model: Predicts, config: Any, show: Callable[[View], None], episodes: int) -> float:
-    """Plays that many validation episodes, one after the other; returns how many pictures are to be shown a second.
+def play_episodes(model: Predicts, envs: Any, gaze: str, show: Callable[[View], None], episodes: int) -> None:
+    """Plays that many validation episodes, one after the other.
 
     Args:
         model: who plays, with its likeliest actions.
-        config: whose environment and gaze.
+        envs: of the validation split with one lane, drawn.
+        gaze: who looks, see `evaluate`.
         show: called with what there is to see at every step, and once more when an episode is over.
         episodes: how many.
     """
-    envs = make_split(config, 1, "validation", render_mode="rgb_array")
     generator = np.random.default_rng(0)
     for seed in range(episodes):
         one = Batch(FRESH_SEEDS["validation"] + seed, None, np.ones(1, np.bool_))
-        _play(model, envs, one, config.gaze, generator, lambda: show(envs.unwrapped.view()))
+        _play(model, envs, one, gaze, generator, lambda: show(envs.unwrapped.view()))
         show(envs.unwrapped.view())
-    envs.close()
-    return float(envs.metadata["render_fps"])
 
 
 def _play(

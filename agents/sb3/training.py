@@ -20,6 +20,7 @@ from agents.experiment.checkpoint import demand_settings, first_line
 from agents.experiment.device import device_name, prepare_torch
 from agents.experiment.episodes import demand_splits, make_envs, scored_splits
 from agents.experiment.progress import Progress
+from agents.experiment.recording import film
 from agents.experiment.reports import Reports
 from agents.experiment.run_folder import (
     LOGS,
@@ -44,9 +45,7 @@ from agents.sb3.config import OFF_POLICY, SCHEDULED, Sb3Config, falls_from
 from agents.sb3.evaluation import evaluate, play_episodes
 from agents.sb3.hybrid_policy import HybridPolicy, RecurrentHybridPolicy
 from agents.sb3.vec_env import NativeVecEnv
-from ram_envs.rendering import Pixels, draw_view
-
-FILM_SIZE = 256  # pixels of height
+from ram_envs.rendering import Pixels
 
 
 def make_model(config: Sb3Config, trained: Path | None = None) -> BaseAlgorithm:
@@ -155,10 +154,8 @@ class Reporter(BaseCallback):
         return evaluate(self.model, self.config, split, episodes=episodes, gaze=self.config.gaze)
 
     def film(self) -> tuple[list[Pixels], float]:
-        """Frames of two validation episodes, and how many are shown a second."""
-        frames: list[Pixels] = []
-        fps = play_episodes(self.model, self.config, lambda view: frames.append(draw_view(view, FILM_SIZE)), 2)
-        return frames, fps
+        """Frames of two validation episodes, or of their beginning, and how many are shown a second."""
+        return film(self.config, lambda envs, show: play_episodes(self.model, envs, self.config.gaze, show, episodes=2))
 
     def _on_training_start(self) -> None:
         envs: Any = self.training_env

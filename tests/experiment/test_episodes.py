@@ -8,9 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import ram_envs  # noqa: E402
 from agents.experiment import episodes  # noqa: E402
 from agents.experiment.episodes import CHOSEN, MOST_LANES, HeldOutEpisodes, find_spec, make_envs  # noqa: E402
+from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
+from agents.ram.evaluation import evaluate  # noqa: E402
 
 CATCH = Config(env="CatchBall-v0", env_args=("screen_size=6",))
 SIDE, COUNT = 60, 12
@@ -123,3 +126,49 @@ def test_so_many_fresh_games_are_played_for_a_score_unless_others_are_asked_for(
     config = Config(env="CatchBall-v0", env_args=("screen_size=6",))
     assert HeldOutEpisodes(config, split).total == episodes
     assert HeldOutEpisodes(config, split, episodes=7).total == 7
+
+
+class Endless(gym.Env):
+    """A grey screen, as long as one likes."""
+
+    observation_space = gym.spaces.Box(0, 255, (12, 12, 1), np.uint8)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.full((12, 12, 1), 99, np.uint8), {}
+
+    def step(self, action):
+        return np.full((12, 12, 1), 99, np.uint8), 1.0, False, False, {}
+
+
+@pytest.fixture
+def endless():
+    gym.register("Endless-v0", Endless)
+    ram_envs.register_retina("RetinaEndless-v0", "Endless-v0", patch_size=4)
+    yield Config(env="RetinaEndless-v0")
+    del gym.registry["Endless-v0"], gym.registry["RetinaEndless-v0"]
+
+
+@pytest.mark.parametrize(
+    ("steps", "asked", "played"),
+    [
+        (4, None, 500),  # all that there are
+        (40, None, 200),  # 100 take 4,100 glimpses, and as many again more than 6,000
+        (400, None, 100),  # side by side, so that none is left out because it is long
+        (40, 300, 300),
+    ],
+)
+def test_of_long_fresh_episodes_fewer_are_scored(endless, steps, asked, played, monkeypatch):
+    monkeypatch.setattr(episodes, "FRESH_GLIMPSES", {"validation": 6_000})
+    config = endless.but(env_args=(f"max_episode_steps={steps}",))
+    envs = make_envs(config, 1)
+    score = evaluate(make_agent(config, envs), config, "validation", episodes=asked)
+    assert score.episodes == played
+    assert score.mean_return == steps
+
+
+def test_so_many_long_games_are_begun_as_are_scored(monkeypatch):
+    monkeypatch.setattr(episodes, "FRESH_GLIMPSES", {"test": 1000})
+    assert HeldOutEpisodes(Config(env="CatchBall-v0"), "test").lanes == 1000 // 24
+    assert HeldOutEpisodes(Config(env="CatchBall-v0"), "test", 60).lanes == 60

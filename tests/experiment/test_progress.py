@@ -55,6 +55,19 @@ def test_a_minute_without_a_report_is_a_line_too(capsys, monkeypatch):
     assert told[61] == "  6.7% training slow, 1:01: 14:14 left\n"
 
 
+def test_how_long_it_takes_is_not_said_before_anything_is_done(capsys, monkeypatch):
+    seconds = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    with Progress("training long", 300, done=30) as progress:
+        for now, count in ((70, 0), (140, 30)):
+            seconds[0] = float(now)
+            progress.advance(count)
+    assert capsys.readouterr().out.splitlines() == [
+        " 10.0% training long, 1:10: 30 ep so far",
+        " 20.0% training long, 2:20: 18:40 left",
+    ]
+
+
 def test_on_a_terminal_a_bar_says_what_is_done_and_what_was_found_last(monkeypatch):
     out, err = Terminal(), Terminal()
     monkeypatch.setattr(sys, "stdout", out)

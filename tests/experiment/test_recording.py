@@ -1,4 +1,4 @@
-"""Pictures into a file."""
+"""Pictures of episodes, and into a file."""
 
 import gc
 import warnings
@@ -9,7 +9,9 @@ import pytest
 imageio = pytest.importorskip("imageio.v3")
 pytest.importorskip("torch")
 
-from agents.experiment.recording import demand_video, write_video  # noqa: E402
+from agents.experiment import recording  # noqa: E402
+from agents.experiment.recording import demand_video, film, write_video  # noqa: E402
+from agents.experiment.settings import ExperimentConfig  # noqa: E402
 
 
 def read(path):
@@ -67,3 +69,24 @@ def test_gif_is_no_faster_than_it_can_count(tmp_path):
     demand_video(tmp_path / "seen.mp4", 101)
     with pytest.raises(ValueError, match=r"^--fps must be at most 100 for a \.gif"):
         demand_video(tmp_path / "seen.gif", 101)
+
+
+@pytest.mark.parametrize(("longest", "steps"), [(300, 6), (4, 3)])
+def test_of_long_episodes_the_beginning_is_filmed(longest, steps, monkeypatch):
+    monkeypatch.setattr(recording, "FILM_LENGTH", longest)
+    played = []
+
+    def play(envs, show):
+        envs.reset(seed=0)
+        show(envs.unwrapped.view())
+        for step in range(6):
+            envs.step(envs.action_space.sample())
+            played.append(step)
+            show(envs.unwrapped.view())
+
+    pictures, fps = film(ExperimentConfig(env="CatchBall-v0"), play)
+    assert len(played) == steps
+    assert len(pictures) == steps + 1
+    assert pictures[0].shape[0] == recording.FILM_SIZE
+    assert (pictures[0] != pictures[-1]).any()
+    assert fps > 0
