@@ -232,7 +232,7 @@ def test_gymnasiums_recorders_work_on_single_and_vector(env_id, tmp_path):
         pytest.skip("Gymnasium 1.1 records no videos of vector environments")
     envs = gym.wrappers.vector.RecordVideo(envs, str(tmp_path / "many"), video_aspect_ratio=(1, 1), disable_logger=True)
     envs.reset(seed=0)
-    for _ in range(50):
+    for _ in range(26):
         envs.step(envs.action_space.sample())
     assert envs.env.episode_count > 0
     envs.close()
