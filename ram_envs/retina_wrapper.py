@@ -19,7 +19,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
 from ram_envs.action_modes import CONTROL, Choices, Locations
-from ram_envs.arguments import check_keywords, real_number, shown, whole_number
+from ram_envs.arguments import BadArgument, check_keywords, real_number, shown, whole_number
 from ram_envs.batched_env import Lanes, RetinaEnv, RetinaVectorEnv
 from ram_envs.gymnasium_versions import AutoresetMode, own_attribute
 from ram_envs.rendering import View, load_pygame
@@ -497,6 +497,9 @@ def register_retina(
     Raises:
         TypeError: if `RetinaWrapper` has no such keyword.
     """
+    if "max_episode_steps" in retina:
+        steps = {"max_episode_steps": retina["max_episode_steps"]}
+        raise BadArgument(f"register_retina: a limit is one of the environment behind the retina, env_kwargs={steps}.")
     check_keywords("register_retina", retina, KEYWORDS)
     behind = {"env_id": env_id, "env_wrappers": [*env_wrappers], "env_kwargs": {**(env_kwargs or {})}}
     here = f"{__name__}:make_retina"

@@ -130,12 +130,16 @@ def demand_splits(config: ExperimentConfig) -> None:
 def told_successes(info: dict[str, Any]) -> Any:
     """Which lanes' last step was a success (N,) bool, as their infos tell it; None where they tell nothing.
 
-    It counts where an episode ends. What somebody else's environment calls so may be None in some lanes, or have several parts.
+    It counts where an episode ends. What somebody else's environment calls so may be None in some lanes, or have several parts;
+    a dict tells nothing.
     """
     found = info.get("is_success")
-    if isinstance(found, np.ndarray):
-        parts = found.reshape(len(found), -1)
-        found = (parts.astype(np.bool_) if parts.dtype == object else parts > 0).all(1)
+    if isinstance(found, dict):
+        return None
+    if isinstance(found, np.ndarray) and found.dtype == object:
+        found = np.array([each is not None and bool(np.all(each)) for each in found])
+    elif isinstance(found, np.ndarray):
+        found = (found.reshape(len(found), -1) > 0).all(1)
     return None if found is None else (found > 0) & info.get("_is_success", True)
 
 

@@ -15,6 +15,7 @@ from agents.experiment.settings import ExperimentConfig
 from ram_envs.rendering import Pixels, View, draw_view
 
 SUFFIXES = (".gif", ".mp4", ".png")
+FASTEST_GIF = 100  # frames a second
 FILM_SIZE = 256  # pixels of height
 FILM_LENGTH = 300  # pictures at most: episodes may be long
 
@@ -46,8 +47,10 @@ def demand_video(path: Path, fps: float | None) -> None:
     """A ValueError that names the flag, unless `write_video` can write such a file: found out before anything is played."""
     if path.suffix.lower() not in SUFFIXES:
         raise ValueError(f"--video must end in one of {', '.join(SUFFIXES)}, got {path}.")
-    if path.suffix.lower() == ".gif" and fps is not None and fps > 100:
-        raise ValueError(f"--fps must be at most 100 for a .gif, which counts in hundredths of a second, got {fps}.")
+    if path.suffix.lower() == ".gif" and fps is not None and fps > FASTEST_GIF:
+        raise ValueError(
+            f"--fps must be at most {FASTEST_GIF} for a .gif, which counts in hundredths of a second, got {fps}."
+        )
 
 
 def write_video(path: Path, frames: Sequence[Pixels], fps: float) -> None:
@@ -56,7 +59,7 @@ def write_video(path: Path, frames: Sequence[Pixels], fps: float) -> None:
     if suffix == ".png":
         imageio.imwrite(path, frames[-1], extension=".png")
     elif suffix == ".gif":
-        imageio.imwrite(path, list(frames), duration=1000 / fps, loop=0, extension=".gif")
+        path.write_bytes(gif(list(frames), fps))
     else:
         imageio.imwrite(
             path, np.stack([_even(frame) for frame in frames]), fps=fps, macro_block_size=2, extension=".mp4"
@@ -64,8 +67,9 @@ def write_video(path: Path, frames: Sequence[Pixels], fps: float) -> None:
 
 
 def gif(frames: list[Pixels], fps: float) -> bytes:
-    """Frames as the content of a .gif."""
-    written: bytes = imageio.imwrite("<bytes>", frames, duration=1000 / fps, loop=0, extension=".gif")
+    """Frames as the content of a .gif, which shows at most `FASTEST_GIF` a second: faster worlds go slower there."""
+    duration = 1000 / min(fps, FASTEST_GIF)
+    written: bytes = imageio.imwrite("<bytes>", frames, duration=duration, loop=0, extension=".gif")
     return written
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import lzma
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,8 @@ def load_agent(path: Path, envs: Any) -> RecurrentAttentionAgent:
         raise ValueError(f"{path} holds an agent that tells {_listed(learnt)} apart, not {_listed(asked)}.")
     agent = make_agent(state["config"], envs)
     agent.load_state_dict(state["agent"])
+    with suppress(ValueError):  # of what only matters in training
+        agent.find_teacher(envs.unwrapped.tells_label, envs.unwrapped.one_answer)
     agent.location_std = agent.final_std
     return agent.eval()
 
@@ -160,6 +163,7 @@ def _beyond_shapes(config: Config) -> dict[str, Any]:
     network, gaze = config.network, config.gaze
     return {
         "network.core": network.core,
+        "network.input": network.input,
         "network.glimpse_scaling": network.glimpse_scaling,
         "network.glimpse_gain": network.glimpse_gain,
         "gaze.pathway": gaze.pathway,

@@ -135,7 +135,7 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
     path = checkpoint_path(flags.checkpoint)
     say(f"Scoring {path}")
     from agents.experiment.device import prepare_torch
-    from agents.ram.checkpoint import load_agent
+    from agents.ram.checkpoint import load_agent, load_state
     from agents.ram.evaluation import evaluate
 
     config = _config_here(path, flags)
@@ -150,6 +150,7 @@ def evaluate_command(argv: Sequence[str] | None = None) -> None:
         episodes=flags.episodes,
         gaze=flags.gaze,
         greedy=not flags.sample,
+        tells_success=load_state(path).get("tells_success", False),
         price=flags.price,
     )
     tell_score(score, config, flags.split, flags.json)

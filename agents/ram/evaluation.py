@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -23,6 +25,7 @@ def evaluate(
     greedy: bool = True,
     price: float | None = None,
     lanes: int | None = None,
+    tells_success: bool = False,
 ) -> Score:
     """Plays every image of the split once, or the split's fresh episodes.
 
@@ -35,26 +38,24 @@ def evaluate(
         greedy: the mean location and the likeliest options instead of samples.
         price: of a glimpse, told to an agent with a `price_range`.
         lanes: episodes at a time; None for as many as fit, see `HeldOutEpisodes`.
+        tells_success: whether the world is known to tell of success, which it may do of successes alone: here there may be none.
     """
     held_out = HeldOutEpisodes(config, split, episodes, lanes)
     envs = on_device(held_out.envs, agent.device)
     generator = torch.Generator(agent.device).manual_seed(0)
-    successes, returns, glimpses, told = [], [], [], False
+    successes, returns, glimpses, told = [], [], [], tells_success
     looks = count_looks(np.zeros((0, 2)))
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():
         for batch in held_out:
-            rollout = collect_rollout(
-                agent,
-                envs,
-                seed=batch.seed,
-                options=batch.options,
-                greedy=greedy,
-                generator=generator,
-                gaze=gaze,
-                prices=price,
-                keep=False,
-            )
+            how: dict[str, Any] = {
+                "greedy": greedy,
+                "generator": generator,
+                "gaze": gaze,
+                "prices": price,
+                "keep": False,
+            }
+            rollout = collect_rollout(agent, envs, seed=batch.seed, options=batch.options, **how)
             successes.append(rollout.successes.cpu().numpy()[batch.counted])
             told |= rollout.tells_success
             returns.append(rollout.rewards.double().sum(0).cpu().numpy()[batch.counted])

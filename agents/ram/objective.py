@@ -172,7 +172,9 @@ def _add_answers(objective: Objective, rollout: Rollout, logits: Tensor, early_w
     loss = losses.answer_loss(logits, labels, last, holds)
     objective.add(loss, name="answer_loss")
     blind = losses.answer_loss(losses.blind_logits(logits.detach(), last), labels, last, holds)
-    objective.report("answers_know", 1 - loss / blind.clamp(min=1e-6))
+    objective.report(
+        "answers_know", (1 - loss / blind.clamp(min=1e-6)) * (last.sum() > 0)
+    )  # nothing, of episodes cut short
     if early_weight:
         early = losses.answer_loss(logits, labels, (rollout.active - rollout.last) * known, holds)
         objective.add(early, early_weight, "early_answer_loss")

@@ -112,8 +112,9 @@ class Ongoing:
         self._so_far += reward
         told = ended | ~self._any_over
         self._returns[told], self._num_glimpses[told] = self._so_far[told], info["num_glimpses"][told]
-        if (successes := told_successes(info)) is not None:
-            self._successes[told], self._tells_success = successes[told], True
+        successes = told_successes(info)
+        self._successes[told] = False if successes is None else successes[told]
+        self._tells_success |= successes is not None
         self._any_over |= ended
         self._lengths = np.where(ended, 0, self._lengths + 1)
         warn_of_no_end(int(self._lengths.max()))

@@ -251,6 +251,7 @@ def join(team: Team, rollout: Rollout, outputs: Outputs) -> tuple[Rollout, Outpu
     played = {each.name: getattr(rollout, each.name) for each in fields(rollout) if each.name not in given}
     parts = team.gather((played, outputs))
     whole = {name: _join([part[0][name] for part in parts], LANES_AXIS.get(name, 1)) for name in played}
+    whole["tells_success"] = any(part[0]["tells_success"] for part in parts)  # a world may tell of successes alone
     return replace(rollout, **whole), _join([part[1] for part in parts], 1)
 
 
@@ -326,7 +327,7 @@ class _Tape:
             ValueError: if a reward is no finite number.
         """
         if not self.twin:
-            demand_finite_rewards(reward, len(self.rewards) + 1)
+            demand_finite_rewards(reward, len(self.rewards) + 1 if self.whole else None)
         self.decisions.append(decision if self.keep else replace(decision, pointing=None))
         self.locations.append(location)
         self.rewards.append(reward)

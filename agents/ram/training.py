@@ -117,6 +117,7 @@ class Trainer:
         self.pace = 0.0  # at which it and learning go on: 1 once answers know enough
         self.known: list[float] = []  # what answers knew in each update since that was last looked into
         self.entropy_bonus: float | Tensor = 0.0  # annealed
+        self.tells_success = False  # whether the world ever did
         self.return_spread: float | None = None  # running average of the returns' standard deviation
         looks = config.counterfactual  # compared by the return they are so in units of its spread, however small
         self.smallest_scale = self.SMALLEST_SCALE if looks is not None and looks.judge == "return" else 1.0
@@ -186,6 +187,7 @@ class Trainer:
             "explored": self.explored,
             "pace": self.pace,
             "known": self.known,
+            "tells_success": self.tells_success,
             "return_spread": self.return_spread,
             "return_scale": float(self.agent.return_scale),
             "explains": self.explains,
@@ -230,7 +232,7 @@ class Trainer:
                 setattr(self, name, state[name])
             self.finished, self.ongoing = state.get("finished", 0), self._make_ongoing()
             self.return_spread, self.agent.return_scale = state.get("return_spread"), state.get("return_scale", 1.0)
-            self.pace = state.get("pace", 1.0)
+            self.pace, self.tells_success = state.get("pace", 1.0), state.get("tells_success", False)
             self.explains, self.agent.trust = state.get("explains", 0.0), state.get("trust", 0.0)
             self.agent.scene_changes = state.get("scene_changes", self.agent.scene_changes)
             self.commits = [*dict.fromkeys([*state["commits"], *self.commits])]
@@ -425,7 +427,10 @@ class Trainer:
             self.finished += int(measures.pop("finished"))
             if "answers_know" in measures and self.batch_size // self.parts >= self.TELLING:
                 self.known.append(measures["answers_know"])
+            self.tells_success |= "success" in measures
             spread = measures["return_spread"]
+            if self.batch_size == 1:  # within one episode that is paid at its end there is none
+                spread = max(spread, abs(measures["return"]))
             before = spread if self.return_spread is None else self.return_spread
             self.return_spread = before + self.SPREADS * (spread - before)
             # One that is all wrong at first is soon forgotten.
@@ -488,7 +493,9 @@ class Trainer:
     def score(self, split: str, gaze: str = "agent", glimpses: int | None = None, **how: Any) -> Score:
         """Scores the agent as it is, with its own number of glimpses or another; `how` is told to `evaluate`."""
         config = self.config if glimpses is None else _looking(self.config, glimpses)
-        return evaluate(self.scored, config, split, gaze=gaze, **how)
+        score = evaluate(self.scored, config, split, gaze=gaze, tells_success=self.tells_success, **how)
+        self.tells_success |= score.success is not None
+        return score
 
     def film(self) -> tuple[list[Pixels], float]:
         """Frames of two validation episodes, or of their beginning, greedy, and how many are shown a second."""

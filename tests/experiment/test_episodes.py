@@ -10,7 +10,14 @@ torch = pytest.importorskip("torch")
 
 import ram_envs  # noqa: E402
 from agents.experiment import episodes  # noqa: E402
-from agents.experiment.episodes import CHOSEN, MOST_LANES, HeldOutEpisodes, find_spec, make_envs  # noqa: E402
+from agents.experiment.episodes import (  # noqa: E402
+    CHOSEN,
+    MOST_LANES,
+    HeldOutEpisodes,
+    find_spec,
+    make_envs,
+    told_successes,
+)
 from agents.ram.agent import make_agent  # noqa: E402
 from agents.ram.config import Config  # noqa: E402
 from agents.ram.evaluation import evaluate  # noqa: E402
@@ -172,3 +179,33 @@ def test_so_many_long_games_are_begun_as_are_scored(monkeypatch):
     monkeypatch.setattr(episodes, "FRESH_GLIMPSES", {"test": 1000})
     assert HeldOutEpisodes(Config(env="CatchBall-v0"), "test").lanes == 1000 // 24
     assert HeldOutEpisodes(Config(env="CatchBall-v0"), "test", 60).lanes == 60
+
+
+def test_of_a_world_that_told_of_successes_before_none_is_a_failure(endless):
+    config = endless.but(env_args=("max_episode_steps=2",))
+    agent = make_agent(config, make_envs(config, 1))
+    assert evaluate(agent, config, "validation", episodes=3).mean_return == 2
+    assert evaluate(agent, config, "validation", episodes=3, tells_success=True).error_percent == 100
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ([True, False, None], [True, False, False]),
+        ([[True, True], (True, False), [False, False]], [True, False, False]),
+        ([1.0, 0.0, 2.0], [True, False, True]),
+        ([[1, 1], [1, 0], [0, 0]], [True, False, False]),
+    ],
+)
+def test_a_success_of_several_parts_is_one_of_all_of_them(told, known):
+    found = np.array(told) if isinstance(told[0], float) or told[0] == [1, 1] else np.empty(3, object)
+    if found.dtype == object:
+        found[:] = told
+    np.testing.assert_array_equal(told_successes({"is_success": found}), known)
+    alone = told_successes({"is_success": found, "_is_success": np.array([False, True, True])})
+    np.testing.assert_array_equal(alone, [False, *known[1:]])
+
+
+@pytest.mark.parametrize("info", [{}, {"is_success": {"reached": np.array([True]), "_reached": np.array([True])}}])
+def test_worlds_that_tell_of_no_success(info):
+    assert told_successes(info) is None

@@ -90,3 +90,8 @@ def test_of_long_episodes_the_beginning_is_filmed(longest, steps, monkeypatch):
     assert pictures[0].shape[0] == recording.FILM_SIZE
     assert (pictures[0] != pictures[-1]).any()
     assert fps > 0
+
+
+def test_a_faster_world_is_as_fast_as_a_gif_can_be(tmp_path):
+    write_video(tmp_path / "seen.gif", frames(64), 125)
+    assert imageio.immeta(tmp_path / "seen.gif")["duration"] == 10

@@ -298,3 +298,12 @@ def test_success_is_reported_also_where_only_the_end_of_an_episode_tells_of_it(t
     told = [rollout.tells_success for rollout, *_ in rollouts]
     assert told == sorted(told)  # once told, always
     assert told[-1]
+
+
+def test_an_episode_of_which_nothing_is_told_is_no_success():
+    ongoing, one = Ongoing(8), np.array([True])
+    ongoing._count(np.zeros(1), one, {"num_glimpses": np.array([2]), "is_success": one})
+    assert ongoing._successes.tolist() == [True]
+    ongoing._count(np.zeros(1), one, {"num_glimpses": np.array([2])})
+    assert ongoing._successes.tolist() == [False]
+    assert ongoing._tells_success

@@ -403,6 +403,8 @@ def test_warm_start_takes_the_weights_there_are_but_the_baselines_and_keeps_the_
     assert set(taken) - alike == {"baseline_network.weight", "baseline_network.bias"}
     with pytest.raises(ValueError, match="other networks"):
         Trainer(stopping.but(network={"hidden_size": 16}), tmp_path)
+    with pytest.raises(ValueError, match=r"other networks.*network\.input"):
+        Trainer(stopping.but(network={"input": "standardized"}), tmp_path)
     with pytest.raises(FileNotFoundError, match="No checkpoint"):
         Trainer(stopping.but(run={"warm_start": "nowhere.pt"}), tmp_path)
 

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import ram_envs  # noqa: E402
 from agents.experiment.episodes import make_envs  # noqa: E402
 from agents.experiment.run_folder import CHECKPOINT, METRICS  # noqa: E402
 from agents.ram.agent import RecurrentAttentionAgent, make_agent  # noqa: E402
@@ -423,6 +424,76 @@ class Broken(Counted):
     def advance(self, lanes, choices):
         rewards, over = super().advance(lanes, choices)
         return np.where(choices[self.move] == 1, np.nan, rewards), over
+
+
+class Untold(Counted):
+    """Tells nobody the label."""
+
+    def __init__(self, num_envs=1, **retina):
+        super().__init__(num_envs, **retina)
+        self.tells_label = False
+
+
+@pytest.fixture
+def untold():
+    gym.register("Untold-v0", vector_entry_point=Untold)
+    yield counted(env="Untold-v0")
+    del gym.registry["Untold-v0"]
+
+
+def test_an_agent_that_learnt_from_outcomes_samples_its_answers_when_it_is_loaded_too(untold, tmp_path):
+    trainer = Trainer(untold, tmp_path)
+    trainer.save()
+    assert trainer.agent.teacher == "outcome"
+    assert load_agent(tmp_path / CHECKPOINT, make_envs(untold, 1)).teacher == "outcome"
+
+
+def test_answers_know_nothing_where_no_episode_has_an_outcome(untold, tmp_path):
+    trainer = Trainer(untold.but(env_args=("patch_size=4", "max_episode_steps=2")), tmp_path)
+    trainer.step()
+    assert trainer.report()["answers_know"] == 0
+
+
+class Bell(Pixels):
+    """Rings, and says so, for the move 1; says nothing of failures."""
+
+    def step(self, action):
+        picture, reward, over, cut, _ = super().step(action)
+        return picture, reward, over, cut, {"is_success": True} if action == 1 else {}
+
+
+def test_a_run_remembers_that_its_world_tells_of_successes(tmp_path, monkeypatch):
+    gym.register("Bell-v0", Bell)
+    ram_envs.register_retina("RetinaBell-v0", "Bell-v0", patch_size=4, env_kwargs={"max_episode_steps": 2})
+    config = tiny(PRESETS["general-moves"], env="RetinaBell-v0", env_args=())
+    trainer = Trainer(config, tmp_path)
+    assert not trainer.tells_success
+    trainer.step()
+    assert trainer.tells_success
+    trainer.save()
+    again = Trainer(config, tmp_path)
+    again.restore(load_state(tmp_path / CHECKPOINT))
+    with monkeypatch.context() as patch:
+        patch.setattr(Bell, "step", Pixels.step)
+        assert again.score("validation", episodes=5).error_percent == 100
+    del gym.registry["Bell-v0"], gym.registry["RetinaBell-v0"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_large_returns_are_brought_to_scale_by_batches_of_any_size(batch_size, tmp_path, monkeypatch):
+    advance = Counted.advance
+    monkeypatch.setattr(Counted, "advance", lambda *played: (1000 * (found := advance(*played))[0], found[1]))
+    config = counted(learning={"batch_size": batch_size}, run={"episodes": 60 * batch_size})
+    trainer = Trainer(config, tmp_path)
+    for _ in range(2 * Trainer.LOOKS_INTO):
+        trainer.step()
+    assert 300 < trainer.agent.return_scale < 5000
+
+
+def test_a_reward_that_is_no_number_is_named_in_an_episode_that_goes_on_too():
+    envs = Broken(8, patch_size=4, autoreset_mode="Disabled", obs_mode="dict", action_mode="dict")
+    with pytest.raises(ValueError, match=r"rewards must be finite, got nan\.$"):
+        collect_rollout(make_agent(tiny(), envs), envs, seed=0, ongoing=Ongoing(3))
 
 
 def test_a_reward_that_is_no_number_is_named():

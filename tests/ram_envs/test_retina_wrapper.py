@@ -650,6 +650,8 @@ def test_wrappers_go_between_the_environment_and_the_retina(registry):
     assert gym.make("Drawn-v0").unwrapped.lane.screen == (HEIGHT, WIDTH, 3)
     with pytest.raises(TypeError, match="register_retina got an unexpected keyword argument 'patch'"):
         register_retina("Wrong-v0", "Walk-v0", patch=3)
+    with pytest.raises(TypeError, match=r"behind the retina, env_kwargs=\{'max_episode_steps': 9\}\.$"):
+        register_retina("Wrong-v0", "Walk-v0", max_episode_steps=9)
 
 
 def test_our_agent_plays_and_learns_behind_a_registered_id(registry, tmp_path):
