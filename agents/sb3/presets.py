@@ -61,15 +61,8 @@ def _rows() -> dict[str, Sb3Config]:
         ),
         "catch-2m-dqn-center": tuned("dqn", "CatchBall-v0"),
     }
-    for name in ("mnist-2m-ppo-hybrid", "mnist-2m-ppo-history", "catch-2m-ppo-center"):
+    for name in ("mnist-2m-ppo-hybrid", "catch-2m-ppo-center"):
         rows[name.replace("2m", "20m")] = rows[name].but(run={"frames": 20_000_000})
-    # Sixteen places, of which the patches at the inner four tile the digit: with nine, one of them at its middle, the greedy gaze stayed there.
-    # Half as wide as for two million frames, for its minutes.
-    history = rows["mnist-20m-ppo-history"]
-    rows["mnist-20m-ppo-history"] = history.but(
-        env_args=over(history.env_args, ("location_grid=4",), "env_args"),
-        algo_args=over(history.algo_args, ("policy_kwargs={'net_arch':[256,256]}",), "algo_args"),
-    )
     return rows
 
 
