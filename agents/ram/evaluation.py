@@ -44,18 +44,12 @@ def evaluate(
     envs = on_device(held_out.envs, agent.device)
     generator = torch.Generator(agent.device).manual_seed(0)
     successes, returns, glimpses, told = [], [], [], tells_success
+    how: dict[str, Any] = {"greedy": greedy, "generator": generator, "gaze": gaze, "prices": price}
     looks = count_looks(np.zeros((0, 2)))
     distances = np.zeros((2, 0))  # sums over the episodes that had such a glimpse, and how many these were
     with torch.no_grad():
         for batch in held_out:
-            how: dict[str, Any] = {
-                "greedy": greedy,
-                "generator": generator,
-                "gaze": gaze,
-                "prices": price,
-                "keep": False,
-            }
-            rollout = collect_rollout(agent, envs, seed=batch.seed, options=batch.options, **how)
+            rollout = collect_rollout(agent, envs, seed=batch.seed, options=batch.options, keep=False, **how)
             successes.append(rollout.successes.cpu().numpy()[batch.counted])
             told |= rollout.tells_success
             returns.append(rollout.rewards.double().sum(0).cpu().numpy()[batch.counted])

@@ -172,9 +172,8 @@ def _add_answers(objective: Objective, rollout: Rollout, logits: Tensor, early_w
     loss = losses.answer_loss(logits, labels, last, holds)
     objective.add(loss, name="answer_loss")
     blind = losses.answer_loss(losses.blind_logits(logits.detach(), last), labels, last, holds)
-    objective.report(
-        "answers_know", (1 - loss / blind.clamp(min=1e-6)) * (last.sum() > 0)
-    )  # nothing, of episodes cut short
+    some = last.sum() > 0  # of episodes that were all cut short nothing is known
+    objective.report("answers_know", (1 - loss / blind.clamp(min=1e-6)) * some)
     if early_weight:
         early = losses.answer_loss(logits, labels, (rollout.active - rollout.last) * known, holds)
         objective.add(early, early_weight, "early_answer_loss")
