@@ -89,7 +89,12 @@ class ImageFolder:
         return height, width
 
     def report(self, names: int = 3) -> str:
-        """What was left out, counted by reason, with the first names; "" if nothing but hidden files."""
+        """What was left out, counted by reason, with the first names, and if there is but one class; "" for nothing, or nothing but hidden files."""
+        left_out, one = self._left_out(names), len(self.class_names) == 1
+        alone = f"{self.folder} has one class, {', '.join(self.class_names)}: nothing to tell apart. If classes lie deeper, name the folder they are in."
+        return "\n".join(filter(None, [alone * one, left_out]))
+
+    def _left_out(self, names: int) -> str:
         reasons: dict[str, list[str]] = {}
         for path, reason in self.left_out.items():
             reasons.setdefault(reason, []).append(path)

@@ -86,7 +86,8 @@ def make_envs(config: ExperimentConfig, num_envs: int, training: bool = False, *
     maker = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
     if maker is None or (isinstance(maker, type) and not issubclass(maker, RetinaVectorEnv)):
         raise ValueError(
-            f"{config.env} is not an environment behind the retina: docs/any_environment.md says how to put it there."
+            f"{config.env} is not an environment behind the retina: docs/any_environment.md says how to put it there. "
+            "If its single environment is one, register its vector environment too, as vector_entry_point."
         )
     form = {"obs_mode": "dict", "action_mode": "dict", "autoreset_mode": AutoresetMode.DISABLED}
     try:
@@ -137,6 +138,8 @@ def told_successes(info: dict[str, Any]) -> Any:
     if isinstance(found, dict):
         return None
     if isinstance(found, np.ndarray) and found.dtype == object:
+        if all(each is None for each in found):
+            return None
         found = np.array([each is not None and bool(np.all(each)) for each in found])
     elif isinstance(found, np.ndarray):
         found = (found.reshape(len(found), -1) > 0).all(1)

@@ -71,7 +71,9 @@ class HybridDistribution(DiagGaussianDistribution):
         if self.last is not None:
             (answer, stop), ends = terms, self.logits[1].softmax(1)[:, 1]
             terms = [answer * torch.where(self.last, 1.0, ends), stop * ~self.last]
-        return torch.stack(terms).sum(0)
+        return (
+            torch.stack(terms).sum(0) if terms else self.distribution.mean.new_zeros(len(self.distribution.mean))
+        )  # one may only look
 
     def sample(self) -> Tensor:
         """A location and options (B, 2 + C)."""

@@ -185,7 +185,7 @@ class Reporter(BaseCallback):
         frames, updates = self.num_timesteps, getattr(self.model, "_n_updates", 0)
         line: dict[str, float] = {"update": updates, "episodes": self.episodes, "frames": frames}
         if self.ended:
-            if all("is_success" in info for info in self.ended):
+            if all(info.get("is_success") is not None for info in self.ended):
                 line["success"] = float(np.mean([info["is_success"] for info in self.ended]))
             line["glimpses"] = float(np.mean([info["num_glimpses"] for info in self.ended]))
             line["return"] = float(np.mean([info["episode"]["r"] for info in self.ended]))

@@ -206,6 +206,13 @@ def test_a_success_of_several_parts_is_one_of_all_of_them(told, known):
     np.testing.assert_array_equal(alone, [False, *known[1:]])
 
 
-@pytest.mark.parametrize("info", [{}, {"is_success": {"reached": np.array([True]), "_reached": np.array([True])}}])
+@pytest.mark.parametrize(
+    "info",
+    [
+        {},
+        {"is_success": np.array([None, None])},
+        {"is_success": {"reached": np.array([True]), "_reached": np.array([True])}},
+    ],
+)
 def test_worlds_that_tell_of_no_success(info):
     assert told_successes(info) is None

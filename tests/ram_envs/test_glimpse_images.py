@@ -125,6 +125,7 @@ def test_scales_are_as_many_as_cover_the_image(side, patch, scales):
     assert patch * 2 ** (scales - 1) >= side
 
 
+@pytest.mark.filterwarnings("ignore:.*has one class")
 def test_a_picture_wider_than_scales_can_be_has_as_many_as_there_can_be(tmp_path):
     for number in range(3):
         (tmp_path / "wide").mkdir(exist_ok=True)
@@ -132,6 +133,7 @@ def test_a_picture_wider_than_scales_can_be_has_as_many_as_there_can_be(tmp_path
     assert make(tmp_path, patch_size=4).observation_space["glimpse"].shape == (3 * 12, 4, 4)
 
 
+@pytest.mark.filterwarnings("ignore:.*has one class")
 def test_lanes_take_no_more_bytes_than_they_say(tmp_path):
     for number in range(40):
         (tmp_path / "cat").mkdir(exist_ok=True)
@@ -151,6 +153,7 @@ def test_lanes_take_no_more_bytes_than_they_say(tmp_path):
     assert 0.5 * envs.unwrapped.lane_bytes < peak < 1.6 * envs.unwrapped.lane_bytes
 
 
+@pytest.mark.filterwarnings("ignore:.*has one class")
 def test_more_images_than_memory_take_no_more_than_the_cache_may(tmp_path):
     (tmp_path / "cat").mkdir()
     for number in range(30):

@@ -376,6 +376,11 @@ def test_a_test_without_classes_is_named_and_taken_from_the_training_images(tmp_
     assert "8 in no class folder: test/0.png" in found.report()
 
 
+def test_a_single_class_is_named_since_the_classes_may_lie_deeper(photos):
+    assert "one class, photos: nothing to tell apart" in read_folder(photos.parent).report()
+    assert "one class" not in read_folder(photos).report()
+
+
 def test_a_class_that_there_is_nothing_to_learn_from_is_named(tmp_path):
     for name in ("train/cat", "train/dog", "test/cat", "test/cow"):
         for number in range(3):

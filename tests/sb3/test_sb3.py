@@ -262,6 +262,12 @@ def test_hybrid_samples_come_as_often_as_they_are_likely():
     )
 
 
+def test_who_only_looks_has_no_choices_entropy():
+    hybrid = HybridDistribution([]).proba_distribution(torch.zeros(4, 2), torch.zeros(2))
+    assert hybrid.entropy().tolist() == [0.0] * 4
+    assert hybrid.log_prob(hybrid.sample()).shape == (4,)
+
+
 @pytest.mark.parametrize("obs_mode", ["flat", "dict"])
 @pytest.mark.parametrize("algo", ["ppo", "recurrent_ppo"])
 def test_hybrid_policy_trains_saves_loads_and_predicts_the_same(algo, obs_mode, tmp_path):
