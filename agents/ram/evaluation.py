@@ -57,7 +57,8 @@ def evaluate(
             held_out.glimpses += int(glimpses[-1].sum())
             playing = rollout.active * torch.from_numpy(batch.counted).to(rollout.active)
             looks += count_looks(rollout.seen_from.cpu().numpy()[playing.cpu().numpy() > 0])
-            found = torch.stack([(rollout.target_distances * playing).sum(1), playing.sum(1)]).cpu().numpy()  # (2, T)
+            known = playing * ~rollout.target_distances.isnan()
+            found = torch.stack([(rollout.target_distances.nan_to_num() * known).sum(1), known.sum(1)]).cpu().numpy()
             longest = max(distances.shape[1], found.shape[1])
             before, found = (np.pad(part, ((0, 0), (0, longest - part.shape[1]))) for part in (distances, found))
             distances = before + found
@@ -66,5 +67,4 @@ def evaluate(
     means = distances[0] / distances[1]
     if not told:
         return Score.of_returns(np.concatenate(returns), np.concatenate(glimpses), looks)
-    off = None if np.isnan(means).any() else means.tolist()
-    return Score.of(np.concatenate(successes), np.concatenate(glimpses), off, looks)
+    return Score.of(np.concatenate(successes), np.concatenate(glimpses), means.tolist() or None, looks)

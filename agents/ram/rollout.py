@@ -412,13 +412,13 @@ class _Tape:
         )
 
     def _distances(self, seen_from: Tensor) -> Tensor:
-        """How far each glimpse (T, B) was from the nearest place where there was something to see; NaN where the world does not tell."""
+        """How far each glimpse (T, B) was from the nearest place where there was something to see; NaN where the world does not tell, or there was nothing."""
         if self.targets[0] is None:
             return torch.full_like(seen_from[..., 0], torch.nan)
         stacked = np.stack(self.targets) if isinstance(self.targets[0], np.ndarray) else torch.stack(self.targets)
         targets = torch.as_tensor(stacked).to(seen_from).view(*seen_from.shape[:2], -1, 2)
-        nearest: Tensor = (seen_from[:, :, None] - targets).norm(dim=3).amin(2)
-        return nearest
+        nearest: Tensor = (seen_from[:, :, None] - targets).norm(dim=3).nan_to_num(nan=torch.inf).amin(2)
+        return nearest.masked_fill(nearest.isinf(), torch.nan)
 
     def _stack(self, arrays: list[Any]) -> Tensor:
         if isinstance(arrays[0], Tensor):
@@ -448,7 +448,8 @@ def _look(gaze: str, location: Tensor, targets: Any, step: int, generator: torch
         if targets is None:
             raise ValueError('An oracle\'s gaze needs a world that tells where to look: "target_location" in its info.')
         places = torch.as_tensor(targets).to(location).view(len(location), -1, 2)
-        return places[:, step % places.shape[1]]
+        place = places[:, step % places.shape[1]]
+        return torch.where(place.isnan(), location, place)  # where there is nothing now, as the agent does
     if gaze == "center":
         return torch.zeros_like(location)
     return 2 * uniform(location.shape, generator, location.device) - 1

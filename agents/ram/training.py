@@ -417,7 +417,8 @@ class Trainer:
         }
         if self.tells_target:
             counts = rollout.last if self.ongoing is None else rollout.active
-            found["gaze_distance"] = (rollout.target_distances * counts).sum() / counts.sum()
+            counts = counts * ~rollout.target_distances.isnan()
+            found["gaze_distance"] = (rollout.target_distances.nan_to_num() * counts).sum() / counts.sum().clamp(min=1)
         return found
 
     def _settle(self) -> None:

@@ -500,3 +500,22 @@ def test_a_reward_that_is_no_number_is_named():
     envs = Broken(8, patch_size=4, autoreset_mode="Disabled", obs_mode="dict", action_mode="dict")
     with pytest.raises(ValueError, match="rewards must be finite, got nan in step 1"):
         collect_rollout(make_agent(tiny(), envs), envs, seed=0)
+
+
+class Passing(Counted):
+    """What there is to see is at the right for two steps, and then there is nothing."""
+
+    def facts(self, ended):
+        right = np.tile([0.5, 0.0], (self.num_envs, 1))
+        return super().facts(ended) | {"target_location": np.where(self.steps[:, None] < 2, right, np.nan)}
+
+
+def test_where_there_is_nothing_to_see_no_distance_counts_and_an_oracle_looks_as_the_agent_does(tmp_path):
+    gym.register("Passing-v0", vector_entry_point=Passing)
+    trainer = Trainer(counted(env="Passing-v0"), tmp_path)
+    trainer.step()
+    assert trainer.report()["gaze_distance"] == 0  # of the last glimpse, where there is nothing
+    score = trainer.score("validation", "oracle", episodes=8)
+    assert len(score.gaze_distance) == 2
+    assert score.gaze_distance[1] == pytest.approx(0, abs=1e-6)
+    del gym.registry["Passing-v0"]
