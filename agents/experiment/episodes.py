@@ -128,21 +128,24 @@ def demand_splits(config: ExperimentConfig) -> None:
                 raise ValueError(f"{str(error).rstrip('.')}{without or '.'}") from None
 
 
+def told_success(found: Any) -> bool | None:
+    """Whether one episode was a success, of what its info calls so: of several parts all must be; None and a dict tell nothing."""
+    return None if found is None or isinstance(found, dict) else bool(np.all(found))
+
+
 def told_successes(info: dict[str, Any]) -> Any:
     """Which lanes' last step was a success (N,) bool, as their infos tell it; None where they tell nothing.
 
-    It counts where an episode ends. What somebody else's environment calls so may be None in some lanes, or have several parts;
-    a dict tells nothing.
+    It counts where an episode ends.
     """
     found = info.get("is_success")
-    if isinstance(found, dict):
-        return None
     if isinstance(found, np.ndarray) and found.dtype == object:
-        if all(each is None for each in found):
-            return None
-        found = np.array([each is not None and bool(np.all(each)) for each in found])
+        each = [told_success(one) for one in found]
+        found = None if all(one is None for one in each) else np.array([bool(one) for one in each])
     elif isinstance(found, np.ndarray):
         found = (found.reshape(len(found), -1) > 0).all(1)
+    elif isinstance(found, dict):
+        found = None
     return None if found is None else (found > 0) & info.get("_is_success", True)
 
 

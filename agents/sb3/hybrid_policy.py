@@ -71,9 +71,8 @@ class HybridDistribution(DiagGaussianDistribution):
         if self.last is not None:
             (answer, stop), ends = terms, self.logits[1].softmax(1)[:, 1]
             terms = [answer * torch.where(self.last, 1.0, ends), stop * ~self.last]
-        return (
-            torch.stack(terms).sum(0) if terms else self.distribution.mean.new_zeros(len(self.distribution.mean))
-        )  # one may only look
+        none = torch.zeros_like(self.distribution.mean[:, 0])  # of who may only look
+        return torch.stack([none, *terms]).sum(0)
 
     def sample(self) -> Tensor:
         """A location and options (B, 2 + C)."""

@@ -18,7 +18,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from agents.experiment.board import Board
 from agents.experiment.checkpoint import demand_settings, first_line
 from agents.experiment.device import device_name, prepare_torch
-from agents.experiment.episodes import demand_splits, make_envs, scored_splits
+from agents.experiment.episodes import demand_splits, make_envs, scored_splits, told_success
 from agents.experiment.progress import Progress
 from agents.experiment.recording import film
 from agents.experiment.reports import Reports
@@ -185,8 +185,10 @@ class Reporter(BaseCallback):
         frames, updates = self.num_timesteps, getattr(self.model, "_n_updates", 0)
         line: dict[str, float] = {"update": updates, "episodes": self.episodes, "frames": frames}
         if self.ended:
-            if all(info.get("is_success") is not None for info in self.ended):
-                line["success"] = float(np.mean([info["is_success"] for info in self.ended]))
+            told = (told_success(info.get("is_success")) for info in self.ended)
+            successes = [success for success in told if success is not None]
+            if len(successes) == len(self.ended):
+                line["success"] = float(np.mean(successes))
             line["glimpses"] = float(np.mean([info["num_glimpses"] for info in self.ended]))
             line["return"] = float(np.mean([info["episode"]["r"] for info in self.ended]))
         recorded = self.logger.name_to_value.items()

@@ -16,6 +16,7 @@ from agents.experiment.episodes import (  # noqa: E402
     HeldOutEpisodes,
     find_spec,
     make_envs,
+    told_success,
     told_successes,
 )
 from agents.ram.agent import make_agent  # noqa: E402
@@ -216,3 +217,11 @@ def test_a_success_of_several_parts_is_one_of_all_of_them(told, known):
 )
 def test_worlds_that_tell_of_no_success(info):
     assert told_successes(info) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "known"),
+    [(None, None), ({"reached": True}, None), (True, True), (np.False_, False), ([True, False], False), ((1, 1), True)],
+)
+def test_what_one_episode_tells_of_its_success(found, known):
+    assert told_success(found) is known
